@@ -1,0 +1,141 @@
+"""The generator: mapping network, FiLM-SIREN field and the mean style for truncation; saved as safetensors beside a YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+import yaml
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from gof import rng
+from gof.config import Camera, FieldNetwork, Model
+from gof.fields.film_siren import BoundFilmSiren, FilmSiren
+from gof.io import InputError, atomic_write, sha256
+from gof.rendering.render import RenderSettings
+
+FORMAT = 1
+
+
+class Generator(nn.Module):
+    """z -> style -> field. Its state is all an image needs."""
+
+    mean_style: Tensor
+
+    def __init__(self, network: FieldNetwork) -> None:
+        super().__init__()
+        self.latent = network.latent
+        self.siren = FilmSiren(network)
+        widths = [network.latent] + [network.mapping_width] * network.mapping_layers
+        hidden: list[nn.Module] = []
+        for inputs, outputs in zip(widths, widths[1:], strict=False):
+            hidden += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
+        self.mapping = nn.Sequential(*hidden, nn.Linear(widths[-1], self.siren.style_size))
+        self.register_buffer("mean_style", torch.zeros(self.siren.style_size))
+
+    @torch.no_grad()
+    def reset(self, seed: int) -> None:
+        """Draw all weights from a seed."""
+        generator = rng.generator(seed, "generator weights")
+        self.siren.reset(generator)
+        linears = [layer for layer in self.mapping if isinstance(layer, nn.Linear)]
+        for layer in linears:
+            nn.init.kaiming_normal_(layer.weight, a=0.2, nonlinearity="leaky_relu", generator=generator)
+            nn.init.zeros_(layer.bias)
+        # Small raw frequencies and phases to begin with: the field starts nearly unmodulated.
+        linears[-1].weight.mul_(0.25)
+
+    @torch.no_grad()
+    def estimate_mean_style(self, count: int) -> None:
+        """Store the mean style of `count` latents, the centre that truncation pulls toward."""
+        z = torch.randn(count, self.latent, generator=rng.generator(0, "mean style"))
+        self.mean_style.copy_(self.mapping(z.to(self.mean_style)).mean(0))
+
+    def style(self, z: Tensor) -> Tensor:
+        """Latents [batch, latent] -> styles [batch, style_size]."""
+        style: Tensor = self.mapping(z)
+        return style
+
+    def truncate(self, style: Tensor, psi: float) -> Tensor:
+        """Pull styles toward the mean style; psi 1 leaves them, psi 0 gives the mean."""
+        return self.mean_style + psi * (style - self.mean_style)
+
+    def bind(self, style: Tensor) -> BoundFilmSiren:
+        """The fields of a batch of styles."""
+        return self.siren.bind(style)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A saved generator with what is needed to use it.
+
+    info: model (name), seed, stage, step, dataset, background, and the settings it was trained with.
+    """
+
+    generator: Generator
+    camera: Camera
+    settings: RenderSettings
+    info: dict[str, Any]
+
+    def latents(self, seed: int, count: int) -> Tensor:
+        """z ~ N(0, I), [count, latent]; latent i does not depend on count."""
+        return rng.streams(seed, "evaluation latents", range(count)).normal(self.generator.latent)
+
+    def bind(self, latents: Tensor, truncation: float) -> BoundFilmSiren:
+        """Fields of latents [batch, latent], truncated."""
+        styles = self.generator.truncate(self.generator.style(latents), truncation)
+        return self.generator.bind(styles)
+
+
+def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
+    """Write `path` (YAML) and the weights beside it (.safetensors, written first).
+
+    info must hold `field`, `camera`, `trained_as` (a Model), `half_width` and `background`, all as plain values.
+    """
+    weights = path.with_suffix(".safetensors")
+    state = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
+    atomic_write(weights, safetensors.torch.save(state))
+    described = {"format": FORMAT, "weights": weights.name, "sha256": sha256(weights), **info}
+    atomic_write(path, yaml.safe_dump(described, sort_keys=False))
+
+
+def load(path: Path, device: str = "cpu") -> Pretrained:
+    """Read a saved generator. Raises InputError when a file is missing, damaged or of another format."""
+    try:
+        info = yaml.safe_load(path.read_text())
+        if info["format"] != FORMAT:
+            raise InputError(f"{path}: format {info['format']}, this version reads {FORMAT}")
+        weights, digest = path.parent / info["weights"], info["sha256"]
+        field = FieldNetwork.model_validate(info["field"])
+        camera = Camera.model_validate(info["camera"])
+        trained_as = Model.model_validate(info["trained_as"])
+        settings = RenderSettings.of(
+            trained_as, camera, info["half_width"], tuple(info["background"])
+        )
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such generator: train one first") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not a generator description ({reason})") from None
+    if sha256(weights) != digest:
+        raise InputError(f"{weights}: content does not match {path.name}: damaged, export it again")
+    generator = Generator(field)
+    load_state(generator, weights)
+    return Pretrained(generator.to(device).eval().requires_grad_(False), camera, settings, info)
+
+
+def load_state(module: nn.Module, weights: Path) -> None:
+    """Fill a module from a safetensors file. Raises InputError naming the file and the first odd key."""
+    try:
+        module.load_state_dict(safetensors.torch.load_file(weights))
+    except FileNotFoundError:
+        raise InputError(f"{weights}: no such file") from None
+    except (SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{weights}: cannot be read as these weights: {reason}") from None

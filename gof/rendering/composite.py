@@ -1,0 +1,29 @@
+"""Samples become pixels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def occupancy_alpha(logits: Tensor) -> Tensor:
+    """GOF: a sample's opacity is its occupancy, whatever the spacing (GOF equation 4)."""
+    return logits.sigmoid()
+
+
+def density_alpha(logits: Tensor, t: Tensor, far: float, scale: float) -> Tensor:
+    """Radiance field: 1 - exp(-density * delta), density = scale * relu(logit); the last delta ends at far."""
+    delta = torch.diff(t, dim=-1, append=torch.full_like(t[..., :1], far)).clamp_min(0)
+    return -torch.expm1(-scale * logits.relu() * delta)
+
+
+def ray_weights(alpha: Tensor) -> Tensor:
+    """w_i = alpha_i * prod_{j<i} (1 - alpha_j) along the last axis."""
+    through = torch.cumprod(1 - alpha, -1)
+    before = torch.cat([torch.ones_like(through[..., :1]), through[..., :-1]], -1)
+    return alpha * before
+
+
+def composite(weights: Tensor, values: Tensor) -> Tensor:
+    """Weighted sum over samples: values [batch, rays, samples, channels] -> [batch, rays, channels]."""
+    return (weights[..., None] * values).sum(-2)

@@ -1,0 +1,164 @@
+"""The one algorithm that turns rays into pixels: GOF, its radiance-field baseline, training and inference.
+
+GOF: a coarse pass finds the surface, secant steps refine it, samples in an interval around it are composited.
+Baseline: coarse and importance samples are composited; the surface is found all the same, for depth and meshes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from gof.cameras import Rays
+from gof.config import Camera, Model
+from gof.fields import Field
+from gof.rendering.composite import composite, density_alpha, occupancy_alpha, ray_weights
+from gof.rendering.sampling import importance, stratified, surface_interval
+from gof.rendering.surface import first_crossing, secant
+from gof.rng import Streams
+
+
+@dataclass(frozen=True, slots=True)
+class RenderSettings:
+    """How a ray is sampled and composited; `half_width` is the interval's at this moment of training."""
+
+    integrator: Literal["occupancy", "density"]
+    coarse: int
+    secant: int
+    surface: int
+    fine: int
+    tau: float
+    density_scale: float
+    near: float
+    far: float
+    half_width: float
+    background: tuple[float, float, float]  # in [-1, 1]
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        camera: Camera,
+        half_width: float,
+        background: tuple[float, float, float],
+    ) -> RenderSettings:
+        """Settings of a model; background in [-1, 1]."""
+        s = model.sampling
+        return cls(
+            integrator=model.integrator,
+            coarse=s.coarse,
+            secant=s.secant,
+            surface=s.surface,
+            fine=s.fine,
+            tau=s.tau,
+            density_scale=s.density_scale,
+            near=camera.near,
+            far=camera.far,
+            half_width=half_width,
+            background=background,
+        )
+
+    @property
+    def level(self) -> float:
+        """The logit that counts as surface: occupancy tau, or opacity tau over one coarse spacing."""
+        if self.integrator == "occupancy":
+            return math.log(self.tau / (1 - self.tau))
+        spacing = (self.far - self.near) / self.coarse
+        return -math.log(1 - self.tau) / (self.density_scale * spacing)
+
+    def alpha(self, logits: Tensor, t: Tensor) -> Tensor:
+        """Opacity of samples with these logits at t."""
+        if self.integrator == "occupancy":
+            return occupancy_alpha(logits)
+        return density_alpha(logits, t, self.far, self.density_scale)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOutput:
+    """A rendered batch. Rays [batch, rays]; samples [batch, rays, samples], sorted by t.
+
+    rgb [batch, rays, 3] in [-1, 1] over the background; alpha, sum of weights; depth, mean t under the weights (far
+    where they vanish); hit and surface_t, the first free-to-occupied crossing (far where there is none).
+    """
+
+    rgb: Tensor
+    alpha: Tensor
+    depth: Tensor
+    hit: Tensor
+    surface_t: Tensor
+    t: Tensor
+    logits: Tensor
+    weights: Tensor
+
+
+def render(
+    field: Field, rays: Rays, settings: RenderSettings, streams: Streams | None = None
+) -> RenderOutput:
+    """Render rays through a field. Without streams the samples are not jittered.
+
+    Gradients flow through the composited samples to the field; where to sample is found without gradient.
+    """
+    batch, count = rays.origins.shape[:2]
+
+    def jitter(n: int) -> Tensor:
+        if streams is None:
+            return rays.origins.new_full((batch, count, n), 0.5)
+        return streams.uniform(count, n)
+
+    with torch.no_grad():
+        near, far = (rays.origins.new_full((batch, count), x) for x in (settings.near, settings.far))
+        coarse_t = stratified(near, far, jitter(settings.coarse))
+        coarse_logits = _logits(field, rays, coarse_t)
+        hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
+        chosen = [] if settings.integrator == "occupancy" else [coarse_t]
+        if settings.surface:
+            ends = surface_interval(
+                surface_t, hit, settings.half_width, settings.near, settings.far
+            )
+            chosen.append(stratified(*ends, jitter(settings.surface)))
+        if settings.fine:
+            weights = ray_weights(settings.alpha(coarse_logits, coarse_t))
+            chosen.append(importance(coarse_t, weights, jitter(settings.fine)))
+        t = chosen[0] if len(chosen) == 1 else torch.cat(chosen, -1).sort(-1).values
+    return _shade(field, rays, t, hit, surface_t, settings)
+
+
+def find_surface(
+    field: Field, rays: Rays, t: Tensor, logits: Tensor, settings: RenderSettings
+) -> tuple[Tensor, Tensor]:
+    """First crossing of samples t with these logits, refined by secant steps: hit, surface_t [batch, rays]."""
+    crossing = first_crossing(t, logits - settings.level)
+
+    def value_at(t: Tensor) -> Tensor:
+        return _logits(field, rays, t[..., None]).squeeze(-1) - settings.level
+
+    surface_t = secant(crossing, value_at, settings.secant)
+    return crossing.hit, torch.where(crossing.hit, surface_t, settings.far)
+
+
+def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:
+    return field.logits(rays.at(t).flatten(1, 2)).reshape(t.shape)
+
+
+def _shade(
+    field: Field,
+    rays: Rays,
+    t: Tensor,
+    hit: Tensor,
+    surface_t: Tensor,
+    settings: RenderSettings,
+) -> RenderOutput:
+    directions = rays.directions[:, :, None].expand(*t.shape, 3)
+    rgb, logits = field.radiance(rays.at(t).flatten(1, 2), directions.flatten(1, 2))
+    logits = logits.reshape(t.shape)
+    weights = ray_weights(settings.alpha(logits, t))
+    alpha = weights.sum(-1)
+    background = rgb.new_tensor(settings.background)
+    colour = composite(weights, rgb.reshape(*t.shape, 3)) + (1 - alpha[..., None]) * background
+    mean_t = (weights * t).sum(-1) / alpha.clamp_min(1e-6)
+    depth = torch.where(alpha > 1e-3, mean_t, settings.far)
+    return RenderOutput(colour, alpha, depth, hit, surface_t, t, logits, weights)

@@ -1,0 +1,1 @@
+"""Tables, figures and the generated blocks of the README, made from files alone."""

@@ -1,0 +1,1 @@
+"""Training: one state, pure steps, a loop that orders them."""

@@ -1,0 +1,46 @@
+"""What a step of training looks like: a pure function of the configuration and the step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gof.config import Interval, Model, Opacity, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """Settings of one step: fade is the share of the discriminator's newest block, half_width the interval's."""
+
+    stage: Stage
+    step: int
+    fade: float
+    half_width: float
+    opacity_weight: float
+
+
+def interval_half_width(interval: Interval, step: int) -> float:
+    """max(min, max * exp(-decay * step)): from the whole volume to a thin shell (GOF section 3.2)."""
+    return max(interval.min, interval.max * math.exp(-interval.decay * step))
+
+
+def opacity_weight(opacity: Opacity, step: int) -> float:
+    """min(cap * w, w * exp(growth * step))."""
+    # The exponent is capped before exp so that a long run does not overflow.
+    return opacity.weight * math.exp(min(opacity.growth * step, math.log(opacity.cap)))
+
+
+def plan(model: Model, stage: int, step: int) -> StepPlan:
+    """The plan of global step `step`, which lies in stage number `stage`."""
+    chosen = model.stages[stage]
+    inside = step - model.first_step(stage)
+    fade = 1.0
+    if stage > 0 and model.stages[stage - 1].resolution < chosen.resolution:
+        fade = min(1.0, (inside + 1) / max(1, chosen.fade_steps))
+    return StepPlan(
+        stage=chosen,
+        step=step,
+        fade=fade,
+        half_width=interval_half_width(model.interval, step),
+        opacity_weight=opacity_weight(model.opacity, step),
+    )

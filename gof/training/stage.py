@@ -1,0 +1,195 @@
+"""One stage of training as a node of the DAG: from the state of the stage before to its own state, log, samples and weights."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from gof import generator as generators
+from gof import rng
+from gof.cameras import camera_rays
+from gof.config import Config, ConfigError, Model
+from gof.data.dataset import Manifest, load_images, load_manifest
+from gof.io import InputError, atomic_write, exclusive, say, sha256
+from gof.job import Job, job
+from gof.metrics.surface import outward, quick_sigma
+from gof.provenance import code_hash
+from gof.rendering.render import RenderSettings, render
+from gof.samples import png, sample_sheet
+from gof.training import checkpoint
+from gof.training.distributed import World, join_world
+from gof.training.loop import Loop, Probe
+from gof.training.reals import Reals
+from gof.training.schedule import StepPlan, interval_half_width
+from gof.training.state import TrainState, read_state
+from gof.training.steps import Task
+
+PROBE_LATENTS, PROBE_RESOLUTION = 8, 24
+
+
+@dataclass(frozen=True, slots=True)
+class StageJob:
+    """Which stage to train and where: data is a manifest, previous the state of the stage before, out a folder."""
+
+    model: str
+    stage: int
+    seed: int
+    data: Path
+    out: Path
+    previous: Path | None = None
+    device: str = "auto"
+
+    def inputs(self) -> dict[str, Path]:
+        """Files the result depends on."""
+        files = {"data": self.data}
+        return files | ({"previous": self.previous} if self.previous else {})
+
+    def fingerprint(self, config: Config) -> str:
+        """Names everything that determines the result; not the number of processes."""
+        digest = hashlib.sha256(config.for_stage(self.model, self.stage).encode())
+        for name, path in sorted(self.inputs().items()):
+            digest.update(f"{name} {sha256(path)}".encode())
+        code = code_hash("gof.training.stage") if config.track_code else ""
+        digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
+        return digest.hexdigest()[:16]
+
+
+def run_stage(config: Config, wanted: StageJob) -> None:
+    """Train one stage and write state.safetensors, generator.yaml/.safetensors, samples.png and, last, stage.json.
+
+    Goes on from the newest whole checkpoint of the same fingerprint. Raises ConfigError or InputError for what cannot
+    be used, Stopped when told to stop, ArithmeticError when a loss is not finite.
+    """
+    model = _chosen(config, wanted)
+    with join_world(wanted.device) as world, ExitStack() as stack:
+        folder = wanted.out / "checkpoints" / wanted.fingerprint(config)
+        running = None
+        if world.leads:
+            stack.enter_context(exclusive(wanted.out / "checkpoints"))
+            record = wanted.out / "stage.json"
+            running = stack.enter_context(job(record, "train", config, wanted.inputs()))
+        manifest = load_manifest(wanted.data)
+        task = _task(config, wanted, manifest, world)
+        images = load_images(manifest, "train", model.stages[wanted.stage].resolution)
+        state = _start(config, wanted, folder, world)
+        last = model.first_step(wanted.stage + 1)
+        reals = Reals(images, wanted.seed, config.training.flip)
+        loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, _probe(task))
+        loop.run(state, running)
+        if running is not None:
+            _finish(config, wanted, manifest, state, running)
+            shutil.rmtree(folder, ignore_errors=True)
+        world.wait()
+
+
+def _chosen(config: Config, wanted: StageJob) -> Model:
+    if wanted.model not in config.models:
+        known = ", ".join(config.models) or "none"
+        raise ConfigError(f"models: no model named {wanted.model!r}; known: {known}")
+    model = config.models[wanted.model]
+    if not 0 <= wanted.stage < len(model.stages):
+        count = len(model.stages)
+        raise ConfigError(f"models.{wanted.model}.stages: no stage {wanted.stage}, there are {count}")
+    if (wanted.stage > 0) != (wanted.previous is not None):
+        raise InputError("--previous: needed for every stage but the first, and only there")
+    return model
+
+
+def _task(config: Config, wanted: StageJob, manifest: Manifest, world: World) -> Task:
+    red, green, blue = (2 * value - 1 for value in manifest.background)
+    model = config.models[wanted.model]
+    background = (red, green, blue)
+    return Task(model, config.training, config.camera, background, wanted.seed, world)
+
+
+def _start(config: Config, wanted: StageJob, folder: Path, world: World) -> TrainState:
+    """The state to go on from: a checkpoint, else the stage before, else fresh weights."""
+    stages = config.models[wanted.model].stages
+    before = stages[max(0, wanted.stage - 1)].resolution
+    state = TrainState.create(config.training, before, wanted.seed)
+    if wanted.previous is not None:
+        flat = read_state(wanted.previous)
+        try:
+            state.fill(flat)
+        except (KeyError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise InputError(f"{wanted.previous}: not a state of these networks: {reason}") from None
+    stage = stages[wanted.stage]
+    state.grow(config.training, stage.resolution, wanted.seed)
+    if checkpoint.load_newest(folder, state) and world.leads:
+        say(f"going on from step {state.step}")
+    state.set_learning_rates(stage, config.training)
+    return state.to(world.device)
+
+
+def _probe(task: Task) -> Probe:
+    """A look at a few shapes of the averaged generator: Sigma, hits, and whether they face outward."""
+
+    def probe(state: TrainState, now: StepPlan) -> dict[str, float]:
+        device = task.world.device
+        streams = rng.streams(0, "probe", range(PROBE_LATENTS), device)
+        z = streams.normal(task.training.field.latent)
+        settings = RenderSettings.of(task.model, task.camera, now.half_width, task.background)
+        with torch.no_grad():
+            field = state.ema.bind(state.ema.style(z))
+            poses = z.new_zeros(PROBE_LATENTS, 2)
+            rays = camera_rays(poses, PROBE_RESOLUTION, task.camera.fov_deg)
+            out = render(field, rays, settings)
+            sigma = quick_sigma(field, rays, settings)
+        square = (PROBE_RESOLUTION, PROBE_RESOLUTION)
+        facing = outward(out.surface_t.unflatten(-1, square), out.hit.unflatten(-1, square))
+        share = float(facing.float().mean())
+        if share < 0.5:
+            inward = PROBE_LATENTS - int(facing.sum())
+            say(
+                f"warning: step {state.step}: {inward} of {PROBE_LATENTS} shapes face inward or have"
+                " no surface: try another seed or training.field.sphere_radius > 0"
+            )
+        return {"sigma": sigma, "outward": share}
+
+    return probe
+
+
+def _finish(
+    config: Config, wanted: StageJob, manifest: Manifest, state: TrainState, running: Job
+) -> None:
+    """Write the outputs; the record follows when the job ends."""
+    model = config.models[wanted.model]
+    out = wanted.out
+    state.ema.cpu().estimate_mean_style(config.training.truncation_latents)
+    info: dict[str, Any] = {
+        "model": wanted.model,
+        "seed": wanted.seed,
+        "stage": wanted.stage,
+        "step": state.step,
+        "dataset": manifest.name,
+        "latent": config.training.field.latent,
+        "field": config.training.field.model_dump(mode="json"),
+        "camera": config.camera.model_dump(mode="json"),
+        "trained_as": model.model_dump(mode="json"),
+        "half_width": interval_half_width(model.interval, state.step),
+        "background": [2 * value - 1 for value in manifest.background],
+    }
+    generators.save(out / "generator.yaml", state.ema, info)
+    pretrained = generators.load(out / "generator.yaml")
+    atomic_write(out / "samples.png", png(sample_sheet(pretrained, config, "samples")))
+    running.artifact(out / "samples.png")
+    running.artifact(out / "generator.yaml")
+    running.numbers = {
+        "step": state.step,
+        "model": wanted.model,
+        "seed": wanted.seed,
+        "stage": wanted.stage,
+        "resolution": model.stages[wanted.stage].resolution,
+        "parameters_generator": sum(p.numel() for p in state.ema.parameters()),
+        "parameters_discriminator": sum(p.numel() for p in state.discriminator.parameters()),
+        "history": state.history,
+    }
+    atomic_write(out / "state.safetensors", safetensors.torch.save(state.tensors()))

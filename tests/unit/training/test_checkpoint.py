@@ -1,0 +1,104 @@
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from gof.io import InputError
+from gof.training import checkpoint
+
+
+def written(tiny, steps: int) -> Path:
+    state = tiny.state()
+    for step in range(1, steps + 1):
+        state.step = step
+        state.history = [{"step": step}]
+        checkpoint.save(tiny.folder, state, keep=2)
+    return tiny.folder
+
+
+def test_keeps_the_newest(tiny) -> None:
+    folder = written(tiny, 4)
+    assert [p.name for p in checkpoint.steps(folder)] == ["step-000000003", "step-000000004"]
+    state = tiny.state()
+    assert checkpoint.load_newest(folder, state)
+    assert state.step == 4 and state.history == [{"step": 4}]
+
+
+def test_nothing_there_is_no_error(tiny) -> None:
+    assert not checkpoint.load_newest(tiny.folder / "none", tiny.state())
+
+
+def test_any_flipped_bit_is_found(tiny, capsys) -> None:
+    folder = written(tiny, 2)
+    newest = checkpoint.steps(folder)[-1]
+    draw = random.Random(0)
+    for _ in range(60):
+        victim = newest / draw.choice(checkpoint.FILES)
+        content = bytearray(victim.read_bytes())
+        position = draw.randrange(len(content))
+        content[position] ^= 1 << draw.randrange(8)
+        original = victim.read_bytes()
+        victim.write_bytes(content)
+        state = tiny.state()
+        assert checkpoint.load_newest(folder, state) and state.step == 1
+        victim.write_bytes(original)
+    assert "does not match its hash" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [*checkpoint.FILES, checkpoint.MANIFEST])
+@pytest.mark.parametrize("cut", [0, 10, None])
+def test_cut_or_missing_files_fall_back(tiny, name, cut) -> None:
+    folder = written(tiny, 2)
+    victim = checkpoint.steps(folder)[-1] / name
+    if cut is None:
+        victim.unlink()
+    else:
+        victim.write_bytes(victim.read_bytes()[:cut])
+    state = tiny.state()
+    assert checkpoint.load_newest(folder, state) and state.step == 1
+
+
+def test_only_damaged_ones_never_start_afresh_in_silence(tiny) -> None:
+    folder = written(tiny, 1)
+    (checkpoint.steps(folder)[0] / checkpoint.MANIFEST).unlink()
+    with pytest.raises(InputError, match="all checkpoints are damaged"):
+        checkpoint.load_newest(folder, tiny.state())
+
+
+def test_leftovers_of_a_kill_are_removed(tiny) -> None:
+    folder = written(tiny, 1)
+    leftover = folder / ".step-000000009.tmp"
+    shutil.copytree(checkpoint.steps(folder)[0], leftover)
+    state = tiny.state()
+    assert checkpoint.load_newest(folder, state) and state.step == 1
+    assert not leftover.exists()
+
+
+def test_full_disk_keeps_the_old_checkpoint(tiny, monkeypatch) -> None:
+    folder = written(tiny, 1)
+
+    def full(path, content):
+        raise InputError(f"{path}: no room")
+
+    monkeypatch.setattr(checkpoint, "atomic_write", full)
+    state = tiny.state()
+    state.step = 2
+    with pytest.raises(InputError, match="no room"):
+        checkpoint.save(folder, state, keep=2)
+    assert [p.name for p in folder.iterdir()] == ["step-000000001"]
+    assert checkpoint.load_newest(folder, tiny.state())
+
+
+def test_content_is_all_of_the_state(tiny) -> None:
+    state = tiny.state()
+    state.step = 7
+    checkpoint.save(tiny.folder, state, keep=2)
+    other = tiny.state()
+    with torch.no_grad():
+        for parameter in other.generator.parameters():
+            parameter.zero_()
+    checkpoint.load_newest(tiny.folder, other)
+    mine, theirs = state.tensors(), other.tensors()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)

@@ -1,0 +1,100 @@
+import os
+import signal
+
+import pytest
+import torch
+
+from gof.config import Runtime
+from gof.io import NOT_RESUMED
+from gof.training import checkpoint, loop
+from gof.training.loop import Stopped
+from gof.training.steps import NonFinite
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.points: list[tuple[int, dict]] = []
+
+    def metrics(self, values, step) -> None:
+        self.points.append((step, dict(values)))
+
+
+def tensors_equal(a, b) -> bool:
+    mine, theirs = a.tensors(), b.tensors()
+    return all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+def test_interrupted_run_equals_an_unbroken_one(tiny) -> None:
+    unbroken, log = tiny.state(), Recorder()
+    tiny.loop(6).run(unbroken, log)
+    for stop_at in range(1, 6):
+        state = tiny.state()
+        tiny.folder = tiny.folder.parent / f"stop-{stop_at}"
+        first = tiny.loop(stop_at)
+        first.run(state, Recorder())
+        checkpoint.save(first.checkpoints, state, keep=2)
+        resumed = tiny.state()
+        assert checkpoint.load_newest(first.checkpoints, resumed)
+        tiny.loop(6).run(resumed, Recorder())
+        assert tensors_equal(resumed, unbroken)
+
+
+def test_log_has_means_and_schedules(tiny) -> None:
+    state, log = tiny.state(), Recorder()
+    tiny.loop(5).run(state, log)
+    assert [step for step, _ in log.points] == [2, 4, 5]
+    assert [entry["step"] for entry in state.history] == [2, 4, 5]
+    last = state.history[-1]
+    assert {"loss_g", "loss_d", "pose_g", "opacity", "interval", "sigma"} <= last.keys()
+    assert "r1" in state.history[0] and state.window == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_saves_and_stops(tiny, number, monkeypatch) -> None:
+    step = loop.generator_step
+
+    def interrupted(state, task, now):
+        values = step(state, task, now)
+        if state.step == 3:
+            os.kill(os.getpid(), number)
+        return values
+
+    monkeypatch.setattr(loop, "generator_step", interrupted)
+    state = tiny.state()
+    before = signal.getsignal(number)
+    with pytest.raises(Stopped) as caught:
+        tiny.loop(6).run(state, Recorder())
+    assert caught.value.code == 128 + number
+    assert checkpoint.steps(tiny.folder / "checkpoints")[-1].name == "step-000000003"
+    assert signal.getsignal(number) == before
+
+
+def test_end_of_its_time_saves_and_stops(tiny, monkeypatch) -> None:
+    clock = iter(range(0, 10_000, 25))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    runtime = Runtime(log_every=2, checkpoint_every=100, minutes=1)
+    with pytest.raises(Stopped) as caught:
+        tiny.loop(6, runtime=runtime).run(tiny.state(), Recorder())
+    assert caught.value.code == NOT_RESUMED
+    assert len(checkpoint.steps(tiny.folder / "checkpoints")) == 1
+
+
+def test_non_finite_loss_names_step_and_checkpoint(tiny, monkeypatch) -> None:
+    step = loop.generator_step
+
+    def broken(state, task, now):
+        if state.step == 4:
+            raise NonFinite("the gradient of the generator is not finite")
+        return step(state, task, now)
+
+    monkeypatch.setattr(loop, "generator_step", broken)
+    with pytest.raises(ArithmeticError, match=r"step 4: .*step-000000004"):
+        tiny.loop(6).run(tiny.state(), Recorder())
+
+
+def test_a_finished_run_takes_no_step(tiny) -> None:
+    state = tiny.state()
+    tiny.loop(4).run(state, Recorder())
+    before = state.tensors()
+    tiny.loop(4).run(state, Recorder())
+    assert all(torch.equal(before[n], t) for n, t in state.tensors().items())

@@ -1,0 +1,38 @@
+import math
+
+import pytest
+
+from gof.config import Interval, Model, Opacity, Stage
+from gof.training.schedule import interval_half_width, opacity_weight, plan
+
+# The values of the paper's BFM run (supplement; steps at which both schedules saturate).
+BFM_INTERVAL = Interval(max=0.12, min=0.02, decay=3e-5)
+BFM_OPACITY = Opacity(weight=0.1, growth=4e-5, cap=10)
+
+
+def test_interval_of_the_bfm_run() -> None:
+    assert interval_half_width(BFM_INTERVAL, 0) == 0.12
+    assert interval_half_width(BFM_INTERVAL, 10_000) == pytest.approx(0.12 * math.exp(-0.3))
+    assert interval_half_width(BFM_INTERVAL, 59_724) > 0.02
+    assert interval_half_width(BFM_INTERVAL, 59_726) == 0.02
+
+
+def test_opacity_weight_of_the_bfm_run() -> None:
+    assert opacity_weight(BFM_OPACITY, 0) == pytest.approx(0.1)
+    assert opacity_weight(BFM_OPACITY, 57_564) < 1.0
+    assert opacity_weight(BFM_OPACITY, 57_566) == pytest.approx(1.0)
+    assert opacity_weight(BFM_OPACITY, 10**9) == pytest.approx(1.0)
+
+
+def test_steps_count_on_through_the_stages_and_only_new_layers_fade_in() -> None:
+    stages = (
+        Stage(resolution=16, steps=10, fade_steps=4),
+        Stage(resolution=32, steps=10, fade_steps=4),
+        Stage(resolution=32, steps=10, fade_steps=4),
+    )
+    model = Model(integrator="occupancy", stages=stages)
+    assert [model.first_step(i) for i in range(4)] == [0, 10, 20, 30]
+    assert plan(model, 0, 0).fade == 1
+    assert [plan(model, 1, 10 + i).fade for i in range(5)] == [0.25, 0.5, 0.75, 1, 1]
+    assert plan(model, 2, 20).fade == 1
+    assert plan(model, 1, 12).half_width == interval_half_width(model.interval, 12)

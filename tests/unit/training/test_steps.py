@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from gof.config import Model, Sampling
+from gof.training.schedule import plan
+from gof.training.steps import NonFinite, discriminator_step, generator_step, make_fakes
+
+from .conftest import STAGES
+
+
+def reals_for(tiny, task, now):
+    return [tiny.reals()(rows, torch.device("cpu")) for rows in task.rows(now)]
+
+
+def test_fakes_depend_on_sample_numbers_alone(tiny) -> None:
+    task, state = tiny.task(), tiny.state()
+    now = plan(tiny.model, 0, 2)
+    with torch.no_grad():
+        together = make_fakes(state, task, now, [16, 17, 18, 19], "generator")
+        alone = make_fakes(state, task, now, [18], "generator")
+        other = make_fakes(state, task, now, [18], "discriminator")
+    torch.testing.assert_close(together.images[2], alone.images[0], atol=1e-5, rtol=0)
+    assert not torch.equal(alone.poses, other.poses)
+
+
+@pytest.mark.parametrize("integrator", ["occupancy", "density"])
+def test_every_generator_weight_receives_gradient(tiny, integrator) -> None:
+    surface = 2 if integrator == "occupancy" else 0
+    sampling = Sampling(coarse=6, surface=surface, fine=2)
+    model = Model(integrator=integrator, sampling=sampling, stages=STAGES)
+    training = tiny.training.model_copy(update={"precision": "bfloat16"})
+    task, state = tiny.task(model=model), tiny.state()
+    object.__setattr__(task, "training", training)
+    generator_step(state, task, plan(model, 0, 0))
+    for name, parameter in state.generator.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_updates_touch_only_their_own_network(tiny) -> None:
+    task, state = tiny.task(), tiny.state()
+    now = plan(tiny.model, 0, 0)
+    before = state.tensors()
+    discriminator_step(state, task, now, reals_for(tiny, task, now))
+    middle = state.tensors()
+    generator_step(state, task, now)
+    after = state.tensors()
+    changed_by_d = {n for n in before if not torch.equal(before[n], middle[n])}
+    changed_by_g = {n for n in middle if not torch.equal(middle[n], after[n])}
+    assert all(n.startswith("discriminator.") for n in changed_by_d)
+    assert all(n.startswith(("generator.", "ema.", "step")) for n in changed_by_g)
+
+
+@pytest.mark.parametrize("who", ["discriminator", "generator"])
+def test_non_finite_gradient_stops_before_weights_change(tiny, who) -> None:
+    task, state = tiny.task(), tiny.state()
+    now = plan(tiny.model, 0, 0)
+    network = state.generator if who == "generator" else state.discriminator
+    # A weight that makes this network's gradient, and not the other's, infinite.
+    parameter = list(network.parameters())[-1]
+    parameter.register_hook(lambda grad: grad * float("inf"))
+    before = state.tensors()
+    with pytest.raises(NonFinite, match=f"gradient of the {who}"):
+        if who == "discriminator":
+            discriminator_step(state, task, now, reals_for(tiny, task, now))
+        else:
+            generator_step(state, task, now)
+    after = state.tensors()
+    assert all(torch.equal(before[n], after[n]) for n in before)
+
+
+def test_r1_comes_lazily(tiny) -> None:
+    task, state = tiny.task(), tiny.state()
+    seen = []
+    for step in range(4):
+        state.step = step
+        now = plan(tiny.model, 0, step)
+        seen.append("r1" in discriminator_step(state, task, now, reals_for(tiny, task, now)))
+    assert seen == [True, False, True, False]
+
+
+def test_global_generator_is_untouched(tiny) -> None:
+    task, state = tiny.task(), tiny.state()
+    before = torch.get_rng_state()
+    generator_step(state, task, plan(tiny.model, 0, 0))
+    assert torch.equal(before, torch.get_rng_state())
