@@ -1,0 +1,140 @@
+"""What the trainer survives, seen from outside: the same command after a kill ends in the same bytes."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gof.io import sha256
+
+RESULTS = ("state.safetensors", "generator.safetensors", "generator.yaml", "samples.png")
+
+
+def command(config: Path, data: Path, out: Path, *more: str) -> list[str]:
+    call = [sys.executable, "-m", "gof.cli", "train", "--config", str(config), "--model", "gof"]
+    return [*call, "--stage", "0", "--data", str(data), "--out", str(out), *more]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def finish(call: list[str]) -> None:
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def hashes(folder: Path) -> list[str]:
+    return [sha256(folder / name) for name in RESULTS]
+
+
+def checkpoints(out: Path) -> list[Path]:
+    return sorted(out.glob("checkpoints/*/step-*"))
+
+
+def kill_after(call: list[str], out: Path, steps: int, delay: float, number: int) -> int:
+    """Start the trainer, let it pass a checkpoint of at least `steps`, wait, send the signal."""
+    process = subprocess.Popen(call, env=environment(), stderr=subprocess.DEVNULL)
+    limit = time.monotonic() + 100
+    while time.monotonic() < limit and process.poll() is None:
+        if any(int(path.name[5:]) >= steps for path in checkpoints(out)):
+            break
+        time.sleep(0.005)
+    time.sleep(delay)
+    process.send_signal(number)
+    return process.wait()
+
+
+def test_five_kills_end_in_the_same_bytes(tmp_path, tiny_config, tiny_data) -> None:
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    finish(command(tiny_config, tiny_data, unbroken))
+    call = command(tiny_config, tiny_data, broken)
+    draw = random.Random(0)
+    for kill in range(5):
+        status = kill_after(call, broken, 4 + 6 * kill, draw.uniform(0, 0.1), signal.SIGKILL)
+        assert status == -signal.SIGKILL
+        assert not any((broken / name).exists() for name in RESULTS)
+    finish(call)
+    assert hashes(broken) == hashes(unbroken)
+    assert not list(broken.glob("checkpoints/*/step-*"))
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_polite_stop_saves_and_goes_on(tmp_path, tiny_config, tiny_data, number, status) -> None:
+    out = tmp_path / "out"
+    call = command(tiny_config, tiny_data, out)
+    assert kill_after(call, out, 4, 0.02, number) == status
+    assert checkpoints(out) and not (out / "stage.json").exists()
+    finish(call)
+    finish(command(tiny_config, tiny_data, tmp_path / "unbroken"))
+    assert hashes(out) == hashes(tmp_path / "unbroken")
+
+
+def test_second_trainer_is_turned_away(tmp_path, tiny_config, tiny_data) -> None:
+    out = tmp_path / "out"
+    call = command(tiny_config, tiny_data, out)
+    first = subprocess.Popen(call, env=environment(), stderr=subprocess.DEVNULL)
+    while not checkpoints(out):
+        assert first.poll() is None
+        time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)
+    second = subprocess.run(call, env=environment(), capture_output=True, text=True)
+    first.kill()
+    first.wait()
+    assert second.returncode == 3
+    assert f"in use by process {first.pid}" in second.stderr
+    finish(call)
+
+
+def test_other_settings_do_not_resume(tmp_path, tiny_config, tiny_data) -> None:
+    out = tmp_path / "out"
+    kill_after(command(tiny_config, tiny_data, out), out, 8, 0, signal.SIGKILL)
+    tiny_config.write_text(tiny_config.read_text().replace("width: 8,", "width: 12,"))
+    finish(command(tiny_config, tiny_data, out))
+    fresh = tmp_path / "fresh"
+    finish(command(tiny_config, tiny_data, fresh))
+    assert hashes(out) == hashes(fresh)
+
+
+def test_damaged_checkpoint_falls_back_and_ends_the_same(tmp_path, tiny_config, tiny_data) -> None:
+    out, unbroken = tmp_path / "out", tmp_path / "unbroken"
+    call = command(tiny_config, tiny_data, out)
+    kill_after(call, out, 12, 0, signal.SIGKILL)
+    newest = checkpoints(out)[-1] / "state.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-7])
+    finish(call)
+    finish(command(tiny_config, tiny_data, unbroken))
+    assert hashes(out) == hashes(unbroken)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda data: data.unlink(), "manifest.json"),
+        (lambda data: data.write_text("{"), "manifest.json"),
+        (lambda data: (data.parent / "train-000.npz").write_bytes(b"x"), "train-000.npz"),
+    ],
+)
+def test_bad_data_is_one_line_and_status_3(tmp_path, tiny_config, tiny_data, damage, told) -> None:
+    damage(tiny_data)
+    call = command(tiny_config, tiny_data, tmp_path / "out")
+    done = subprocess.run(call, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 3
+    assert told in done.stderr and done.stderr.strip().count("\n") == 0
+
+
+def test_two_processes_end_near_one(tmp_path, tiny_config, tiny_data) -> None:
+    import safetensors.torch
+
+    one, two = tmp_path / "one", tmp_path / "two"
+    finish(command(tiny_config, tiny_data, one))
+    finish(command(tiny_config, tiny_data, two, "--processes", "2", "--device", "cpu"))
+    mine = safetensors.torch.load_file(one / "generator.safetensors")
+    other = safetensors.torch.load_file(two / "generator.safetensors")
+    for name, tensor in mine.items():
+        assert (tensor - other[name]).abs().max() < 1e-3, name

@@ -1,0 +1,50 @@
+"""The same numbers on a GPU as on the CPU; skipped where there is none."""
+
+import pytest
+import torch
+
+from gof.cameras import camera_rays
+from gof.config import Camera, FieldNetwork, Model, Stage, Training
+from gof.generator import Generator
+from gof.rendering.render import RenderSettings, render
+from gof.training.distributed import World
+from gof.training.schedule import plan
+from gof.training.state import TrainState
+from gof.training.steps import Task, discriminator_step, generator_step
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+MODEL = Model(integrator="occupancy", stages=(Stage(resolution=16, steps=5),))
+
+
+def test_picture_and_depth_agree_with_the_cpu() -> None:
+    generator = Generator(FieldNetwork())
+    generator.reset(0)
+    z = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
+    poses = torch.tensor([[0.0, 0.0], [0.4, 0.1]])
+    settings = RenderSettings.of(MODEL, Camera(), 0.05, (1.0, 1.0, 1.0))
+    outs = []
+    for device in ("cpu", "cuda"):
+        generator.to(device)
+        with torch.no_grad():
+            field = generator.bind(generator.style(z.to(device)))
+            outs.append(render(field, camera_rays(poses.to(device), 32, 12.0), settings))
+    cpu, gpu = outs
+    assert (cpu.rgb - gpu.rgb.cpu()).abs().max() <= 4 / 255
+    both = cpu.hit & gpu.hit.cpu()
+    assert (cpu.surface_t - gpu.surface_t.cpu())[both].abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_steps_run_and_every_weight_receives_gradient(precision) -> None:
+    training = Training(precision=precision)
+    world = World(device=torch.device("cuda", 0))
+    task = Task(MODEL, training, Camera(), (1.0, 1.0, 1.0), 0, world)
+    state = TrainState.create(training, 16, 0)
+    state.set_learning_rates(MODEL.stages[0], training)
+    state.to(world.device)
+    now = plan(MODEL, 0, 0)
+    reals = [torch.rand(len(rows), 3, 16, 16, device="cuda") for rows in task.rows(now)]
+    values = discriminator_step(state, task, now, reals) | generator_step(state, task, now)
+    assert all(torch.isfinite(value) for value in values.values())
+    for name, parameter in state.generator.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
