@@ -1,0 +1,1 @@
+"""Assets, the head asset, data sets and photographs."""

@@ -1,0 +1,1 @@
+"""The head model: shape, colour, light, rasteriser, renders."""

@@ -1,0 +1,230 @@
+"""The data set `heads`: random heads under random light, rendered from the head model with their
+ground truth."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gof.cameras import project, sample_poses
+from gof.config import Config
+from gof.data.dataset import (
+    Manifest,
+    Shard,
+    Split,
+    encode_depth,
+    load_split,
+    write_manifest,
+    write_shard,
+)
+from gof.data.head_mesh import vertex_normals
+from gof.faces.head_figure import write_sheet
+from gof.faces.lighting import random_light, shade
+from gof.faces.morphable import MorphableModel
+from gof.faces.picture import View, picture, shrink
+from gof.faces.raster import interpolate, rasterise
+from gof.io import InputError, sha256
+from gof.job import job
+from gof.rng import Streams, streams
+
+SPLITS = ("train", "validation", "test")
+SHEET = 40  # images on the sheet
+BLOCK = 4  # heads rendered together: their fragments stay in the processor cache
+OVERSAMPLING = 2  # samples a side of the largest image's pixels
+LARGEST = 2.2  # coefficients beyond it are drawn in: rarer heads would be caricatures
+
+# Expressions as (share of the expressive heads, {unit: largest amplitude}); Left and Right are
+# added where both exist.
+EXPRESSIONS: tuple[tuple[float, dict[str, float]], ...] = (
+    (0.34, {"mouthSmile": 0.9, "cheekSquint": 0.6, "mouthDimple": 0.3}),
+    (0.16, {"mouthSmile": 0.8, "jawOpen": 0.30, "cheekSquint": 0.5, "mouthUpperUp": 0.3}),
+    (0.14, {"jawOpen": 0.45}),
+    (0.08, {"browInnerUp": 0.9, "browOuterUp": 0.8, "eyeWide": 0.6, "jawOpen": 0.25}),
+    (0.08, {"browDown": 0.8, "eyeSquint": 0.5, "mouthPress": 0.5}),
+    (0.08, {"mouthFrown": 0.8, "browInnerUp": 0.6}),
+    (0.06, {"mouthPucker": 0.7}),
+    (0.06, {"eyeBlink": 0.9}),
+)
+NEUTRAL = 0.4  # share of heads without an expression
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Coefficients of a batch: identity [b, i], expression [b, e], albedo [b, k], light [b, 9, 3],
+    pose [b, 2]."""
+
+    identity: Tensor
+    expression: Tensor
+    albedo: Tensor
+    light: Tensor
+    pose: Tensor
+
+
+def random_expressions(names: tuple[str, ...], streams: Streams) -> Tensor:
+    """Sparse expression coefficients [batch, len(names)], 0 to 1: one draw a stream."""
+    draw = streams.uniform(3 + max(len(units) for _, units in EXPRESSIONS))
+    choice = torch.searchsorted(
+        torch.tensor([share for share, _ in EXPRESSIONS]).cumsum(0), draw[:, 0].contiguous()
+    ).clamp(max=len(EXPRESSIONS) - 1)
+    result = torch.zeros(len(draw), len(names))
+    for row in range(len(draw)):
+        if draw[row, 1] < NEUTRAL:
+            continue
+        strength = 0.3 + 0.7 * draw[row, 2]
+        for k, (unit, largest) in enumerate(EXPRESSIONS[int(choice[row])][1].items()):
+            amplitude = largest * strength * (0.5 + 0.5 * draw[row, 3 + k])
+            for side in ("", "Left", "Right"):
+                if unit + side in names:
+                    result[row, names.index(unit + side)] = amplitude
+    return result
+
+
+def random_heads(
+    model: MorphableModel, config: Config, split: str, indices: Iterable[int]
+) -> Heads:
+    """Heads number `indices` of a split. Every number of every split has its own stream, so no two
+    share an identity."""
+    own = streams(config.heads.seed, f"heads/{split}", list(indices))
+    return Heads(
+        own.normal(len(model.identity)).clamp(-LARGEST, LARGEST),
+        random_expressions(model.expression_names, own),
+        own.normal(len(model.spread)).clamp(-LARGEST, LARGEST),
+        random_light(own),
+        sample_poses(config.camera, own),
+    )
+
+
+def render_heads(model: MorphableModel, heads: Heads, config: Config) -> dict[str, np.ndarray]:
+    """Arrays of a shard for a batch: images, depth, normals and landmarks at
+    config.heads.resolutions, and the coefficients."""
+    vertices = model.vertices(heads.identity, heads.expression)
+    normals = vertex_normals(vertices, model.triangles)
+    linear = model.colours(heads.albedo) * shade(normals, heads.light)
+    fov, sizes = config.camera.fov_deg, config.heads.resolutions
+    view = View(heads.pose, fov, config.heads.background)
+    fine = picture(vertices, model.triangles, linear, view, OVERSAMPLING * max(sizes))
+    arrays: dict[str, Tensor] = {}
+    for size in sizes:
+        arrays[f"image_{size}"] = (shrink(fine, size) * 255).round().byte()
+        raster = rasterise(vertices, model.triangles, heads.pose, size, fov)
+        arrays[f"depth_{size}"] = encode_depth(raster.depth, config.camera)
+        normal = torch.nn.functional.normalize(interpolate(raster, normals), dim=-1)
+        arrays[f"normal_{size}"] = (normal * 127).round().to(torch.int8)
+    marks = vertices[:, model.landmarks]
+    arrays |= {
+        "landmarks": project(marks, heads.pose, fov)[0],
+        "landmarks_3d": marks,
+        "pose": heads.pose,
+        "identity": heads.identity,
+        "expression": heads.expression,
+        "albedo": heads.albedo,
+        "light": heads.light,
+    }
+    return {name: value.numpy() for name, value in arrays.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A shard to render: everything a worker process needs."""
+
+    head_model: Path
+    config: Config
+    split: str
+    start: int
+    stop: int
+    path: Path
+
+
+def _render_shard(task: _Task) -> Shard:
+    torch.set_num_threads(1)
+    model = MorphableModel.load(task.head_model)
+    blocks = []
+    for start in range(task.start, task.stop, BLOCK):
+        numbers = range(start, min(start + BLOCK, task.stop))
+        blocks.append(
+            render_heads(model, random_heads(model, task.config, task.split, numbers), task.config)
+        )
+    arrays = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return write_shard(task.path, arrays)
+
+
+def _tasks(head_model: Path, config: Config, folder: Path) -> list[_Task]:
+    found = []
+    for split in SPLITS:
+        count, size = getattr(config.heads, split), config.heads.shard_size
+        for k in range(math.ceil(count / size)):
+            path = folder / f"{split}-{k:03d}.npz"
+            stop = min((k + 1) * size, count)
+            found.append(_Task(head_model, config, split, k * size, stop, path))
+    return found
+
+
+def _render_all(tasks: list[_Task]) -> dict[Path, Shard]:
+    """Render shards in as many processes as there are cores; the result does not depend on how
+    many."""
+    workers = min(len(os.sched_getaffinity(0)), len(tasks))
+    if workers == 1:
+        return {task.path: _render_shard(task) for task in tasks}
+    done: dict[Path, Shard] = {}
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            waiting = {pool.submit(_render_shard, task): task for task in tasks}
+            bar = tqdm(as_completed(waiting), total=len(tasks), unit="shard", disable=None)
+            for future in bar:
+                done[waiting[future].path] = future.result()
+    except BrokenProcessPool:
+        raise InputError(
+            "a rendering process died (out of memory?): lower heads.shard_size, run again"
+        ) from None
+    return done
+
+
+def _write_sheet(manifest: Manifest) -> None:
+    """sheet.png: the first training images, and depth and normals of some."""
+    size = max(manifest.resolutions)
+    names = [f"image_{size}", f"depth_{size}", f"normal_{size}", "pose"]
+    arrays = load_split(manifest, "train", names)
+    write_sheet(
+        {name: array[:SHEET] for name, array in arrays.items()},
+        size,
+        10,
+        manifest.path.with_name("sheet.png"),
+    )
+
+
+def run_dataset(config: Config, head_model: Path, out: Path) -> None:
+    """Render the data set into the folder of `out`, its manifest, which is written last."""
+    with job(out.with_name("data.json"), "dataset", config, {"head_model": head_model}) as running:
+        out.unlink(missing_ok=True)
+        MorphableModel.load(head_model)
+        tasks = _tasks(head_model, config, out.parent)
+        shards = _render_all(tasks)
+        splits = {}
+        for split in SPLITS:
+            own = tuple(shards[task.path] for task in tasks if task.split == split)
+            splits[split] = Split(sum(shard.count for shard in own), own)
+        manifest = Manifest(
+            out,
+            "heads",
+            config.camera,
+            config.heads.background,
+            tuple(config.heads.resolutions),
+            splits,
+            {"head_model": sha256(head_model), "seed": config.heads.seed},
+        )
+        _write_sheet(manifest)
+        running.artifact(out.with_name("sheet.png"))
+        write_manifest(manifest)
+        running.numbers = {name: split.count for name, split in splits.items()}

@@ -1,0 +1,40 @@
+"""Pictures of meshes: shaded at the vertices, antialiased by area averages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gof.faces.raster import interpolate, rasterise
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """poses [batch, 2]; angle of view in degrees; background, sRGB code values 0 to 1."""
+
+    poses: Tensor
+    fov_deg: float
+    background: tuple[float, float, float]
+
+
+def to_srgb(linear: Tensor) -> Tensor:
+    """Linear light 0 to 1 -> sRGB code values 0 to 1 (IEC 61966-2-1)."""
+    value = linear.clamp(0, 1)
+    curve = 1.055 * value.clamp(min=1e-6) ** (1 / 2.4) - 0.055
+    return torch.where(value <= 0.0031308, 12.92 * value, curve)
+
+
+def picture(vertices: Tensor, triangles: Tensor, linear: Tensor, view: View, size: int) -> Tensor:
+    """Draw meshes [batch, v, 3] with light at their vertices [batch, v, 3] (linear): [batch, size,
+    size, 3] sRGB code values, one sample a pixel."""
+    raster = rasterise(vertices, triangles, view.poses, size, view.fov_deg)
+    colours = interpolate(raster, to_srgb(linear))
+    return torch.where(raster.mask[..., None], colours, colours.new_tensor(view.background))
+
+
+def shrink(image: Tensor, size: int) -> Tensor:
+    """Average areas of [batch, k size, k size, channels] to [batch, size, size, channels]."""
+    factor = image.shape[1] // size
+    return image.view(len(image), size, factor, size, factor, -1).mean((2, 4))
