@@ -1,0 +1,1 @@
+"""Measurements of generators from their exported weights."""

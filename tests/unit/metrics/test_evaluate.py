@@ -1,0 +1,235 @@
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gof import generator as generators
+from gof.cameras import camera_rays, sample_poses
+from gof.config import Camera, Config, FieldNetwork, Model, Sampling, Stage
+from gof.data.dataset import (
+    Manifest,
+    Split,
+    encode_depth,
+    load_manifest,
+    write_manifest,
+    write_shard,
+)
+from gof.fields.analytic import Ellipsoid
+from gof.generator import Generator
+from gof.io import InputError
+from gof.metrics import protocols
+from gof.metrics.bench import row, untrained
+from gof.metrics.evaluate import EvaluateJob, run_evaluate
+from gof.metrics.features import Extractor
+from gof.rendering.render import RenderSettings, render
+from gof.rng import streams
+
+FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8)
+COUNTS = {"train": 12, "validation": 4, "test": 6}
+SECTIONS = {
+    "metrics": {
+        "seeds": [0, 1],
+        "frechet": {"samples": 8, "resolution": 16, "resize": 16},
+        "surface": {"samples": 3, "resolution": 16, "coarse": 12},
+        "depth": {
+            "pairs": 6,
+            "steps": 4,
+            "batch": 4,
+            "width": 4,
+            "resolution": 16,
+            "score_resolution": 32,
+        },
+    },
+    "training": {"truncation_latents": 50, "field": FIELD.model_dump()},
+    "tracking": {"enabled": False},
+}
+CONFIG = Config.parse(SECTIONS, "test")
+
+
+def model(integrator: str) -> Model:
+    sampling = Sampling(coarse=8, surface=4) if integrator == "occupancy" else None
+    sampling = sampling or Sampling(coarse=8, surface=0, fine=4)
+    stages = (Stage(resolution=8, steps=1),)
+    return Model(integrator=integrator, sampling=sampling, stages=stages)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of ellipsoids at 32 pixels."""
+    folder, camera = tmp_path_factory.mktemp("data"), Camera()
+    settings = RenderSettings.of(model("occupancy"), camera, 0.02, (1.0, 1.0, 1.0))
+    splits, start = {}, 0
+    for name, n in COUNTS.items():
+        poses = sample_poses(camera, streams(5, "poses", range(start, start + n)))
+        images, depths = [], []
+        for i in range(n):
+            side = 0.05 + 0.004 * ((start + i) % 7)
+            rays = camera_rays(poses[i : i + 1], 32, camera.fov_deg)
+            out = render(Ellipsoid((side, 0.08, side)), rays, settings)
+            images.append(((out.rgb + 1) * 127.5).round().byte().view(32, 32, 3))
+            depths.append(torch.where(out.hit, out.surface_t, 0.0).view(32, 32))
+        start += n
+        arrays = {
+            "image_32": torch.stack(images).numpy(),
+            "depth_32": encode_depth(torch.stack(depths), camera).numpy(),
+        }
+        splits[name] = Split(n, (write_shard(folder / f"{name}-000.npz", arrays),))
+    path = folder / "manifest.json"
+    write_manifest(Manifest(path, "balls", camera, (1.0, 1.0, 1.0), (32,), splits))
+    return path
+
+
+def saved(folder: Path, integrator: str = "occupancy", radius: float = 0.085) -> Path:
+    field = FIELD.model_copy(update={"sphere_radius": radius})
+    generator = Generator(field)
+    generator.reset(3)
+    generator.estimate_mean_style(50)
+    if radius == 0:
+        with torch.no_grad():
+            generator.siren.occupancy.weight.zero_()
+            generator.siren.occupancy.bias.fill_(-5.0)
+    info = {
+        "model": "mine",
+        "seed": 3,
+        "step": 10,
+        "field": field.model_dump(mode="json"),
+        "camera": Camera().model_dump(mode="json"),
+        "trained_as": model(integrator).model_dump(mode="json"),
+        "half_width": 0.05,
+        "background": [1.0, 1.0, 1.0],
+    }
+    generators.save(folder / "generator.yaml", generator, info)
+    return folder / "generator.yaml"
+
+
+class Means(nn.Module):
+    """Average colours of sixteen tiles: features without a download."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Parameter(torch.zeros(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.adaptive_avg_pool2d(images, 4).flatten(1)
+
+
+@pytest.fixture(autouse=True)
+def tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    def extractor(record: Path, size: int, device: str) -> Extractor:
+        return Extractor("fd_efficientnet", "tiles", "0" * 64, size, Means())
+
+    monkeypatch.setattr(protocols, "efficientnet", extractor)
+    monkeypatch.setattr(protocols, "inception", lambda device: None)
+
+
+def measure(metric: str, data: Path, out: Path, generator: Path | None = None) -> dict:
+    wanted = EvaluateJob(metric, data, out, generator, features=data)
+    run_evaluate(CONFIG, wanted)
+    return json.loads(out.read_text())["numbers"]
+
+
+def by_key(numbers: dict) -> dict[tuple[str, str], dict]:
+    return {(row["model"], row["metric"]): row for row in numbers["rows"]}
+
+
+@pytest.mark.parametrize("integrator", ["occupancy", "density"])
+def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str) -> None:
+    generator = saved(tmp_path, integrator)
+    wanted = {
+        "frechet": ["fd_efficientnet"],
+        "surface": ["sigma", "sigma_clean", "surface_agreement", "outward_fraction"],
+        "depth": ["side_x100", "mad_deg"],
+    }
+    for metric, names in wanted.items():
+        numbers = measure(metric, data, tmp_path / f"{metric}.json", generator)
+        assert [r["metric"] for r in numbers["rows"]] == names
+        for one in numbers["rows"]:
+            assert set(one) == {"model", "metric", "value", "spread", "n", "protocol"}
+            assert one["model"] == "mine" and one["value"] >= 0 and one["spread"] >= 0
+            assert "2 evaluation seeds" in one["protocol"]
+        again = measure(metric, data, tmp_path / f"again-{metric}.json", generator)
+        assert again == numbers
+
+
+def test_references_of_the_frechet_distance_are_in_order(tmp_path: Path, data: Path) -> None:
+    rows = by_key(measure("frechet", data, tmp_path / "f.json"))
+    values = [rows[name, "fd_efficientnet"]["value"] for name in ("real", "blurred", "untrained")]
+    assert values == sorted(values) and values[2] > 2 * values[0]
+    # As many as the smallest set has: 10 held out, 12 to train, 8 asked for.
+    assert all(r["n"] == 8 for r in rows.values())
+    assert "sigma 1 px" in rows["blurred", "fd_efficientnet"]["protocol"]
+
+
+def test_references_of_depth(tmp_path: Path, data: Path) -> None:
+    rows = by_key(measure("depth", data, tmp_path / "d.json"))
+    assert {name for name, _ in rows} == {"untrained", "real", "mean_depth"}
+    assert rows["mean_depth", "side_x100"]["spread"] == 0
+    assert rows["real", "side_x100"]["n"] == COUNTS["test"]
+    assert "6 training renders of 16 px" in rows["real", "mad_deg"]["protocol"]
+
+
+def test_references_of_the_surface(tmp_path: Path, data: Path) -> None:
+    numbers = measure("surface", data, tmp_path / "s.json")
+    rows = by_key(numbers)
+    assert rows["untrained", "outward_fraction"]["value"] == 1.0
+    profile = numbers["profile"]
+    assert len(profile["offset"]) == len(profile["weight"]) == 13
+    assert sum(profile["weight"]) == pytest.approx(1)
+    assert profile["offset"] == pytest.approx([-x for x in reversed(profile["offset"])])
+
+
+def test_an_empty_field_gives_what_can_be_given(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generator = saved(tmp_path, radius=0.0)
+    rows = measure("surface", data, tmp_path / "s.json", generator)["rows"]
+    assert [(r["metric"], r["value"]) for r in rows] == [("outward_fraction", 0.0)]
+    assert measure("depth", data, tmp_path / "d.json", generator)["rows"] == []
+    assert measure("frechet", data, tmp_path / "f.json", generator)["rows"]
+    text = capsys.readouterr().err
+    assert "mine: no sigma" in text and "mine: no pixel" in text
+
+
+def test_the_untrained_generator_is_that_of_the_file_before_training(
+    tmp_path: Path, data: Path
+) -> None:
+    path = saved(tmp_path)
+    bench = generators.load(path)
+    with torch.no_grad():
+        bench.generator.siren.occupancy.weight.add_(1.0)
+    generators.save(tmp_path / "late.yaml", bench.generator, bench.info)
+    manifest = load_manifest(data)
+    fresh = untrained(CONFIG, manifest, tmp_path / "late.yaml", "cpu")
+    first = generators.load(path)
+    z = torch.randn(2, FIELD.latent, generator=torch.Generator().manual_seed(0))
+    points = torch.rand(2, 50, 3, generator=torch.Generator().manual_seed(1)) * 0.2 - 0.1
+    torch.testing.assert_close(
+        fresh.bind(z, 1.0).logits(points), first.bind(z, 1.0).logits(points), rtol=0, atol=0
+    )
+    assert fresh.settings.half_width == 0.12
+
+
+def test_rows_are_mean_and_sample_deviation() -> None:
+    values = [1.0, 2.0, 4.0]
+    one = row("m", "x", values, 7, "p")
+    assert (one["value"], one["n"]) == (statistics.mean(values), 7)
+    assert one["spread"] == pytest.approx(statistics.stdev(values))
+    assert row("m", "x", [3.0], 1, "p")["spread"] == 0.0
+
+
+def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "x.json"
+    with pytest.raises(InputError, match="no metric named 'beauty'"):
+        run_evaluate(CONFIG, EvaluateJob("beauty", data, out))
+    with pytest.raises(InputError, match="--features"):
+        run_evaluate(CONFIG, EvaluateJob("frechet", data, out))
+    with pytest.raises(InputError, match="no such file"):
+        run_evaluate(CONFIG, EvaluateJob("depth", tmp_path / "none.json", out))
+    odd = {**SECTIONS["metrics"]["depth"], "score_resolution": 64}
+    config = Config.parse({**SECTIONS, "metrics": {"depth": odd}}, "test")
+    with pytest.raises(InputError, match="no depth at 64"):
+        run_evaluate(config, EvaluateJob("depth", data, out))
+    assert not out.exists()

@@ -1,0 +1,260 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import trimesh
+from torch import Tensor
+
+from gof import generator as generators
+from gof.config import Camera, Config, FieldNetwork, Model, Stage
+from gof.fields import Field
+from gof.fields.analytic import Ellipsoid, sphere
+from gof.generator import Generator
+from gof.meshing import Grid, extract, paint, run_meshes, sample_grid
+
+GRID = Grid(64, 0.3)
+
+
+class Union:
+    """All of several shapes together."""
+
+    def __init__(self, *shapes: Field) -> None:
+        self.shapes = shapes
+
+    def logits(self, points: Tensor) -> Tensor:
+        return torch.stack([shape.logits(points) for shape in self.shapes]).amax(0)
+
+    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        return points / points.norm(dim=-1, keepdim=True), self.logits(points)
+
+
+class Hollow:
+    """A ball with a bubble inside."""
+
+    def logits(self, points: Tensor) -> Tensor:
+        return torch.minimum(sphere(0.1).logits(points), -sphere(0.04).logits(points))
+
+    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        return directions, self.logits(points)
+
+
+class Bent:
+    """A ring with a bumpy surface whose slope varies tenfold, as a network's does."""
+
+    def logits(self, points: Tensor) -> Tensor:
+        x, y, z = points.unbind(-1)
+        tube = torch.hypot(torch.hypot(x, y) - 0.09, z)
+        bumps = 0.004 * torch.sin(90 * x) * torch.cos(70 * y)
+        return (0.03 + bumps - tube) * (60 + 500 * torch.sigmoid(80 * x))
+
+    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        return directions, self.logits(points)
+
+
+class Needle:
+    """A ball with a spike between coarse grid lines; the logit's slope vanishes a hair from it."""
+
+    def logits(self, points: Tensor) -> Tensor:
+        x, y, z = points.unbind(-1)
+        axis = torch.hypot(y, z)  # at 61 points: amid a coarse cell
+        spike = torch.minimum(0.006 - axis, torch.minimum(x, 0.14 - x))
+        return 5 * torch.tanh(3000 * torch.maximum(spike, 0.05 - points.norm(dim=-1)))
+
+    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        return directions, self.logits(points)
+
+
+def dense(field: Field, grid: Grid) -> np.ndarray:
+    axis = torch.arange(grid.n)
+    index = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
+    return field.logits(grid.points(index).view(1, -1, 3)).view(grid.n, grid.n, grid.n).numpy()
+
+
+def mesh_of(field: Field, grid: Grid = GRID) -> trimesh.Trimesh:
+    surface = extract(field, grid, 0.0)
+    assert surface is not None
+    return trimesh.Trimesh(surface.vertices, surface.faces, process=False)
+
+
+@pytest.mark.parametrize("n", [61, 64])
+@pytest.mark.parametrize(
+    "field",
+    [
+        sphere(0.1),
+        Ellipsoid((0.13, 0.06, 0.09), (0.01, 0.02, -0.02)),
+        Union(sphere(0.06), Ellipsoid((0.02, 0.02, 0.02), (0.12, 0.1, 0.1))),
+        Hollow(),
+        Bent(),
+        Needle(),
+    ],
+)
+def test_few_points_give_the_signs_and_the_crossings_of_all(field: Field, n: int) -> None:
+    grid = Grid(n, 0.3)
+    values, share = sample_grid(field, grid, 0.0)
+    truth = dense(field, grid)
+    assert share < 0.8
+    assert np.array_equal(values >= 0, truth >= 0)
+    # Every point beside a change of sign, which is what marching cubes interpolates, is exact.
+    for axis in range(3):
+        crosses = np.diff((truth >= 0).astype(np.int8), axis=axis) != 0
+        for ends in (slice(None, -1), slice(1, None)):
+            pick = tuple(ends if i == axis else slice(None) for i in range(3))
+            np.testing.assert_allclose(values[pick][crosses], truth[pick][crosses], atol=1e-3)
+
+
+def test_a_larger_grid_asks_for_a_smaller_share() -> None:
+    shares = [sample_grid(sphere(0.08), Grid(n, 0.3), 0.0)[1] for n in (32, 64, 128)]
+    assert shares == sorted(shares, reverse=True) and shares[-1] < 0.2
+
+
+@pytest.mark.parametrize("sharpness", [60.0, 1000.0])
+def test_a_sphere_is_closed_round_and_faces_outward(sharpness: float) -> None:
+    mesh = mesh_of(sphere(0.1, sharpness))
+    assert mesh.is_watertight and mesh.is_winding_consistent and mesh.euler_number == 2
+    assert mesh.volume == pytest.approx(4 / 3 * np.pi * 1e-3, rel=3e-3)
+    radius = np.linalg.norm(mesh.vertices, axis=1)
+    assert np.abs(radius - 0.1).max() / GRID.spacing <= 0.01
+
+
+def test_axes_keep_their_order_and_sign() -> None:
+    mesh = mesh_of(Ellipsoid((0.09, 0.03, 0.05), (0.02, -0.04, 0.06)))
+    np.testing.assert_allclose(mesh.bounds.mean(0), (0.02, -0.04, 0.06), atol=1e-3)
+    np.testing.assert_allclose(mesh.extents / 2, (0.09, 0.03, 0.05), atol=2e-3)
+
+
+def test_a_level_moves_the_surface() -> None:
+    surface = extract(sphere(0.1, 100.0), GRID, 1.0)
+    assert surface is not None
+    assert np.linalg.norm(surface.vertices, axis=1).mean() == pytest.approx(0.09, abs=1e-4)
+
+
+def test_the_largest_part_is_kept_and_the_others_are_counted() -> None:
+    small = Ellipsoid((0.02, 0.02, 0.02), (-0.11, 0.1, 0.1))
+    smaller = Ellipsoid((0.012, 0.012, 0.012), (0.12, -0.1, 0.1))
+    surface = extract(Union(small, sphere(0.07), smaller), GRID, 0.0)
+    assert surface is not None
+    assert surface.components == 3 and surface.dropped > 100
+    assert np.linalg.norm(surface.vertices, axis=1).max() == pytest.approx(0.07, abs=1e-3)
+
+
+def test_an_enclosed_hollow_is_a_part_that_is_dropped() -> None:
+    surface = extract(Hollow(), GRID, 0.0)
+    assert surface is not None and surface.components == 2
+    assert np.linalg.norm(surface.vertices, axis=1).min() == pytest.approx(0.1, abs=1e-3)
+
+
+def test_a_ring_has_the_euler_number_of_a_ring() -> None:
+    mesh = mesh_of(Bent())
+    assert mesh.is_watertight and mesh.euler_number == 0 and mesh.volume > 0
+
+
+def test_a_plate_thinner_than_a_coarse_cell_is_found() -> None:
+    # 1.5 fine spacings thick, amid coarse cells of 4: no coarse corner lies inside.
+    half = 0.75 * GRID.spacing
+
+    class Plate:
+        def logits(self, points: Tensor) -> Tensor:
+            x, y, z = (points - points.new_tensor([0.0, 0.0, 2 * GRID.spacing])).unbind(-1)
+            inside = torch.stack([0.08 - x.abs(), 0.08 - y.abs(), half - z.abs()]).amin(0)
+            return 1000 * inside
+
+        def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+            return directions, self.logits(points)
+
+    mesh = mesh_of(Plate())
+    assert mesh.is_watertight
+    assert mesh.volume == pytest.approx(0.16**2 * 2 * half, rel=0.05)
+
+
+def test_what_reaches_the_border_is_closed_there() -> None:
+    mesh = mesh_of(sphere(0.4), Grid(33, 0.3))
+    assert mesh.is_watertight
+    # The whole cube, closed within a tenth of a spacing outside it.
+    assert mesh.volume == pytest.approx(0.3**3, rel=0.03)
+    cut = mesh_of(Ellipsoid((0.1, 0.1, 0.1), (0.15, 0.0, 0.0)))
+    assert cut.is_watertight and cut.bounds[1, 0] == pytest.approx(0.15, abs=GRID.spacing)
+
+
+def test_no_surface_is_none() -> None:
+    assert extract(Ellipsoid((0.01, 0.01, 0.01), (5.0, 0.0, 0.0)), GRID, 0.0) is None
+
+
+def test_colours_and_normals_are_the_fields() -> None:
+    surface = extract(Union(sphere(0.1)), GRID, 0.0)
+    assert surface is not None
+    mesh = paint(Union(sphere(0.1)), surface)
+    out = mesh.vertices / np.linalg.norm(mesh.vertices, axis=1, keepdims=True)
+    np.testing.assert_allclose(mesh.vertex_normals, out, atol=1e-3)
+    expected = np.round((out + 1) * 127.5)
+    assert np.abs(mesh.visual.vertex_colors[:, :3].astype(int) - expected).max() <= 1
+
+
+def test_colours_are_seen_from_outside() -> None:
+    surface = extract(Hollow(), GRID, 0.0)
+    assert surface is not None
+    mesh = paint(Hollow(), surface)  # its colour is the direction of view: inward
+    inward = -mesh.vertices / np.linalg.norm(mesh.vertices, axis=1, keepdims=True)
+    expected = np.round((inward + 1) * 127.5)
+    assert np.abs(mesh.visual.vertex_colors[:, :3].astype(int) - expected).max() <= 1
+
+
+def saved(folder: Path, radius: float) -> Path:
+    field = FieldNetwork(
+        layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8, sphere_radius=radius
+    )
+    generator = Generator(field)
+    generator.reset(0)
+    generator.estimate_mean_style(10)
+    model = Model(integrator="occupancy", stages=(Stage(resolution=8, steps=1),))
+    info = {
+        "model": "gof",
+        "seed": 0,
+        "field": field.model_dump(mode="json"),
+        "camera": Camera().model_dump(mode="json"),
+        "trained_as": model.model_dump(mode="json"),
+        "half_width": 0.05,
+        "background": [1.0, 1.0, 1.0],
+    }
+    if radius == 0:
+        with torch.no_grad():
+            generator.siren.occupancy.weight.zero_()
+            generator.siren.occupancy.bias.fill_(-5.0)
+    generators.save(folder / "generator.yaml", generator, info)
+    return folder / "generator.yaml"
+
+
+CONFIG = Config.parse(
+    {"meshes": {"count": 2, "resolution": 32}, "tracking": {"enabled": False}}, "test"
+)
+
+
+def test_the_verb_writes_files_that_others_read(tmp_path: Path) -> None:
+    out = tmp_path / "meshes" / "meshes.json"
+    run_meshes(CONFIG, saved(tmp_path, 0.085), out)
+    numbers = json.loads(out.read_text())["numbers"]
+    assert numbers["empty"] == 0 and len(numbers["shapes"]) == 2
+    for i, row in enumerate(numbers["shapes"]):
+        assert row["watertight"] and row["volume"] > 0
+        for kind in ("ply", "glb"):
+            mesh = trimesh.load_mesh(out.parent / f"mesh-{i:03d}.{kind}", process=False)
+            assert len(mesh.faces) == row["faces"] and len(mesh.vertices) == row["vertices"]
+            assert mesh.volume == pytest.approx(row["volume"], rel=1e-4)
+            assert len(mesh.visual.vertex_colors) == row["vertices"]
+    assert "mesh-001" in (out.parent / "viewer.html").read_text()
+    again = tmp_path / "again" / "meshes.json"
+    run_meshes(CONFIG, tmp_path / "generator.yaml", again)
+    for name in ("mesh-000.ply", "mesh-001.glb", "viewer.html"):
+        assert (again.parent / name).read_bytes() == (out.parent / name).read_bytes()
+
+
+def test_shapes_without_surface_give_a_row_and_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "meshes" / "meshes.json"
+    run_meshes(CONFIG, saved(tmp_path, 0.0), out)
+    numbers = json.loads(out.read_text())["numbers"]
+    assert numbers["empty"] == 2 and [row["faces"] for row in numbers["shapes"]] == [0, 0]
+    assert "mesh-001: the field has no surface" in capsys.readouterr().err
+    assert not list(out.parent.glob("*.ply")) and (out.parent / "viewer.html").exists()
