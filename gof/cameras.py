@@ -1,7 +1,8 @@
 """Cameras on the unit sphere that look at the origin.
 
-World: y up, yaw 0 and pitch 0 on +z, radians. A positive yaw moves the camera toward +x, a positive pitch toward +y.
-Pixels: the centre of pixel i of n is ((i + 0.5) / n) * 2 - 1; row 0 is the top row.
+World: y up, yaw 0 and pitch 0 on +z, radians. A positive yaw moves the camera toward +x, a positive
+pitch toward +y. Pixels: the centre of pixel i of n is ((i + 0.5) / n) * 2 - 1; row 0 is the top
+row.
 """
 
 from __future__ import annotations
@@ -65,8 +66,8 @@ def camera_rays(poses: Tensor, resolution: int, fov_deg: float) -> Rays:
 
 
 def project(points: Tensor, poses: Tensor, fov_deg: float) -> tuple[Tensor, Tensor]:
-    """Points [batch, n, 3] seen from poses [batch, 2]: image plane [batch, n, 2] (x right, y up, the image
-    spans [-1, 1]) and z_depth [batch, n] along the viewing axis."""
+    """Points [batch, n, 3] seen from poses [batch, 2]: image plane [batch, n, 2] (x right, y up,
+    the image spans [-1, 1]) and z_depth [batch, n] along the viewing axis."""
     right, up, back = camera_axes(poses)
     relative = points - back[:, None]
     z_depth = -(relative @ back[..., None]).squeeze(-1)

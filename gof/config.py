@@ -1,23 +1,64 @@
-"""The experiment, as typed sections. `config.yaml` and the files in `workflow/configs` hold only
-values; everything that may be set, with its type, range and meaning, is here. Unknown keys are
-refused. The JSON schema is written from these models."""
+"""The experiment. `config.yaml` and the files in `workflow/configs` hold only values; what they may
+hold is in `gof.sections`. The JSON schema is written from these models."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-CountOrZero = Annotated[int, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Resolution = Annotated[int, Field(ge=4, le=1024)]
+from gof.sections import (
+    Camera,
+    DepthNet,
+    DiscriminatorNetwork,
+    FieldNetwork,
+    Frechet,
+    Heads,
+    Interval,
+    Meshes,
+    Metrics,
+    Model,
+    NormalSmoothness,
+    Opacity,
+    Runtime,
+    Samples,
+    Sampling,
+    Section,
+    Stage,
+    Surface,
+    Tracking,
+    Training,
+)
 
+__all__ = [
+    "RUNTIME_SECTIONS",
+    "Camera",
+    "Config",
+    "ConfigError",
+    "DepthNet",
+    "DiscriminatorNetwork",
+    "FieldNetwork",
+    "Frechet",
+    "Heads",
+    "Interval",
+    "Meshes",
+    "Metrics",
+    "Model",
+    "NormalSmoothness",
+    "Opacity",
+    "Runtime",
+    "Samples",
+    "Sampling",
+    "Section",
+    "Stage",
+    "Surface",
+    "Tracking",
+    "Training",
+    "schema",
+]
 
 # Sections that change no result: they are no part of what a stage depends on, and a rule does not
 # rerun for them.
@@ -28,300 +69,12 @@ class ConfigError(ValueError):
     """A configuration that cannot be used; the text is one line and names the key."""
 
 
-class Section(BaseModel):
-    """Base of every section: unknown keys are errors, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Camera(Section):
-    """Cameras on the unit sphere that look at the origin, and the depth range of their rays
-    (lengths in camera radii)."""
-
-    fov_deg: Annotated[float, Field(gt=0, lt=120)] = Field(
-        12.0, description="full angle of view, degrees"
-    )
-    near: Positive = Field(0.88, description="distance along the ray where sampling starts")
-    far: Positive = Field(1.12, description="distance along the ray where sampling ends")
-    prior: Literal["gaussian", "uniform"] = Field("gaussian", description="law of yaw and pitch")
-    yaw: NonNegative = Field(
-        0.3, description="standard deviation (gaussian) or half-width (uniform), radians"
-    )
-    pitch: NonNegative = Field(
-        0.155, description="standard deviation (gaussian) or half-width (uniform), radians"
-    )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Camera:
-        if self.far <= self.near:
-            raise ValueError(f"far ({self.far}) must be larger than near ({self.near})")
-        return self
-
-
-class Heads(Section):
-    """The default data set: renders of random heads from the CC0 head model."""
-
-    train: Count = Field(3000, description="training identities, one image each")
-    validation: Count = Field(200, description="validation identities, one image each")
-    test: Count = Field(600, description="test identities, one image each")
-    resolutions: tuple[Resolution, ...] = Field(
-        (64, 128), description="image sizes to render, pixels"
-    )
-    background: tuple[Fraction, Fraction, Fraction] = Field(
-        (1.0, 1.0, 1.0), description="background colour, 0 to 1"
-    )
-    identity_components: Count = Field(
-        80, description="principal components of identity kept in the head model"
-    )
-    identities_for_pca: Count = Field(
-        1500, description="random identities the components are computed from"
-    )
-    shard_size: Count = Field(500, description="images in a file")
-    seed: int = Field(0, description="seed of the head model and of the renders")
-
-
-class FieldNetwork(Section):
-    """FiLM-SIREN field and its mapping network (method-gof 1; sizes of the paper: 8 layers of
-    256)."""
-
-    layers: Count = Field(4, description="FiLM-SIREN layers before the occupancy head")
-    width: Count = Field(64, description="units a layer")
-    latent: Count = Field(64, description="dimension of z")
-    mapping_layers: Count = Field(2, description="hidden layers of the mapping network")
-    mapping_width: Count = Field(128, description="units a hidden mapping layer")
-    scene_side: Positive = Field(
-        0.24, description="side of the cube that is scaled to [-1, 1], camera radii"
-    )
-    logit_scale: Positive = Field(10.0, description="factor on the occupancy head's output")
-    sphere_radius: NonNegative = Field(
-        0.085, description="radius of the sphere the field starts as, 0 for none"
-    )
-    sphere_sharpness: NonNegative = Field(
-        60.0, description="slope of the logit across that sphere, per camera radius"
-    )
-
-
-class DiscriminatorNetwork(Section):
-    """Residual discriminator; channels at resolution r are min(channel_max, channel_base / r)."""
-
-    channel_base: Count = 1024
-    channel_max: Count = 128
-    stddev_group: Count = Field(4, description="images that share one minibatch standard deviation")
-
-
-class Sampling(Section):
-    """Points on a ray (method-gof 3.1)."""
-
-    coarse: Count = Field(12, description="evenly spaced samples of the pass without gradient")
-    secant: CountOrZero = Field(3, description="secant steps that refine the first crossing")
-    surface: CountOrZero = Field(8, description="samples in the interval around the surface")
-    fine: CountOrZero = Field(0, description="importance samples from the coarse weights")
-    tau: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.5, description="occupancy that counts as surface"
-    )
-    density_scale: Positive = Field(
-        30.0, description="density per unit of positive logit (density integrator)"
-    )
-
-
-class Interval(Section):
-    """Half-width of the sampled interval at a step: max(min, max * exp(-decay * step))."""
-
-    max: Positive = 0.12
-    min: Positive = 0.02
-    decay: NonNegative = 1.25e-3
-
-
-class Opacity(Section):
-    """Weight of the opacity prior at a step: min(cap * weight, weight * exp(growth * step))."""
-
-    weight: NonNegative = 0.1
-    growth: NonNegative = 1.15e-3
-    cap: Positive = 10.0
-
-
-class NormalSmoothness(Section):
-    """Weight and neighbour distance (camera radii) of the normal smoothness loss."""
-
-    weight: NonNegative = 0.0
-    distance: Positive = 1e-3
-
-
-class Stage(Section):
-    """One resolution of progressive growth: a node of the DAG."""
-
-    resolution: Resolution
-    steps: Count
-    batch: Count = Field(16, description="images of one step over all processes")
-    micro_batch: Count = Field(
-        8, description="images that pass the networks together; top-k acts within it"
-    )
-    lr_generator: Positive = 2e-4
-    lr_discriminator: Positive = 1e-3
-    fade_steps: CountOrZero = Field(
-        150, description="steps over which the discriminator's new layers fade in"
-    )
-
-    @model_validator(mode="after")
-    def _divides(self) -> Stage:
-        if self.batch % self.micro_batch:
-            raise ValueError(f"micro_batch ({self.micro_batch}) must divide batch ({self.batch})")
-        return self
-
-
-class Model(Section):
-    """A generator to train: `occupancy` is GOF, `density` its radiance-field baseline (pi-GAN)."""
-
-    integrator: Literal["occupancy", "density"]
-    sampling: Sampling = Sampling()
-    interval: Interval = Interval()
-    opacity: Opacity = Opacity()
-    normal: NormalSmoothness = NormalSmoothness()
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Model:
-        sizes = [stage.resolution for stage in self.stages]
-        if sizes != sorted(sizes):
-            raise ValueError(f"stages must not shrink in resolution, got {sizes}")
-        if self.integrator == "occupancy" and self.sampling.surface == 0:
-            raise ValueError("sampling.surface must be at least 1 for the occupancy integrator")
-        if self.integrator == "density" and self.sampling.surface:
-            raise ValueError(
-                "sampling.surface must be 0 for the density integrator (it has no interval)"
-            )
-        return self
-
-    def first_step(self, stage: int) -> int:
-        """Steps taken before `stage` begins."""
-        return sum(s.steps for s in self.stages[:stage])
-
-
-class Training(Section):
-    """What all models share in training."""
-
-    field: FieldNetwork = FieldNetwork()
-    discriminator: DiscriminatorNetwork = DiscriminatorNetwork()
-    betas: tuple[Fraction, Fraction] = (0.0, 0.99)
-    mapping_lr: Positive = Field(
-        0.2, description="learning rate of the mapping network over the generator's"
-    )
-    clip_generator: Positive = Field(1.0, description="largest norm of the generator's gradient")
-    clip_discriminator: Positive = Field(
-        5.0, description="largest norm of the discriminator's gradient"
-    )
-    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.998, description="decay of the averaged weights"
-    )
-    r1_weight: NonNegative = 1.0
-    r1_every: Count = Field(
-        8, description="steps between gradient penalties (their weight is scaled up by it)"
-    )
-    pose_weight: NonNegative = Field(5.0, description="weight of the pose regression")
-    flip: bool = Field(True, description="mirror real images at random")
-    topk_decay: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.99, description="share of fakes kept falls by it in 2000 steps"
-    )
-    topk_floor: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.6, description="smallest share of fakes kept"
-    )
-    precision: Literal["float32", "bfloat16"] = "float32"
-    truncation_latents: Count = Field(10000, description="latents behind the stored mean style")
-
-
-class Runtime(Section):
-    """How a job runs; nothing here changes a result."""
-
-    train_threads: Count = Field(1, description="CPU threads of a training process")
-    gpus: CountOrZero = Field(1, description="GPUs a training job asks for where there are any")
-    log_every: Count = Field(20, description="steps between lines of the log")
-    probe_every: Count = Field(100, description="steps between looks at surface and orientation")
-    checkpoint_every: Count = Field(100, description="steps between checkpoints inside a stage")
-    keep_checkpoints: Annotated[int, Field(ge=2)] = 2
-    minutes: CountOrZero = Field(0, description="stop resumably after so many minutes, 0 for never")
-
-
-class Samples(Section):
-    """Sample sheets and the turntable."""
-
-    latents: Count = 8
-    yaws: tuple[float, ...] = Field((-0.5, 0.0, 0.5), description="radians")
-    resolution: Resolution = 64
-    truncation: Fraction = 0.7
-    turntable_frames: Count = 24
-    turntable_yaw: Positive = Field(0.6, description="largest yaw of the turntable, radians")
-
-
-class Meshes(Section):
-    """Extracted meshes."""
-
-    count: Count = 4
-    resolution: Annotated[int, Field(ge=16, le=1024)] = Field(128, description="grid points a side")
-    side: Positive = Field(0.24, description="side of the meshed cube, camera radii")
-    truncation: Fraction = 0.7
-
-
-class Frechet(Section):
-    """Frechet distance of image features."""
-
-    samples: Count = Field(600, description="generated images, and as many real ones")
-    resolution: Resolution = 64
-    resize: Count = Field(128, description="size the feature network sees")
-    truncation: Fraction = 1.0
-
-
-class Surface(Section):
-    """Weighted variance, surface agreement, outward shapes (method-gof 3.3)."""
-
-    samples: Count = 64
-    resolution: Resolution = 64
-    coarse: Annotated[int, Field(ge=8)] = Field(36, description="evenly spaced samples on a ray")
-    truncation: Fraction = 0.7
-
-
-class DepthNet(Section):
-    """SIDE and MAD through a depth network trained on a generator's (image, depth) pairs
-    (method-gof 3.5)."""
-
-    pairs: Count = 1500
-    steps: Count = 600
-    batch: Count = 32
-    lr: Positive = 1e-3
-    width: Count = Field(24, description="channels of the first layer")
-    resolution: Resolution = 64
-    truncation: Fraction = 1.0
-
-
-class Metrics(Section):
-    """Evaluation; every metric runs once for each evaluation seed."""
-
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
-    frechet: Frechet = Frechet()
-    surface: Surface = Surface()
-    depth: DepthNet = DepthNet()
-
-
-class Tracking(Section):
-    """MLflow mirrors what the JSON files hold. The environment variable MLFLOW_TRACKING_URI wins
-    over `uri`."""
-
-    enabled: bool = True
-    uri: str | None = Field(
-        None, description="server or database; default: sqlite inside the results folder"
-    )
-    experiment: str = "gof"
-    wait_s: NonNegative = Field(
-        10.0, description="longest time the end of a run waits for the tracker, seconds"
-    )
-
-
 def _read(source: str) -> dict[str, Any]:
     """Values of a YAML file, or of JSON text."""
+    text = source if source.lstrip().startswith("{") else None
+    source = "--config" if text else source
     try:
-        if source.lstrip().startswith("{"):
-            source, values = "--config", json.loads(source)
-        else:
-            values = yaml.safe_load(Path(source).read_text())
+        values = json.loads(text) if text else yaml.safe_load(Path(source).read_text())
     except OSError as error:
         raise ConfigError(
             f"{source}: cannot be read ({error.strerror}): name a YAML file"
@@ -399,6 +152,15 @@ class Config(Section):
     def for_metric(self, metric: str) -> str:
         """JSON of what one metric depends on: its own section and the evaluation seeds."""
         return self.model_dump_json(include={"metrics": {"seeds": True, metric: True}})
+
+    def for_reference(self, metric: str) -> str:
+        """JSON of what the references of a metric depend on: an untrained network is one of
+        them."""
+        sections = {
+            "metrics": {"seeds": True, metric: True},
+            "training": {"field": True, "truncation_latents": True},
+        }
+        return self.model_dump_json(include=sections)
 
     def runtime_only(self) -> str:
         """JSON of the sections that change no result, for the environment of jobs."""

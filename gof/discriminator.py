@@ -1,4 +1,5 @@
-"""Discriminator with a pose head, grown with the resolution (GOF supplement; blocks after pi-GAN's description)."""
+"""Discriminator with a pose head, grown with the resolution (GOF supplement; blocks after pi-GAN's
+description)."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class Block(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Scores images and reads their camera. Grows by `grow`; lower resolutions keep their weights."""
+    """Scores images and reads their camera. Grows by `grow`; lower resolutions keep their
+    weights."""
 
     def __init__(self, network: DiscriminatorNetwork) -> None:
         super().__init__()
@@ -48,7 +50,8 @@ class Discriminator(nn.Module):
 
     @torch.no_grad()
     def grow(self, resolution: int, seed: int) -> None:
-        """Add the layers that images of this resolution need. Weights of a layer depend on seed and layer alone.
+        """Add the layers that images of this resolution need. Weights of a layer depend on seed and
+        layer alone.
 
         Raises ValueError when the resolution is no power of two times 4.
         """
@@ -81,8 +84,8 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, fade: float = 1.0) -> tuple[Tensor, Tensor]:
         """Scores [n] and poses [n, 2] (yaw, pitch, radians) of images [n, 3, r, r].
 
-        fade < 1 mixes the newest block with the path of half the resolution. n must be a multiple of the group
-        that shares a standard deviation, or smaller than it.
+        fade < 1 mixes the newest block with the path of half the resolution. n must be a multiple
+        of the group that shares a standard deviation, or smaller than it.
         """
         r = images.shape[-1]
         h = F.leaky_relu(self.from_rgb[str(r)](images), 0.2)
@@ -97,7 +100,8 @@ class Discriminator(nn.Module):
         return out[:, 0], out[:, 1:]
 
     def _spread(self, h: Tensor) -> Tensor:
-        """Minibatch standard deviation over groups of neighbours, as one more channel (progressive GAN)."""
+        """Minibatch standard deviation over groups of neighbours, as one more channel (progressive
+        GAN)."""
         n, _, height, width = h.shape
         group = min(self.network.stddev_group, n)
         grouped = h.reshape(n // group, group, *h.shape[1:])

@@ -1,8 +1,10 @@
-"""The generator: mapping network, FiLM-SIREN field and the mean style for truncation; saved as safetensors beside a YAML."""
+"""The generator: mapping network, FiLM-SIREN field and the mean style for truncation; saved as
+safetensors beside a YAML."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ class Generator(nn.Module):
         self.siren = FilmSiren(network)
         widths = [network.latent] + [network.mapping_width] * network.mapping_layers
         hidden: list[nn.Module] = []
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in pairwise(widths):
             hidden += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
         self.mapping = nn.Sequential(*hidden, nn.Linear(widths[-1], self.siren.style_size))
         self.register_buffer("mean_style", torch.zeros(self.siren.style_size))
@@ -44,7 +46,9 @@ class Generator(nn.Module):
         self.siren.reset(generator)
         linears = [layer for layer in self.mapping if isinstance(layer, nn.Linear)]
         for layer in linears:
-            nn.init.kaiming_normal_(layer.weight, a=0.2, nonlinearity="leaky_relu", generator=generator)
+            nn.init.kaiming_normal_(
+                layer.weight, a=0.2, nonlinearity="leaky_relu", generator=generator
+            )
             nn.init.zeros_(layer.bias)
         # Small raw frequencies and phases to begin with: the field starts nearly unmodulated.
         linears[-1].weight.mul_(0.25)
@@ -73,7 +77,8 @@ class Generator(nn.Module):
 class Pretrained:
     """A saved generator with what is needed to use it.
 
-    info: model (name), seed, stage, step, dataset, background, and the settings it was trained with.
+    info: model (name), seed, stage, step, dataset, background, and the settings it was trained
+    with.
     """
 
     generator: Generator
@@ -94,7 +99,8 @@ class Pretrained:
 def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
     """Write `path` (YAML) and the weights beside it (.safetensors, written first).
 
-    info must hold `field`, `camera`, `trained_as` (a Model), `half_width` and `background`, all as plain values.
+    info must hold `field`, `camera`, `trained_as` (a Model), `half_width` and `background`, all as
+    plain values.
     """
     weights = path.with_suffix(".safetensors")
     state = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
@@ -104,7 +110,8 @@ def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
 
 
 def load(path: Path, device: str = "cpu") -> Pretrained:
-    """Read a saved generator. Raises InputError when a file is missing, damaged or of another format."""
+    """Read a saved generator. Raises InputError when a file is missing, damaged or of another
+    format."""
     try:
         info = yaml.safe_load(path.read_text())
         if info["format"] != FORMAT:
@@ -131,7 +138,8 @@ def load(path: Path, device: str = "cpu") -> Pretrained:
 
 
 def load_state(module: nn.Module, weights: Path) -> None:
-    """Fill a module from a safetensors file. Raises InputError naming the file and the first odd key."""
+    """Fill a module from a safetensors file. Raises InputError naming the file and the first odd
+    key."""
     try:
         module.load_state_dict(safetensors.torch.load_file(weights))
     except FileNotFoundError:

@@ -1,7 +1,7 @@
 """Randomness is derived, never stored: a stream is a function of (seed, purpose, step, index).
 
-So a resumed run repeats an unbroken one, a sample does not depend on the batch or process it is in, and nothing draws from a
-global generator.
+So a resumed run repeats an unbroken one, a sample does not depend on the batch or process it is in,
+and nothing draws from a global generator.
 """
 
 from __future__ import annotations

@@ -24,9 +24,11 @@ from gof.rendering.surface import normals
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """Rendered views: rgb, normal [n, 3, r, r] in [-1, 1]; depth, alpha, surface_t [n, r, r]; hit [n, r, r]; poses [n, 2].
+    """Rendered views: rgb, normal [n, 3, r, r] in [-1, 1]; depth, alpha, surface_t [n, r, r]; hit
+    [n, r, r]; poses [n, 2].
 
-    normal is the world-space outward normal at the first crossing, zero where there is none or when not asked for.
+    normal is the world-space outward normal at the first crossing, zero where there is none or when
+    not asked for.
     """
 
     rgb: Tensor
@@ -40,7 +42,8 @@ class Views:
 
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
-    """Which views: latents [n, latent], poses [n, 2]; label names the progress bar; normals cost a gradient."""
+    """Which views: latents [n, latent], poses [n, 2]; label names the progress bar; normals cost a
+    gradient."""
 
     latents: Tensor
     poses: Tensor
@@ -66,7 +69,9 @@ def views(model: Pretrained, request: ViewRequest) -> Views:
             normal = torch.where(out.hit[..., None], at, normal)
         image = [out.rgb.mT, out.depth, out.alpha, out.surface_t, out.hit, normal.mT]
         rows.append([x.unflatten(-1, (r, r)) for x in image])
-    return Views(*(torch.cat(column).cpu() for column in zip(*rows, strict=True)), request.poses)
+    columns = [torch.cat(column).cpu() for column in zip(*rows, strict=True)]
+    rgb, depth, alpha, surface_t, hit, normal = columns
+    return Views(rgb, depth, alpha, surface_t, hit, normal, request.poses)
 
 
 def to_uint8(rgb: Tensor) -> np.ndarray:
@@ -76,9 +81,9 @@ def to_uint8(rgb: Tensor) -> np.ndarray:
 
 
 def depth_picture(depth: Tensor, mask: Tensor, near: float, far: float) -> Tensor:
-    """Depth [n, r, r] as grey [n, 3, r, r] in [-1, 1], near is light; white where the mask is off."""
-    middle, span = (near + far) / 2, (far - near) / 2
-    shade = 0.35 - (depth - middle) / (0.6 * span)
+    """Depth [n, r, r] as grey [n, 3, r, r] in [-1, 1], near is light; white where the mask is
+    off."""
+    shade = 0.9 - 2.4 * (depth - near) / (far - near)
     return torch.where(mask, shade.clamp(-1, 1), 1.0)[:, None].expand(-1, 3, -1, -1)
 
 

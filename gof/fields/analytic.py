@@ -32,7 +32,8 @@ class Ellipsoid:
         return -self.sharpness * distance
 
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Colour is the position relative to the centre, so that a picture shows where it was hit."""
+        """Colour is the position relative to the centre, so that a picture shows where it was
+        hit."""
         scaled = (points - points.new_tensor(self.centre)) / points.new_tensor(self.radii)
         return torch.tanh(scaled), self.logits(points)
 

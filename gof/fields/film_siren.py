@@ -1,7 +1,9 @@
-"""FiLM-SIREN field (GOF section 3, pi-GAN section 3.2): h <- sin(f * (W h + b) + p), layer by layer.
+"""FiLM-SIREN field (GOF section 3, pi-GAN section 3.2): h <- sin(f * (W h + b) + p), layer by
+layer.
 
 Binding a style folds frequencies f and phases p into the weights once an image,
-sin(f * (W h + b) + p) = sin((diag(f) W) h + (f * b + p)), so that a layer costs one matrix product and one sine.
+sin(f * (W h + b) + p) = sin((diag(f) W) h + (f * b + p)), so that a layer costs one matrix product
+and one sine.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ CPU_BLOCK = 4096  # points that pass all layers together, so that activations st
 class FilmSiren(nn.Module):
     """The weights every image shares. `bind` turns them and a style into a field.
 
-    A style is [batch, 2 * (layers + 1) * width]: raw frequencies of all layers, then their phases; the last of the
-    layers + 1 blocks is the colour layer's.
+    A style is [batch, 2 * (layers + 1) * width]: raw frequencies of all layers, then their phases;
+    the last of the layers + 1 blocks is the colour layer's.
     """
 
     def __init__(self, network: FieldNetwork) -> None:
@@ -74,6 +76,7 @@ class Film:
     bias: Tensor
 
     def __call__(self, inputs: Tensor) -> Tensor:
+        """sin(inputs W + b): [batch, n, inputs] to [batch, n, width]."""
         activation = torch.baddbmm(self.bias, inputs, self.weight)
         # Backward needs the argument of the sine; without gradient it is overwritten.
         return activation.sin() if activation.requires_grad else activation.sin_()
@@ -85,7 +88,8 @@ class Film:
 
 @dataclass(frozen=True, slots=True)
 class BoundFilmSiren:
-    """A batch of shapes. Autocast is off inside: sines of arguments near 30 do not survive bfloat16."""
+    """A batch of shapes. Autocast is off inside: sines of arguments near 30 do not survive
+    bfloat16."""
 
     siren: FilmSiren
     films: tuple[Film, ...]

@@ -32,7 +32,8 @@ def pose_loss(predicted: Tensor, poses: Tensor) -> Tensor:
 
 
 def topk_count(step: int, count: int, decay: float, floor: float) -> int:
-    """How many of `count` fakes teach the generator at a step: share max(floor, decay^(step / 2000)) (Sinha 2020)."""
+    """How many of `count` fakes teach the generator at a step: share max(floor, decay^(step /
+    2000)) (Sinha 2020)."""
     return max(1, round(count * max(floor, decay ** (step / 2000))))
 
 

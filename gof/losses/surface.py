@@ -15,14 +15,16 @@ OPACITY_OFFSET = -math.log(0.1 * 1.1)
 
 
 def opacity_prior(occupancy: Tensor) -> Tensor:
-    """Mean of log(0.1 + o) + log(1.1 - o) + 2.20727 over samples: drives occupancy to 0 or 1 (GOF equation 9)."""
+    """Mean of log(0.1 + o) + log(1.1 - o) + 2.20727 over samples: drives occupancy to 0 or 1 (GOF
+    equation 9)."""
     return (torch.log(0.1 + occupancy) + torch.log(1.1 - occupancy)).mean() + OPACITY_OFFSET
 
 
 def normal_smoothness(field: Field, points: Tensor, hit: Tensor, offset: Tensor) -> Tensor:
     """Mean squared difference of unit normals at surface points and at neighbours (GOF equation 8).
 
-    points, offset: [batch, rays, 3]; hit: [batch, rays], rays that count. Zero, with a graph, where nothing is hit.
+    points, offset: [batch, rays, 3]; hit: [batch, rays], rays that count. Zero, with a graph, where
+    nothing is hit.
     """
     both = torch.cat([points, points + offset], 1)
     here, there = normals(field, both, create_graph=True).chunk(2, dim=1)

@@ -12,7 +12,8 @@ def occupancy_alpha(logits: Tensor) -> Tensor:
 
 
 def density_alpha(logits: Tensor, t: Tensor, far: float, scale: float) -> Tensor:
-    """Radiance field: 1 - exp(-density * delta), density = scale * relu(logit); the last delta ends at far."""
+    """Radiance field: 1 - exp(-density * delta), density = scale * relu(logit); the last delta ends
+    at far."""
     delta = torch.diff(t, dim=-1, append=torch.full_like(t[..., :1], far)).clamp_min(0)
     return -torch.expm1(-scale * logits.relu() * delta)
 
@@ -25,5 +26,6 @@ def ray_weights(alpha: Tensor) -> Tensor:
 
 
 def composite(weights: Tensor, values: Tensor) -> Tensor:
-    """Weighted sum over samples: values [batch, rays, samples, channels] -> [batch, rays, channels]."""
+    """Weighted sum over samples: values [batch, rays, samples, channels] -> [batch, rays,
+    channels]."""
     return (weights[..., None] * values).sum(-2)

@@ -1,7 +1,9 @@
-"""The one algorithm that turns rays into pixels: GOF, its radiance-field baseline, training and inference.
+"""The one algorithm that turns rays into pixels: GOF, its radiance-field baseline, training and
+inference.
 
-GOF: a coarse pass finds the surface, secant steps refine it, samples in an interval around it are composited.
-Baseline: coarse and importance samples are composited; the surface is found all the same, for depth and meshes.
+GOF: a coarse pass finds the surface, secant steps refine it, samples in an interval around it are
+composited. Baseline: coarse and importance samples are composited; the surface is found all the
+same, for depth and meshes.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from gof.rng import Streams
 
 @dataclass(frozen=True, slots=True)
 class RenderSettings:
-    """How a ray is sampled and composited; `half_width` is the interval's at this moment of training."""
+    """How a ray is sampled and composited; `half_width` is the interval's at this moment of
+    training."""
 
     integrator: Literal["occupancy", "density"]
     coarse: int
@@ -64,7 +67,8 @@ class RenderSettings:
 
     @property
     def level(self) -> float:
-        """The logit that counts as surface: occupancy tau, or opacity tau over one coarse spacing."""
+        """The logit that counts as surface: occupancy tau, or opacity tau over one coarse
+        spacing."""
         if self.integrator == "occupancy":
             return math.log(self.tau / (1 - self.tau))
         spacing = (self.far - self.near) / self.coarse
@@ -81,8 +85,9 @@ class RenderSettings:
 class RenderOutput:
     """A rendered batch. Rays [batch, rays]; samples [batch, rays, samples], sorted by t.
 
-    rgb [batch, rays, 3] in [-1, 1] over the background; alpha, sum of weights; depth, mean t under the weights (far
-    where they vanish); hit and surface_t, the first free-to-occupied crossing (far where there is none).
+    rgb [batch, rays, 3] in [-1, 1] over the background; alpha, sum of weights; depth, mean t under
+    the weights (far where they vanish); hit and surface_t, the first free-to-occupied crossing (far
+    where there is none).
     """
 
     rgb: Tensor
@@ -100,7 +105,8 @@ def render(
 ) -> RenderOutput:
     """Render rays through a field. Without streams the samples are not jittered.
 
-    Gradients flow through the composited samples to the field; where to sample is found without gradient.
+    Gradients flow through the composited samples to the field; where to sample is found without
+    gradient.
     """
     batch, count = rays.origins.shape[:2]
 
@@ -110,7 +116,9 @@ def render(
         return streams.uniform(count, n)
 
     with torch.no_grad():
-        near, far = (rays.origins.new_full((batch, count), x) for x in (settings.near, settings.far))
+        near, far = (
+            rays.origins.new_full((batch, count), x) for x in (settings.near, settings.far)
+        )
         coarse_t = stratified(near, far, jitter(settings.coarse))
         coarse_logits = _logits(field, rays, coarse_t)
         hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
@@ -130,7 +138,8 @@ def render(
 def find_surface(
     field: Field, rays: Rays, t: Tensor, logits: Tensor, settings: RenderSettings
 ) -> tuple[Tensor, Tensor]:
-    """First crossing of samples t with these logits, refined by secant steps: hit, surface_t [batch, rays]."""
+    """First crossing of samples t with these logits, refined by secant steps: hit, surface_t
+    [batch, rays]."""
     crossing = first_crossing(t, logits - settings.level)
 
     def value_at(t: Tensor) -> Tensor:

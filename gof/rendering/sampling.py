@@ -1,4 +1,5 @@
-"""Where to look along a ray. Every sampler returns t [batch, rays, n] and takes its jitter as draws u in [0, 1)."""
+"""Where to look along a ray. Every sampler returns t [batch, rays, n] and takes its jitter as draws
+u in [0, 1)."""
 
 from __future__ import annotations
 
@@ -19,8 +20,9 @@ def stratified(low: Tensor, high: Tensor, u: Tensor) -> Tensor:
 def surface_interval(
     surface_t: Tensor, hit: Tensor, half_width: float, near: float, far: float
 ) -> tuple[Tensor, Tensor]:
-    """Ends of the sampled interval of each ray (GOF section 3.2): surface_t -+ half_width, shifted, not cut, to
-    stay inside [near, far]; the whole range for rays that hit nothing. All [batch, rays]."""
+    """Ends of the sampled interval of each ray (GOF section 3.2): surface_t -+ half_width, shifted,
+    not cut, to stay inside [near, far]; the whole range for rays that hit nothing. All [batch,
+    rays]."""
     width = min(2 * half_width, far - near)
     low = (surface_t - half_width).clamp(near, far - width)
     whole = torch.full_like(surface_t, near)
@@ -29,10 +31,11 @@ def surface_interval(
 
 
 def importance(t: Tensor, weights: Tensor, u: Tensor) -> Tensor:
-    """Samples from the piecewise constant density given by weights (inverse transform, NeRF section 5.2).
+    """Samples from the piecewise constant density given by weights (inverse transform, NeRF section
+    5.2).
 
-    t, weights: [batch, rays, samples]; u: [batch, rays, n]. Bin i reaches half-way to the neighbours of t_i.
-    Rays whose weights are all zero are sampled evenly.
+    t, weights: [batch, rays, samples]; u: [batch, rays, n]. Bin i reaches half-way to the
+    neighbours of t_i. Rays whose weights are all zero are sampled evenly.
     """
     middle = (t[..., 1:] + t[..., :-1]) / 2
     edges = torch.cat([t[..., :1], middle, t[..., -1:]], -1)

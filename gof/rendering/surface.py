@@ -13,7 +13,8 @@ from gof.fields import Field
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A bracket of the first crossing: t and value on both sides, all [batch, rays]; hit says where it exists.
+    """A bracket of the first crossing: t and value on both sides, all [batch, rays]; hit says where
+    it exists.
 
     A ray is hit if its first sample is free and some pair of samples goes from free to occupied.
     """
@@ -26,7 +27,8 @@ class Crossing:
 
 
 def first_crossing(t: Tensor, values: Tensor) -> Crossing:
-    """Bracket of the first pair that goes from values < 0 to values >= 0; t, values: [batch, rays, samples]."""
+    """Bracket of the first pair that goes from values < 0 to values >= 0; t, values: [batch, rays,
+    samples]."""
     enters = (values[..., :-1] < 0) & (values[..., 1:] >= 0)
     hit = (values[..., 0] < 0) & enters.any(-1)
     before = enters.to(torch.uint8).argmax(-1, keepdim=True)
@@ -42,7 +44,8 @@ def first_crossing(t: Tensor, values: Tensor) -> Crossing:
 def secant(crossing: Crossing, value_at: Callable[[Tensor], Tensor], steps: int) -> Tensor:
     """Distance of the surface inside a bracket, by `steps` secant steps that keep the bracket.
 
-    value_at: t [batch, rays] -> values [batch, rays]. Where there is no hit the result means nothing.
+    value_at: t [batch, rays] -> values [batch, rays]. Where there is no hit the result means
+    nothing.
     """
     t0, t1 = crossing.t_free, crossing.t_occupied
     v0, v1 = crossing.value_free, crossing.value_occupied

@@ -1,5 +1,6 @@
-"""Checkpoints inside a stage: folders `step-000000100` of state.safetensors, log.json and MANIFEST.json, each built under a
-temporary name and renamed once, so that a kill at any moment leaves only whole ones."""
+"""Checkpoints inside a stage: folders `step-000000100` of state.safetensors, log.json and
+MANIFEST.json, each built under a temporary name and renamed once, so that a kill at any moment
+leaves only whole ones."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ FILES = ("state.safetensors", "log.json")
 
 
 def save(folder: Path, state: TrainState, keep: int) -> None:
-    """Write the checkpoint of this step, then drop all but the `keep` newest. Raises InputError on a full disk."""
+    """Write the checkpoint of this step, then drop all but the `keep` newest. Raises InputError on
+    a full disk."""
     final = folder / f"step-{state.step:09d}"
     if final.exists():
         return
@@ -43,8 +45,8 @@ def steps(folder: Path) -> list[Path]:
 def load_newest(folder: Path, state: TrainState) -> bool:
     """Fill the state from the newest whole checkpoint; False when there is none at all.
 
-    Damaged ones are named and passed over. Raises InputError when there are only damaged ones: a run never starts
-    afresh in silence.
+    Damaged ones are named and passed over. Raises InputError when there are only damaged ones: a
+    run never starts afresh in silence.
     """
     for leftover in folder.glob(".step-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)

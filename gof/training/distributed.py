@@ -1,12 +1,12 @@
-"""Several processes, one model: each takes every size-th micro-batch, gradients are summed, so any number of processes that
-divides the micro-batches trains the same model to rounding."""
+"""Several processes, one model: each takes every size-th micro-batch, gradients are summed, so any
+number of processes that divides the micro-batches trains the same model to rounding."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
@@ -22,7 +22,7 @@ class World:
 
     rank: int = 0
     size: int = 1
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
     def leads(self) -> bool:
@@ -43,7 +43,8 @@ class World:
         return [range(m * micro, (m + 1) * micro) for m in range(self.rank, count, self.size)]
 
     def sum_gradients(self, modules: Iterable[nn.Module]) -> None:
-        """Sum gradients over processes, in one transfer; parameters without a gradient count as zero."""
+        """Sum gradients over processes, in one transfer; parameters without a gradient count as
+        zero."""
         if self.size == 1:
             return
         parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
@@ -70,7 +71,8 @@ class World:
 def join_world(device: str) -> Iterator[World]:
     """The world torchrun describes in the environment, or this process alone.
 
-    device: "cpu", "cuda" or "auto" (a GPU where there is one). Raises InputError when a GPU is asked for and missing.
+    device: "cpu", "cuda" or "auto" (a GPU where there is one). Raises InputError when a GPU is
+    asked for and missing.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     gpus = torch.cuda.device_count()

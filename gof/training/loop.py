@@ -1,4 +1,5 @@
-"""The loop of a stage: orders steps, log, probes and checkpoints; stops in good order when asked to."""
+"""The loop of a stage: orders steps, log, probes and checkpoints; stops in good order when asked
+to."""
 
 from __future__ import annotations
 
@@ -28,11 +29,13 @@ Probe = Callable[[TrainState, StepPlan], dict[str, float]]
 
 
 class Stopped(SystemExit):
-    """The stage stopped early, its state is saved, the same command goes on. `code` is the exit status."""
+    """The stage stopped early, its state is saved, the same command goes on. `code` is the exit
+    status."""
 
 
 class StopRequest:
-    """Why training should stop at the end of a step, if it should: a signal or the end of its time."""
+    """Why training should stop at the end of a step, if it should: a signal or the end of its
+    time."""
 
     def __init__(self, minutes: int) -> None:
         self.deadline = time.monotonic() + minutes * 60 if minutes else float("inf")
@@ -65,7 +68,8 @@ class StopRequest:
 
 @dataclass(frozen=True)
 class Loop:
-    """A stage to train: from whatever step the state has to `last`. probe looks at the shapes now and then."""
+    """A stage to train: from whatever step the state has to `last`. probe looks at the shapes now
+    and then."""
 
     task: Task
     runtime: Runtime
@@ -78,7 +82,8 @@ class Loop:
     def run(self, state: TrainState, running: Job | None) -> None:
         """Train. `running` (leading process only) receives the log.
 
-        Raises Stopped when asked to stop, and ArithmeticError with a checkpoint's name when a loss is not finite.
+        Raises Stopped when asked to stop, and ArithmeticError with a checkpoint's name when a loss
+        is not finite.
         """
         first = self.task.model.first_step(self.stage)
         stop = StopRequest(self.runtime.minutes)
@@ -117,7 +122,9 @@ class Loop:
         state.window.append({name: float(value) for name, value in values.items()})
         if state.step % self.runtime.log_every and state.step != self.last:
             return
-        entry = {name: _mean(state.window, name) for name in sorted({k for w in state.window for k in w})}
+        entry = {
+            name: _mean(state.window, name) for name in sorted({k for w in state.window for k in w})
+        }
         entry |= {"interval": now.half_width, "opacity_weight": now.opacity_weight}
         if state.step % self.runtime.probe_every == 0 or state.step == self.last:
             entry |= self.probe(state, now)

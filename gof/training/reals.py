@@ -1,4 +1,5 @@
-"""Real images for each step: a stateless sampler, so that a resumed run sees what an unbroken one sees."""
+"""Real images for each step: a stateless sampler, so that a resumed run sees what an unbroken one
+sees."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from gof import rng
 
 
 class Reals:
-    """Images uint8 [n, 3, r, r] held in memory; sample number i of the run is a fixed image and flip."""
+    """Images uint8 [n, 3, r, r] held in memory; sample number i of the run is a fixed image and
+    flip."""
 
     def __init__(self, images: Tensor, seed: int, flip: bool) -> None:
         self.images = images
@@ -18,7 +20,8 @@ class Reals:
         self._epochs: dict[int, Tensor] = {}
 
     def image_numbers(self, rows: list[int]) -> list[int]:
-        """Which image each sample is: every image once an epoch, in an order drawn for that epoch."""
+        """Which image each sample is: every image once an epoch, in an order drawn for that
+        epoch."""
         count = len(self.images)
         return [int(self._order(row // count)[row % count]) for row in rows]
 
@@ -35,5 +38,7 @@ class Reals:
             generator = rng.generator(self.seed, "order of images", epoch)
             order = torch.randperm(len(self.images), generator=generator)
             # Only the epochs a step can touch are worth keeping.
-            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1} | {epoch: order}
+            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1} | {
+                epoch: order
+            }
         return self._epochs[epoch]

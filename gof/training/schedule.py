@@ -10,7 +10,8 @@ from gof.config import Interval, Model, Opacity, Stage
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """Settings of one step: fade is the share of the discriminator's newest block, half_width the interval's."""
+    """Settings of one step: fade is the share of the discriminator's newest block, half_width the
+    interval's."""
 
     stage: Stage
     step: int
@@ -20,7 +21,8 @@ class StepPlan:
 
 
 def interval_half_width(interval: Interval, step: int) -> float:
-    """max(min, max * exp(-decay * step)): from the whole volume to a thin shell (GOF section 3.2)."""
+    """max(min, max * exp(-decay * step)): from the whole volume to a thin shell (GOF section
+    3.2)."""
     return max(interval.min, interval.max * math.exp(-interval.decay * step))
 
 

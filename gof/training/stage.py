@@ -1,4 +1,5 @@
-"""One stage of training as a node of the DAG: from the state of the stage before to its own state, log, samples and weights."""
+"""One stage of training as a node of the DAG: from the state of the stage before to its own state,
+log, samples and weights."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ PROBE_LATENTS, PROBE_RESOLUTION = 8, 24
 
 @dataclass(frozen=True, slots=True)
 class StageJob:
-    """Which stage to train and where: data is a manifest, previous the state of the stage before, out a folder."""
+    """Which stage to train and where: data is a manifest, previous the state of the stage before,
+    out a folder."""
 
     model: str
     stage: int
@@ -62,10 +64,12 @@ class StageJob:
 
 
 def run_stage(config: Config, wanted: StageJob) -> None:
-    """Train one stage and write state.safetensors, generator.yaml/.safetensors, samples.png and, last, stage.json.
+    """Train one stage and write state.safetensors, generator.yaml/.safetensors, samples.png and,
+    last, stage.json.
 
-    Goes on from the newest whole checkpoint of the same fingerprint. Raises ConfigError or InputError for what cannot
-    be used, Stopped when told to stop, ArithmeticError when a loss is not finite.
+    Goes on from the newest whole checkpoint of the same fingerprint. Raises ConfigError or
+    InputError for what cannot be used, Stopped when told to stop, ArithmeticError when a loss is
+    not finite.
     """
     model = _chosen(config, wanted)
     with join_world(wanted.device) as world, ExitStack() as stack:
@@ -96,7 +100,9 @@ def _chosen(config: Config, wanted: StageJob) -> Model:
     model = config.models[wanted.model]
     if not 0 <= wanted.stage < len(model.stages):
         count = len(model.stages)
-        raise ConfigError(f"models.{wanted.model}.stages: no stage {wanted.stage}, there are {count}")
+        raise ConfigError(
+            f"models.{wanted.model}.stages: no stage {wanted.stage}, there are {count}"
+        )
     if (wanted.stage > 0) != (wanted.previous is not None):
         raise InputError("--previous: needed for every stage but the first, and only there")
     return model
@@ -120,7 +126,9 @@ def _start(config: Config, wanted: StageJob, folder: Path, world: World) -> Trai
             state.fill(flat)
         except (KeyError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:160]
-            raise InputError(f"{wanted.previous}: not a state of these networks: {reason}") from None
+            raise InputError(
+                f"{wanted.previous}: not a state of these networks: {reason}"
+            ) from None
     stage = stages[wanted.stage]
     state.grow(config.training, stage.resolution, wanted.seed)
     if checkpoint.load_newest(folder, state) and world.leads:
@@ -130,7 +138,8 @@ def _start(config: Config, wanted: StageJob, folder: Path, world: World) -> Trai
 
 
 def _probe(task: Task) -> Probe:
-    """A look at a few shapes of the averaged generator: Sigma, hits, and whether they face outward."""
+    """A look at a few shapes of the averaged generator: Sigma, hits, and whether they face
+    outward."""
 
     def probe(state: TrainState, now: StepPlan) -> dict[str, float]:
         device = task.world.device
@@ -149,8 +158,8 @@ def _probe(task: Task) -> Probe:
         if share < 0.5:
             inward = PROBE_LATENTS - int(facing.sum())
             say(
-                f"warning: step {state.step}: {inward} of {PROBE_LATENTS} shapes face inward or have"
-                " no surface: try another seed or training.field.sphere_radius > 0"
+                f"warning: step {state.step}: {inward} of {PROBE_LATENTS} shapes face inward or"
+                " have no surface: try another seed or training.field.sphere_radius > 0"
             )
         return {"sigma": sigma, "outward": share}
 

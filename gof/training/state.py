@@ -20,7 +20,8 @@ from gof.io import InputError
 
 @dataclass
 class TrainState:
-    """Networks, averaged generator, optimisers, the number of steps taken, and what the log has seen of them.
+    """Networks, averaged generator, optimisers, the number of steps taken, and what the log has
+    seen of them.
 
     history: one entry a log line; window: values since the last one.
     """
@@ -59,14 +60,16 @@ class TrainState:
         return self
 
     def set_learning_rates(self, stage: Stage, training: Training) -> None:
-        """Learning rates of a stage; the mapping network's is scaled (a group of its own, see `_groups`)."""
+        """Learning rates of a stage; the mapping network's is scaled (a group of its own, see
+        `_groups`)."""
         field_group, mapping_group = self.optimizer_g.param_groups
         field_group["lr"] = stage.lr_generator
         mapping_group["lr"] = stage.lr_generator * training.mapping_lr
         self.optimizer_d.param_groups[0]["lr"] = stage.lr_discriminator
 
     def update_ema(self, decay: float) -> None:
-        """Average the generator's weights in; the decay warms up so that early weights are forgotten."""
+        """Average the generator's weights in; the decay warms up so that early weights are
+        forgotten."""
         decay = min(decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for mean, current in zip(
@@ -86,7 +89,8 @@ class TrainState:
         return {key: value.detach().cpu().contiguous() for key, value in flat.items()}
 
     def fill(self, flat: dict[str, Tensor]) -> None:
-        """Take over `tensors()` of a state with the same networks. Raises KeyError or RuntimeError otherwise."""
+        """Take over `tensors()` of a state with the same networks. Raises KeyError or RuntimeError
+        otherwise."""
         self.step = int(flat["step"])
         for name, module in self._modules().items():
             prefix = f"{name}."
@@ -131,7 +135,8 @@ class TrainState:
 
 
 def _groups(generator: Generator) -> list[dict[str, object]]:
-    """Field and mapping network apart, so that the mapping network's learning rate is really its own."""
+    """Field and mapping network apart, so that the mapping network's learning rate is really its
+    own."""
     return [
         {"params": list(generator.siren.parameters()), "lr": 0.0},
         {"params": list(generator.mapping.parameters()), "lr": 0.0},

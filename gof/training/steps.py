@@ -36,7 +36,8 @@ class Task:
     world: World
 
     def autocast(self) -> torch.autocast:
-        """Mixed precision where the configuration asks for it; the field itself stays in float32."""
+        """Mixed precision where the configuration asks for it; the field itself stays in
+        float32."""
         enabled = self.training.precision == "bfloat16"
         return torch.autocast(self.world.device.type, torch.bfloat16, enabled=enabled)
 
@@ -50,7 +51,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Fakes:
-    """Generated images [n, 3, r, r] with poses [n, 2], the fields and rays behind them and the render."""
+    """Generated images [n, 3, r, r] with poses [n, 2], the fields and rays behind them and the
+    render."""
 
     images: Tensor
     poses: Tensor
@@ -82,7 +84,8 @@ def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], w
 def discriminator_step(
     state: TrainState, task: Task, plan: StepPlan, reals: list[Tensor]
 ) -> dict[str, Tensor]:
-    """One update of the discriminator. reals: [micro_batch, 3, r, r] for each micro-batch of this process.
+    """One update of the discriminator. reals: [micro_batch, 3, r, r] for each micro-batch of this
+    process.
 
     Raises NonFinite before any weight changes.
     """
@@ -116,7 +119,8 @@ def discriminator_step(
 
 
 def generator_step(state: TrainState, task: Task, plan: StepPlan) -> dict[str, Tensor]:
-    """One update of the generator and of its average. Raises NonFinite before any weight changes."""
+    """One update of the generator and of its average. Raises NonFinite before any weight
+    changes."""
     training, model = task.training, task.model
     share = plan.stage.micro_batch / plan.stage.batch
     keep = adversarial.topk_count(
@@ -150,7 +154,8 @@ def generator_step(state: TrainState, task: Task, plan: StepPlan) -> dict[str, T
 def _update(
     optimizer: Optimizer, modules: Iterable[nn.Module], clip: float, task: Task, name: str
 ) -> None:
-    """Sum gradients over processes, clip, and step; a gradient that is not finite stops all processes alike."""
+    """Sum gradients over processes, clip, and step; a gradient that is not finite stops all
+    processes alike."""
     modules = list(modules)
     task.world.sum_gradients(modules)
     parameters = [p for module in modules for p in module.parameters()]

@@ -1,4 +1,5 @@
-"""What the trainer survives, seen from outside: the same command after a kill ends in the same bytes."""
+"""What the trainer survives, seen from outside: after a kill the same command ends in the same
+bytes."""
 
 import os
 import random

@@ -69,7 +69,7 @@ def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("reader", [read_json, read_npz, sha256])
 def test_missing_files_are_named(tmp_path: Path, reader) -> None:
-    with pytest.raises(InputError, match="nothing.here: no such file"):
+    with pytest.raises(InputError, match=r"nothing\.here: no such file"):
         reader(tmp_path / "nothing.here")
 
 

@@ -8,7 +8,8 @@ from gof.losses import adversarial
 def test_losses_at_zero_score_are_log_two() -> None:
     zero = torch.zeros(3)
     torch.testing.assert_close(adversarial.generator_loss(zero), torch.full((3,), math.log(2)))
-    assert math.isclose(float(adversarial.discriminator_loss(zero, zero)), 2 * math.log(2), rel_tol=1e-6)
+    loss = float(adversarial.discriminator_loss(zero, zero))
+    assert math.isclose(loss, 2 * math.log(2), rel_tol=1e-6)
 
 
 def test_discriminator_prefers_real_above_fake() -> None:

@@ -54,7 +54,8 @@ def test_normals_have_second_derivatives() -> None:
 
     class Scaled:
         def logits(self, points):
-            return Ellipsoid((0.1, 0.1, 0.1)).logits(points * torch.stack([scale, scale * 0 + 1, scale]))
+            stretch = torch.stack([scale, scale * 0 + 1, scale])
+            return Ellipsoid((0.1, 0.1, 0.1)).logits(points * stretch)
 
     n = normals(Scaled(), torch.tensor([[[0.06, 0.08, 0.02]]]), create_graph=True)
     (gradient,) = torch.autograd.grad(n[..., 0].sum(), scale)

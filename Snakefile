@@ -1,0 +1,42 @@
+from snakemake.utils import min_version
+
+min_version("9.12")
+
+
+configfile: "config.yaml"
+
+
+pathvars:
+    results="results",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/mesh.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.output,
+        rules.figures.output,
+        each_model("samples/samples.json"),
+        each_model("meshes/meshes.json"),
+
+
+# The data set and its assets alone.
+rule data:
+    input:
+        rules.heads_dataset.output,
+
+
+# All trained generators.
+rule models:
+    input:
+        [last_stage(model, seed, "generator.yaml") for model, seed in TRAININGS],

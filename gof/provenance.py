@@ -1,0 +1,126 @@
+"""What a result depends on besides its inputs: the code of its stage and the versions of the
+libraries."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+LIBRARIES = ("torch", "numpy", "pandas", "pillow", "trimesh", "PyMCubes", "snakemake", "mlflow")
+# Modules that cannot change a result: what they decide reaches a job as its settings, or stays
+# outside its outputs.
+NEUTRAL = (
+    "gof",
+    "gof.cli",
+    "gof.config",
+    "gof.job",
+    "gof.mirror",
+    "gof.provenance",
+    "gof.sections",
+    "gof.tracking",
+    "gof.verbs",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of this package, Python and the libraries that results depend on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in ("gof", *LIBRARIES):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+@cache
+def revision() -> dict[str, str]:
+    """The git commit of this source tree and whether files differ from it; empty outside a clone or
+    without git."""
+
+    def git(*words: str) -> str:
+        call = ["git", "-C", str(ROOT.parent), *words]
+        return subprocess.run(call, capture_output=True, text=True, timeout=10, check=True).stdout
+
+    if not (ROOT.parent / ".git").exists():
+        return {}
+    try:
+        commit = git("rev-parse", "HEAD").strip()
+        return {"commit": commit, "dirty": str(bool(git("status", "--porcelain").strip())).lower()}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def module_file(module: str) -> Path | None:
+    """The file of a module of this package, None for other names."""
+    if module != "gof" and not module.startswith("gof."):
+        return None
+    path = ROOT.joinpath(*module.split(".")[1:])
+    candidates = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in candidates if file.is_file()), None)
+
+
+@cache
+def _parse(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(), str(file))
+
+
+def _imports(tree: ast.Module) -> set[str]:
+    """Modules of this package that a file imports anywhere, inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {name for name in names if module_file(name)}
+
+
+def closure(module: str) -> tuple[str, ...]:
+    """A module and all modules of this package it imports, directly or not, neutral ones left out;
+    sorted."""
+    pending, seen = [module], set()
+    while pending:
+        name = pending.pop()
+        file = module_file(name)
+        if name in seen or name in NEUTRAL or file is None:
+            continue
+        seen.add(name)
+        pending.extend(_imports(_parse(file)))
+    return tuple(sorted(seen))
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    copy = ast.parse(ast.unparse(tree))
+    for node in ast.walk(copy):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
+            continue
+        if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    return copy
+
+
+@cache
+def _meaning(file: Path) -> str:
+    """Hash of a file's code without comments, docstrings and layout."""
+    return hashlib.sha256(ast.dump(_without_docstrings(_parse(file))).encode()).hexdigest()
+
+
+@cache
+def code_hash(*modules: str) -> str:
+    """Hash of what these modules and their imports do: comments, docstrings and layout do not
+    count."""
+    digest = hashlib.sha256()
+    for name in sorted({name for module in modules for name in closure(module)}):
+        file = module_file(name)
+        if file is not None:
+            digest.update(f"{name} {_meaning(file)}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,188 @@
+"""Figures from the records of jobs: losses, interval and Sigma over training, weights along rays,
+shapes side by side."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gof.config import Config
+from gof.io import InputError, atomic_write
+from gof.job import job
+from gof.report.records import Record, label, read_records
+
+# Okabe and Ito's colours, told apart by colour-blind readers too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES = ("-", "--", "-.", ":")
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 160,
+}
+History = list[dict[str, float]]
+
+
+def histories(records: Sequence[Record]) -> dict[tuple[str, str], History]:
+    """The log of every training (model, seed) over all its stages, in the order of steps."""
+    merged: dict[tuple[str, str], dict[float, dict[str, float]]] = {}
+    for record in (r for r in records if r.kind == "train"):
+        steps = merged.setdefault((record.model, record.seed), {})
+        steps.update({entry["step"]: entry for entry in record.numbers["history"]})
+    return {key: [steps[step] for step in sorted(steps)] for key, steps in merged.items()}
+
+
+def growths(records: Sequence[Record], model: str) -> list[float]:
+    """Steps at which the resolution of a model grew: the last step of every stage but the last."""
+    ends = {float(r.numbers["step"]) for r in records if r.kind == "train" and r.model == model}
+    return sorted(ends)[:-1]
+
+
+def _curve(axes: Axes, history: History, name: str, style: Mapping[str, Any]) -> None:
+    points = [(entry["step"], entry[name]) for entry in history if name in entry]
+    if points:
+        steps, values = zip(*points, strict=True)
+        axes.plot(steps, values, color=style["color"], ls=style["ls"], label=style["label"])
+
+
+def _styles(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """A colour for each model, a line style for each seed."""
+    models = list(dict.fromkeys(model for model, _ in keys))
+    seeds = list(dict.fromkeys(seed for _, seed in keys))
+    return {
+        (model, seed): {
+            "color": COLOURS[models.index(model) % len(COLOURS)],
+            "ls": LINES[seeds.index(seed) % len(LINES)],
+            "label": label(model) + (f", seed {seed}" if len(seeds) > 1 else ""),
+        }
+        for model, seed in keys
+    }
+
+
+def losses(records: Sequence[Record]) -> Figure:
+    """Losses of generator and discriminator, a panel for each model."""
+    logs = histories(records)
+    models = list(dict.fromkeys(model for model, _ in logs))
+    figure, panels = plt.subplots(
+        1, len(models), figsize=(3.4 * len(models) + 0.6, 2.6), sharey=True, squeeze=False
+    )
+    for axes, model in zip(panels[0], models, strict=True):
+        seeds = [seed for name, seed in logs if name == model]
+        for number, seed in enumerate(seeds):
+            for colour, part, name in zip(
+                COLOURS, ("generator", "discriminator"), ("loss_g", "loss_d"), strict=False
+            ):
+                style = {"color": colour, "ls": LINES[number % len(LINES)], "label": part}
+                _curve(
+                    axes,
+                    logs[model, seed],
+                    name,
+                    style if number == 0 else {**style, "label": None},
+                )
+        for step in growths(records, model):
+            axes.axvline(step, color="0.7", lw=0.8, zorder=0)
+        axes.set(title=label(model), xlabel="step")
+    panels[0][0].set_ylabel("loss")
+    panels[0][-1].legend()
+    return figure
+
+
+def interval(records: Sequence[Record]) -> Figure:
+    """Half-width of the interval (models that have one) and Sigma over training."""
+    logs = histories(records)
+    shells = {record.model for record in records if record.integrator == "occupancy"}
+    styles = _styles(list(logs))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.6))
+    for key, history in logs.items():
+        if key[0] in shells:
+            _curve(left, history, "interval", styles[key])
+        _curve(right, history, "sigma", styles[key])
+    left.set(
+        xlabel="step", ylabel="half-width (camera radii)", title="sampled interval", ylim=(0, None)
+    )
+    right.set(xlabel="step", ylabel="Σ ×1e4", title="spread of the weights")
+    right.set_yscale("log")
+    for axes in (left, right):
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend()
+    return figure
+
+
+def weights(records: Sequence[Record]) -> Figure:
+    """Mean rendering weight along rays around the weighted depth."""
+    profiles = {(r.model, r.seed): r.numbers["profile"] for r in records if "profile" in r.numbers}
+    if not profiles:
+        raise InputError(
+            "figures: no surface.json with a `profile`: run `gof evaluate --metric surface`"
+        )
+    styles = _styles(list(profiles))
+    figure, axes = plt.subplots(figsize=(4.2, 2.8))
+    for key, profile in profiles.items():
+        style = styles[key]
+        axes.plot(
+            profile["offset"],
+            profile["weight"],
+            color=style["color"],
+            ls=style["ls"],
+            label=style["label"],
+        )
+    axes.set(xlabel="distance from the weighted depth (camera radii)", ylabel="share of the weight")
+    axes.set_ylim(0, None)
+    axes.legend()
+    return figure
+
+
+def shapes(records: Sequence[Record]) -> Figure:
+    """The sample sheets of all trainings side by side: same latents, same layout."""
+    sheets = [(r, r.path.parent / "sheet.png") for r in records if r.kind == "samples"]
+    pictures = [np.asarray(Image.open(path)) for _, path in sheets]
+    if not pictures:
+        raise InputError("figures: no samples.json among the records: run `gof samples`")
+    height, width = pictures[0].shape[:2]
+    size = (3.6 * len(pictures), 3.6 * height / width + 0.3)
+    figure, panels = plt.subplots(1, len(pictures), figsize=size, squeeze=False)
+    several = len({r.seed for r, _ in sheets}) > 1
+    for axes, (record, _), picture in zip(panels[0], sheets, pictures, strict=True):
+        axes.imshow(picture, interpolation="nearest")
+        axes.set_axis_off()
+        axes.set_title(label(record.model) + (f", seed {record.seed}" if several else ""))
+    return figure
+
+
+def png(figure: Figure, note: str) -> bytes:
+    """A figure as PNG, stamped with the note if there is one; the bytes depend on nothing but what
+    is drawn."""
+    if note:
+        figure.supxlabel(note, color="0.45", fontsize=8)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def run_figures(config: Config, paths: Sequence[Path], out: Path) -> None:
+    """Draw all figures into the folder `out`. Raises InputError when a record is missing or
+    damaged."""
+    with job(out / "figures.json", "figures", config, {str(p): p for p in paths}) as running:
+        records = read_records(paths)
+        drawn = {"losses": losses, "interval": interval, "weights": weights, "shapes": shapes}
+        with plt.rc_context(STYLE):
+            for name, draw in drawn.items():
+                atomic_write(out / f"{name}.png", png(draw(records), config.note))
+                running.artifact(out / f"{name}.png")

@@ -1,0 +1,88 @@
+"""The blocks of the README that a finished run writes: results, what was measured, the rule
+graph."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from gof.io import InputError, atomic_write, read_json
+
+Run = dict[str, float | int | str]
+
+
+def replaced(text: str, name: str, content: str) -> str:
+    """text with what stands between `<!-- name -->` and `<!-- /name -->` exchanged. Raises
+    InputError without markers."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise InputError(f"README: no block between <!-- {name} --> and <!-- /{name} -->: add it")
+    return pattern.sub(lambda match: match[1] + content.rstrip() + "\n" + match[2], text)
+
+
+def rule_graph() -> str:
+    """The workflow's rules as a mermaid block, without Snakemake's colours. Raises InputError when
+    it cannot be drawn."""
+    call = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--cores", "1"]
+    done = subprocess.run(call, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"snakemake --rulegraph: {done.stderr.strip().splitlines()[-1]}")
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", done.stdout))
+    edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", done.stdout)}
+    lines = [f"    {before} --> {after}" for before, after in sorted(edges)]
+    return "\n".join(["```mermaid", "flowchart TB", *lines, "```"])
+
+
+def _complete_run(folder: Path) -> Run:
+    """The entry with the most jobs in the log of a results folder, the newest of them."""
+    path = folder / "runs.jsonl"
+    if not path.exists():
+        raise InputError(f"{path}: no finished run here: run snakemake first")
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    return max(reversed(entries), key=lambda entry: entry["jobs"])
+
+
+def measured(results: Path, smoke: Path) -> str:
+    """What a run took, as a Markdown list; the smoke run's folder may be missing."""
+    run, cost = _complete_run(results), pd.read_csv(results / "tables" / "cost.csv")
+    peaks = sorted(cost["peak_mib"], reverse=True)[: int(run["cores"])]
+    versions = read_json(results / "tables" / "tables.json")["versions"]
+    data = read_json(results / "heads" / "data" / "data.json")
+    images = sum(data["numbers"].get(split, 0) for split in ("train", "validation", "test"))
+    sizes = ", ".join(f"{size} px" for size in data["settings"]["heads"]["resolutions"])
+    lines = [
+        f"default run: {_minutes(run)} for {run['jobs']} jobs on {run['cores']} cores"
+        f" (torch {versions['torch']}, Python {versions['python']})",
+        f"memory: {peaks[0]} MiB in the largest job, {sum(peaks)} MiB in the {len(peaks)} largest",
+        f"data set: {images} heads with depth and normals ({sizes}) in {data['wall_s']:.0f} s",
+    ]
+    if (smoke / "runs.jsonl").exists():
+        lines.append(f"smoke run: {_minutes(_complete_run(smoke))}")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _minutes(run: Run) -> str:
+    return f"{float(run['wall_s']) / 60:.1f} minutes"
+
+
+def run_readme(results: Path, readme: Path) -> None:
+    """Write the generated blocks of `readme`, and its picture, from a finished run in `results`."""
+    text = readme.read_text()
+    tables = results / "tables"
+    for name in ("comparison", "cost", "published"):
+        content = tables.joinpath(f"{name}.md")
+        if not content.exists():
+            raise InputError(f"{content}: no such file: run `snakemake --cores all` first")
+        text = replaced(text, name, content.read_text())
+    picture = results / "figures" / "shapes.png"
+    if not picture.exists():
+        raise InputError(f"{picture}: no such file: run `snakemake --cores all` first")
+    atomic_write(readme.parent / "results" / "gallery" / picture.name, picture.read_bytes())
+    text = replaced(text, "measured", measured(results, Path("results-smoke")))
+    text = replaced(text, "rules", rule_graph())
+    atomic_write(readme, text)

@@ -1,0 +1,62 @@
+"""Records of jobs, as tables and figures read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gof.io import InputError, read_json
+
+# results/{dataset}/{model}/seed{n}/{node}.json, or results/{dataset}/{node}.json for what belongs
+# to no training
+_TRAINING = re.compile(r"([^/]+)/([^/]+)/seed(\d+)/(.+)\.json$")
+_OTHER = re.compile(r"([^/]+)/([^/]+/[^/]+)\.json$")
+NAMES = {"gof": "GOF", "pigan": "pi-GAN"}  # how tables and figures write a model's name
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a job left: where it belongs (model and seed are empty outside a training), its numbers,
+    its cost."""
+
+    path: Path
+    dataset: str
+    model: str
+    seed: str
+    node: str
+    kind: str
+    integrator: str  # of the model a training stage trained, else empty
+    numbers: dict[str, Any]
+    wall_s: float
+    peak_mib: int
+
+
+def read_records(paths: Sequence[Path]) -> list[Record]:
+    """Read records in the given order. Raises InputError for a file that is none."""
+    return [_read(path) for path in paths]
+
+
+def _read(path: Path) -> Record:
+    value = read_json(path)
+    where = path.resolve().as_posix()
+    try:
+        cost = (float(value["wall_s"]), int(value["peak_mib"]))
+        if found := _TRAINING.search(where):
+            dataset, model, seed, node = found.groups()
+        else:
+            dataset, node = _OTHER.search(where).groups()  # type: ignore[union-attr]
+            model = seed = ""
+        models = value.get("settings", {}).get("models", {})
+        integrator = models.get(model, {}).get("integrator", "")
+        kind, numbers = value["kind"], value["numbers"]
+        return Record(path, dataset, model, seed, node, kind, integrator, numbers, *cost)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"{path}: not the record of a job: make it again with its verb") from None
+
+
+def label(model: str) -> str:
+    """A model's name as the papers write it."""
+    return NAMES.get(model, model.replace("_", " "))

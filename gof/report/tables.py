@@ -1,0 +1,212 @@
+"""Tables from the records of jobs: every metric in long form, the comparison of the models, cost,
+published numbers."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from gof.config import Config
+from gof.io import InputError, atomic_write
+from gof.job import job
+from gof.report.records import Record, label, read_records
+from gof.report.typeset import Cell, Table
+
+LONG = ("dataset", "model", "seed", "metric", "value", "spread", "n", "protocol")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A metric as a column of the comparison."""
+
+    metric: str
+    title: str
+    higher_is_better: bool = False
+
+    @property
+    def head(self) -> str:
+        """Title and the better direction."""
+        return f"{self.title} {'↑' if self.higher_is_better else '↓'}"
+
+
+COLUMNS = (
+    Column("fd_efficientnet", "FD (EfficientNet)"),
+    Column("fid", "FID"),
+    Column("sigma", "Σ ×1e4"),
+    Column("sigma_clean", "Σ clean ×1e4"),
+    Column("side_x100", "SIDE ×100"),
+    Column("mad_deg", "MAD (deg)"),
+    Column("surface_agreement", "surface agreement", higher_is_better=True),
+    Column("outward_fraction", "outward", higher_is_better=True),
+)
+
+
+def long_form(records: Sequence[Record]) -> pd.DataFrame:
+    """One row for each dataset, model, seed and metric; depends on nothing but the measured
+    numbers."""
+    rows = [
+        {"dataset": record.dataset, "seed": record.seed, **row}
+        for record in records
+        for row in record.numbers.get("rows", [])
+    ]
+    frame = pd.DataFrame(rows, columns=list(LONG))
+    doubled = frame[frame.duplicated(["dataset", "model", "seed", "metric"])]
+    if len(doubled):
+        first = doubled.iloc[0]
+        raise InputError(f"tables: {first['model']}, {first['metric']}: measured by two records")
+    return frame
+
+
+def summary(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
+    """Mean and spread of each (model, metric): over training seeds where there are several, else
+    over evaluation seeds."""
+    found = {}
+    for (model, metric), rows in frame.groupby(["model", "metric"], sort=False):
+        values = [float(value) for value in rows["value"]]
+        spread = statistics.stdev(values) if len(values) > 1 else float(rows["spread"].iloc[0])
+        found[str(model), str(metric)] = (statistics.fmean(values), spread)
+    return found
+
+
+def _best(values: Mapping[str, float], column: Column) -> set[str]:
+    """Models with the best value of a column; all of them where several share it."""
+    if not values:
+        return set()
+    best = max(values.values()) if column.higher_is_better else min(values.values())
+    return {model for model, value in values.items() if value == best}
+
+
+def _number(value: float, spread: float) -> str:
+    """Three significant digits without an exponent, the spread to the same place."""
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    places = min(max(digits, 0), 6)
+    text = f"{value:.{places}f}"
+    return f"{text} ± {spread:.{places}f}" if spread else text
+
+
+def comparison(frame: pd.DataFrame, note: str) -> Table:
+    """The trained models with their best values marked, the reference rows below."""
+    numbers = summary(frame)
+    columns = [column for column in COLUMNS if column.metric in set(frame["metric"])]
+    trained = list(dict.fromkeys(frame.loc[frame["seed"] != "", "model"]))
+    references = [model for model in dict.fromkeys(frame["model"]) if model not in trained]
+    best = {
+        column.metric: _best(
+            {m: numbers[m, column.metric][0] for m in trained if (m, column.metric) in numbers},
+            column,
+        )
+        for column in columns
+    }
+
+    def row(model: str) -> list[Cell]:
+        cells = [Cell(label(model))]
+        for column in columns:
+            value, spread = numbers.get((model, column.metric), (None, 0.0))
+            shown = "–" if value is None else _number(value, spread)
+            cells.append(Cell(shown, best=model in best[column.metric]))
+        return cells
+
+    rows = [*map(row, trained), *([None] if references else []), *map(row, references)]
+    heads = ["", *(column.head for column in columns)]
+    return Table("Image quality and geometry", heads, rows, _notes(frame, columns, note))
+
+
+def _notes(frame: pd.DataFrame, columns: Sequence[Column], note: str) -> list[str]:
+    seeds = frame.loc[frame["seed"] != "", "seed"].nunique()
+    over = f"{seeds} training seeds" if seeds > 1 else "the evaluation seeds"
+    notes = [note] if note else []
+    notes.append(f"Mean ± standard deviation over {over}; bold: best of the trained models.")
+    trained = frame.loc[frame["seed"] != ""]
+    for column in columns:
+        protocols = trained.loc[trained["metric"] == column.metric, "protocol"]
+        notes.append(f"{column.title}: {'; or '.join(dict.fromkeys(protocols))}.")
+    notes.append("How the rows below the line were measured: metrics.csv.")
+    return notes
+
+
+def cost(records: Sequence[Record], note: str) -> tuple[Table, pd.DataFrame]:
+    """Wall time, steps and peak memory of every node. Unlike the metrics these differ from run to
+    run."""
+    frame = pd.DataFrame(
+        [
+            {
+                "dataset": record.dataset,
+                "model": record.model,
+                "seed": record.seed,
+                "node": record.node,
+                "step": record.numbers.get("step", ""),
+                "wall_min": round(record.wall_s / 60, 2),
+                "peak_mib": record.peak_mib,
+            }
+            for record in records
+        ]
+    )
+    rows: list[list[Cell] | None] = [
+        [
+            Cell(f"{label(str(r.model))}, seed {r.seed}" if r.model else str(r.dataset)),
+            Cell(str(r.node)),
+            Cell(str(r.step) or "–"),
+            Cell(f"{r.wall_min:.2f}"),
+            Cell(str(r.peak_mib)),
+        ]
+        for r in frame.itertuples()
+    ]
+    total = [
+        Cell("all"),
+        Cell("sum of minutes, largest memory"),
+        Cell("–"),
+        Cell(f"{frame['wall_min'].sum():.2f}"),
+        Cell(str(frame["peak_mib"].max())),
+    ]
+    heads = ["", "node", "up to step", "minutes", "peak MiB"]
+    return Table("Cost of every node", heads, [*rows, None, total], [note] if note else []), frame
+
+
+def published(path: Path) -> tuple[Table, pd.DataFrame]:
+    """Numbers from the papers and their source. Raises InputError when the file is damaged."""
+    try:
+        frame = pd.DataFrame(yaml.safe_load(path.read_text()))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+    frame = frame.loc[frame["metric"].notna()].drop(columns=["what", "compute"], errors="ignore")
+    frame["resolution"] = frame["resolution"].astype("Int64").astype(str).replace("<NA>", "–")
+    columns = ["paper", "model", "dataset", "resolution", "metric", "value", "source"]
+    rows = [[Cell(str(row[name])) for name in columns] for _, row in frame.iterrows()]
+    note = "Other data and other protocols: not comparable with `heads`."
+    return Table("Published numbers", columns, rows, [note]), frame[columns]
+
+
+def run_tables(config: Config, paths: Sequence[Path], published_file: Path, out: Path) -> None:
+    """Write metrics.csv, and comparison, cost and published as .md, .tex and .csv, into the folder
+    `out`."""
+    inputs = {str(path): path for path in [*paths, published_file]}
+    with job(out / "tables.json", "tables", config, inputs) as running:
+        records = read_records(paths)
+        frame = long_form(records)
+        atomic_write(out / "metrics.csv", _csv(frame))
+        cost_table, cost_frame = cost(records, config.note)
+        published_table, published_frame = published(published_file)
+        pivot = frame.pivot(index=["model", "seed"], columns="metric", values=["value", "spread"])
+        pivot.columns = pd.Index([f"{name[1]}_{name[0]}" for name in pivot.columns.to_list()])
+        _write(out / "comparison", comparison(frame, config.note), pivot.reset_index())
+        _write(out / "cost", cost_table, cost_frame)
+        _write(out / "published", published_table, published_frame)
+        running.numbers = {"metrics": len(frame)}
+        for name in ("metrics.csv", "comparison.md", "cost.md"):
+            running.artifact(out / name)
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _write(stem: Path, table: Table, frame: pd.DataFrame) -> None:
+    atomic_write(stem.with_suffix(".md"), table.markdown())
+    atomic_write(stem.with_suffix(".tex"), table.tex())
+    atomic_write(stem.with_suffix(".csv"), _csv(frame))

@@ -1,0 +1,328 @@
+"""The verbs of the command line: for each a function whose docstring is its help and example, and
+its options.
+
+What a verb needs is imported inside its function, so that `gof --help` does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from gof.config import Config
+
+Options = argparse.Namespace
+Option = tuple[str, dict[str, Any]]  # a flag and the arguments of argparse's add_argument
+METRICS = ("frechet", "surface", "depth")
+
+
+def _config(options: Options) -> Config:
+    """The configuration of a call; runtime sections it leaves open come from the environment
+    (GOF_RUNTIME)."""
+    from gof.config import Config
+
+    config = Config.load(*options.config)
+    runtime = os.environ.get("GOF_RUNTIME")
+    return config.with_runtime(Config.load(runtime)) if runtime else config
+
+
+def download(options: Options) -> None:
+    """Fetch an asset and check its hash.
+
+    gof download --asset head --out results/assets/head_asset.json
+    """
+    from gof.data.download import run_download
+
+    run_download(options.asset, options.out)
+
+
+def head_model(options: Options) -> None:
+    """Build the linear head model from its asset.
+
+    gof head-model --asset results/assets/head_asset.json --out results/heads/model/head_model.npz
+    """
+    from gof.faces.head_model import run_head_model
+
+    run_head_model(_config(options), options.asset, options.out)
+
+
+def dataset(options: Options) -> None:
+    """Render the data set `heads`.
+
+    gof dataset --head-model results/heads/model/head_model.npz --out
+    results/heads/data/manifest.json
+    """
+    from gof.faces.heads import run_dataset
+
+    run_dataset(_config(options), options.head_model, options.out)
+
+
+def prepare(options: Options) -> None:
+    """Make a data set from a folder of photographs.
+
+    gof prepare --images photographs/ --on-bad skip --out results/mine/data/manifest.json
+    """
+    from gof.data.images import run_prepare
+
+    run_prepare(_config(options), options.images, options.out, options.on_bad)
+
+
+def train(options: Options) -> None:
+    """Train one stage of a model; called again after an interruption, it goes on where it was.
+
+    gof train --model gof --stage 0 --data results/heads/data/manifest.json --out run/stage0
+    """
+    if options.processes > 1 and "RANK" not in os.environ:
+        _become_torchrun(options.processes)
+    from gof.training.stage import StageJob, run_stage
+
+    wanted = StageJob(
+        model=options.model,
+        stage=options.stage,
+        seed=options.seed,
+        data=options.data,
+        out=options.out,
+        previous=options.previous,
+        device=options.device,
+    )
+    run_stage(_config(options), wanted)
+
+
+def _become_torchrun(processes: int) -> NoReturn:
+    """Replace this process by torchrun, which starts this very call in several processes."""
+    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    os.execv(sys.executable, [sys.executable, *launch, "-m", "gof.cli", *sys.argv[1:]])
+
+
+def samples(options: Options) -> None:
+    """Draw a sheet of samples and a turntable.
+
+    gof samples --generator run/stage1/generator.yaml --out run/samples/samples.json
+    """
+    from gof.samples import run_samples
+
+    run_samples(_config(options), options.generator, options.out)
+
+
+def mesh(options: Options) -> None:
+    """Extract meshes and write a page to turn them in a browser.
+
+    gof mesh --generator run/stage1/generator.yaml --out run/meshes/meshes.json
+    """
+    from gof.meshing import run_meshes
+
+    run_meshes(_config(options), options.generator, options.out)
+
+
+def evaluate(options: Options) -> None:
+    """Measure a generator, or what a metric gives for known answers (--reference).
+
+    gof evaluate --metric surface --data manifest.json --generator generator.yaml --out surface.json
+    """
+    from gof.io import InputError
+    from gof.metrics.evaluate import EvaluateJob, run_evaluate
+
+    if options.reference == (options.generator is not None):
+        raise InputError("gof evaluate: give either --generator FILE or --reference")
+    wanted = EvaluateJob(
+        metric=options.metric,
+        data=options.data,
+        out=options.out,
+        generator=options.generator,
+        untrained=options.untrained,
+        features=options.features,
+    )
+    run_evaluate(_config(options), wanted)
+
+
+def tables(options: Options) -> None:
+    """Write the tables from the records of jobs.
+
+    gof tables --published workflow/paper/published.yaml --out tables
+    results/heads/*/seed0/metrics/*.json
+    """
+    from gof.report.tables import run_tables
+
+    run_tables(_config(options), options.records, options.published, options.out)
+
+
+def figures(options: Options) -> None:
+    """Draw the figures from the records of jobs.
+
+    gof figures --out figures results/heads/*/seed0/stage*/stage.json
+    """
+    from gof.report.figures import run_figures
+
+    run_figures(_config(options), options.records, options.out)
+
+
+def readme(options: Options) -> None:
+    """Write the generated blocks of the README from a finished run.
+
+    gof readme --results results
+    """
+    from gof.report.readme import run_readme
+
+    run_readme(options.results, options.readme)
+
+
+def sync(options: Options) -> None:
+    """Copy what MLflow does not have yet into it.
+
+    MLFLOW_TRACKING_URI=http://localhost:5000 gof sync
+    """
+    from gof import mirror
+    from gof.io import say
+
+    config = _config(options)
+    results = Path(config.pathvars.get("results", "results"))
+    places = options.places or [results]
+    if options.follow:
+        mirror.follow(places, config.tracking, results)
+    else:
+        say(f"{mirror.sync(places, config.tracking, results)} runs brought up to date")
+
+
+def schema(_: Options) -> None:
+    """Print the JSON schema of the configuration.
+
+    gof schema > workflow/schemas/config.schema.json
+    """
+    from gof.config import schema as text
+
+    sys.stdout.write(text())
+
+
+def check(options: Options) -> None:
+    """Check a configuration.
+
+    gof check --config config.yaml workflow/configs/smoke.yaml
+    """
+    config = _config(options)
+    for name, model in config.models.items():
+        stages = " > ".join(f"{stage.resolution} px, {stage.steps} steps" for stage in model.stages)
+        print(f"{name}: {model.integrator}, {stages}")
+    print("valid")
+
+
+def _out(text: str) -> Option:
+    return "--out", {"type": Path, "required": True, "help": text}
+
+
+def _file(flag: str, text: str, required: bool = True) -> Option:
+    return flag, {"type": Path, "required": required, "help": text}
+
+
+def _choice(flag: str, choices: tuple[str, ...], text: str, default: str | None = None) -> Option:
+    settings = {"choices": choices, "default": default, "required": default is None, "help": text}
+    return flag, settings
+
+
+CONFIG: Option = (
+    "--config",
+    {
+        "nargs": "+",
+        "default": ["config.yaml"],
+        "help": "YAML files, later ones on top, or JSON text (default: config.yaml)",
+    },
+)
+RECORDS: Option = ("records", {"type": Path, "nargs": "+", "help": "JSON records of jobs"})
+MANIFEST = _file("--data", "manifest.json of the data set")
+GENERATOR = _file("--generator", "generator.yaml of a trained stage")
+
+VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
+    "download": (
+        download,
+        [
+            _choice("--asset", ("head", "features"), "which asset"),
+            _out("JSON to write: where the file lies, its hash, source and licence"),
+        ],
+    ),
+    "head-model": (
+        head_model,
+        [
+            CONFIG,
+            _file("--asset", "JSON of `gof download --asset head`"),
+            _out("head_model.npz to write; a JSON and a picture appear beside it"),
+        ],
+    ),
+    "dataset": (
+        dataset,
+        [
+            CONFIG,
+            _file("--head-model", "head_model.npz of `gof head-model`"),
+            _out("manifest.json to write; the images go beside it"),
+        ],
+    ),
+    "prepare": (
+        prepare,
+        [
+            CONFIG,
+            _file("--images", "folder of photographs"),
+            _choice("--on-bad", ("fail", "skip"), "skip leaves out up to 1 %% bad files", "fail"),
+            _out("manifest.json to write; the images go beside it"),
+        ],
+    ),
+    "train": (
+        train,
+        [
+            CONFIG,
+            ("--model", {"required": True, "help": "a name under `models`"}),
+            ("--stage", {"type": int, "default": 0, "help": "number of the stage (default: 0)"}),
+            ("--seed", {"type": int, "default": 0, "help": "training seed (default: 0)"}),
+            MANIFEST,
+            _file("--previous", "state.safetensors of the stage before", required=False),
+            _choice("--device", ("auto", "cpu", "cuda"), "default: auto", "auto"),
+            (
+                "--processes",
+                {"type": int, "default": 1, "help": "that train together (default: 1)"},
+            ),
+            _out("folder to write"),
+        ],
+    ),
+    "samples": (
+        samples,
+        [CONFIG, GENERATOR, _out("samples.json to write; pictures appear beside it")],
+    ),
+    "mesh": (mesh, [CONFIG, GENERATOR, _out("meshes.json to write; meshes appear beside it")]),
+    "evaluate": (
+        evaluate,
+        [
+            CONFIG,
+            _choice("--metric", METRICS, "what to measure"),
+            MANIFEST,
+            _file("--generator", "generator.yaml of a trained stage", required=False),
+            ("--reference", {"action": "store_true", "help": "measure known answers instead"}),
+            _file("--untrained", "generator.yaml of an untrained generator", required=False),
+            _file("--features", "JSON of `gof download --asset features`", required=False),
+            _out("JSON to write"),
+        ],
+    ),
+    "tables": (
+        tables,
+        [CONFIG, RECORDS, _file("--published", "published numbers, YAML"), _out("folder to write")],
+    ),
+    "figures": (figures, [CONFIG, RECORDS, _out("folder to write")]),
+    "readme": (
+        readme,
+        [
+            ("--results", {"type": Path, "default": Path("results"), "help": "a finished run"}),
+            ("--readme", {"type": Path, "default": Path("README.md"), "help": "file to change"}),
+        ],
+    ),
+    "sync": (
+        sync,
+        [
+            CONFIG,
+            ("places", {"type": Path, "nargs": "*", "help": "folders (default: the results)"}),
+            ("--follow", {"action": "store_true", "help": "go on until the standard input ends"}),
+        ],
+    ),
+    "schema": (schema, []),
+    "check": (check, [CONFIG]),
+}

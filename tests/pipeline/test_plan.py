@@ -1,0 +1,139 @@
+"""What the workflow would do, without doing it."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from gof.config import Config, schema
+from gof.report.readme import rule_graph
+
+JOBS = {
+    "download": 2,
+    "head_model": 1,
+    "heads_dataset": 1,
+    "train": 4,
+    "samples": 2,
+    "mesh": 2,
+    "evaluate": 6,
+    "reference": 3,
+    "tables": 1,
+    "figures": 1,
+}
+CONFIGS = ("smoke", "desk")
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_shipped_configurations_are_valid_and_keep_out_of_the_real_results(here, name):
+    files = [here.folder / "config.yaml", here.folder / "workflow" / "configs" / f"{name}.yaml"]
+    config = Config.load(*map(str, files))
+    assert config.pathvars["results"] == f"results-{name}"
+    assert set(config.models) == {"gof", "pigan"}
+
+
+def test_schema_file_is_that_of_the_code(here):
+    path = here.folder / "workflow" / "schemas" / "config.schema.json"
+    assert path.read_text() == schema(), "run: gof schema > workflow/schemas/config.schema.json"
+
+
+def test_default_plan(copied):
+    assert copied.plan().jobs == JOBS
+
+
+def test_smoke_plan_has_every_step_and_its_own_folder(copied):
+    done = copied.plan("--configfile", "workflow/configs/smoke.yaml")
+    assert done.jobs == JOBS
+    outputs = re.findall(r"^ +(?:output|log): (.+)$", done.text, re.M)
+    files = [file for line in outputs for file in line.split(", ")]
+    assert len(files) > 60
+    assert all(file.startswith("results-smoke/") for file in files)
+
+
+def test_seeds_multiply_trainings_and_not_the_data(copied):
+    jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
+    assert jobs["train"] == 12
+    assert jobs["evaluate"] == 18
+    assert (jobs["heads_dataset"], jobs["reference"]) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("sead=3", "config: sead: unknown key, got 3"),
+        ("heads={train: 0}", "config: heads.train: "),
+        ("heads={train: many}", "config: heads.train: "),
+        ("camera={near: 1.2}", "config: camera: "),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_that_names_the_key(copied, words, line):
+    done = copied.plan("--config", words)
+    assert done.status != 0
+    assert len([text for text in done.text.splitlines() if text.startswith(line)]) == 1
+    assert "Traceback" not in done.text
+
+
+def test_rule_graph_in_the_readme_is_that_of_the_workflow(here, monkeypatch):
+    monkeypatch.chdir(here.folder)
+    text = (here.folder / "README.md").read_text()
+    block = re.search(r"<!-- rules -->\n(.*?)\n<!-- /rules -->", text, re.S)
+    assert block and block[1] == rule_graph(), "run: gof readme"
+
+
+def test_table_note_of_the_smoke_run(here):
+    text = (here.folder / "workflow" / "configs" / "smoke.yaml").read_text()
+    assert 'note: "smoke run: numbers mean nothing"' in text
+
+
+def submit_command(text, rule):
+    """The sbatch call the Slurm plugin makes for the first planned job of a rule."""
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+    block = text.split(f"rule {rule}:")[1].split("Shell command")[0]
+    listed = re.search(r"^ +resources: (.+)$", block, re.M)[1]
+    values = dict(pair.split("=", 1) for pair in listed.split(", "))
+    number = {k: int(v) if v.isdigit() else v for k, v in values.items()}
+    threads = re.search(r"^ +threads: (\d+)$", block, re.M)
+
+    class Resources(dict):
+        __getattr__ = dict.__getitem__
+
+    job = SimpleNamespace(
+        resources=Resources(number),
+        threads=int(threads[1]) if threads else 1,
+        is_group=lambda: False,
+    )
+    params = {"run_uuid": "u", "slurm_logfile": "l", "comment_str": "c"}
+    settings = SimpleNamespace(requeue=True, no_requeue=False, qos=None, reservation=None)
+    params |= {"account": "", "partition": "", "workdir": ".", "exec_job": "x"}
+    return get_submit_command(job, params, settings) + set_gres_string(job)
+
+
+def test_slurm_profile_plans_everything_and_asks_for_gpus_once(copied):
+    words = ("--workflow-profile", "profiles/slurm", "--cores", "64")
+    done = copied.run("-n", *words, "--config", "runtime={gpus: 4}")
+    assert done.jobs == JOBS
+    call = submit_command(done.text, "train")
+    assert "--gpus=4" in call
+    assert "--cpus-per-task=8" in call
+    assert "--ntasks-per-gpu" not in call
+    assert "-t 720" in call
+    assert "--requeue" in call
+    assert "--signal=TERM@300" in call
+    other = submit_command(done.text, "mesh")
+    assert "--gpus" not in other
+    assert "--mem 8000" in other
+
+
+def test_slurm_training_starts_one_process_for_each_gpu(copied):
+    words = ("--workflow-profile", "profiles/slurm", "--cores", "64")
+    done = copied.run("-n", *words, "--config", "runtime={gpus: 4}")
+    calls = re.findall(r"exec gof train .* --processes (\d+) ", done.text)
+    assert calls == ["4"] * 4
+
+
+def test_every_test_named_in_the_deviations_exists(here):
+    text = (here.folder / "docs" / "deviations.md").read_text()
+    named = set(re.findall(r"`(tests/[^`]+)`", text))
+    assert len(named) > 5
+    assert [path for path in sorted(named) if not (here.folder / path).exists()] == []

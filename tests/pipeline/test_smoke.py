@@ -1,0 +1,225 @@
+"""The whole line, tiny: what a run leaves, and what a change makes it do again."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
+AFTER_TRAINING = {"samples": 1, "mesh": 1, "evaluate": 3, "tables": 1, "figures": 1}
+NOTE = "smoke run: numbers mean nothing"
+
+
+@pytest.fixture(scope="module")
+def results(finished):
+    return finished.folder / "results-smoke"
+
+
+@contextmanager
+def edited(path, old, new):
+    """A file with other content for a while."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(text)
+
+
+def tracked(database):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{database}")
+    experiment = client.get_experiment_by_name("gof").experiment_id
+    return client, client.search_runs([experiment], max_results=200)
+
+
+def test_every_promised_file_is_there(results):
+    training = ["stage0/stage.json", "stage1/generator.yaml", "stage1/samples.png"]
+    training += ["samples/sheet.png", "samples/turntable.gif", "meshes/viewer.html"]
+    training += [f"metrics/{name}.json" for name in ("frechet", "surface", "depth")]
+    files = [f"heads/{model}/seed0/{file}" for model in ("gof", "pigan") for file in training]
+    files += [f"figures/{name}.png" for name in ("losses", "interval", "weights", "shapes")]
+    tables = ("comparison", "cost", "published")
+    files += [f"tables/{name}.{suffix}" for name in tables for suffix in ("md", "tex", "csv")]
+    files += ["tables/metrics.csv", "heads/data/manifest.json", "report.html", "runs.jsonl"]
+    assert [file for file in files if not (results / file).stat().st_size] == []
+    assert not (results.parent / "results").exists()
+
+
+def test_metrics_cover_models_and_references(results):
+    frame = pd.read_csv(results / "tables" / "metrics.csv")
+    by_model = frame.groupby("model")["metric"].agg(set)
+    wanted = {"fd_efficientnet", "side_x100", "mad_deg", "outward_fraction", "surface_agreement"}
+    for model in ("gof", "pigan"):
+        assert wanted <= by_model[model]
+    assert {"real", "blurred", "untrained", "mean_depth"} <= set(by_model.index)
+    assert frame["value"].notna().all()
+    assert frame["protocol"].str.len().min() > 10
+
+
+def test_smoke_results_are_stamped(results):
+    for name in ("comparison.md", "comparison.tex", "cost.md"):
+        assert NOTE in (results / "tables" / name).read_text()
+
+
+def test_report_shows_captions_and_categories(results):
+    page = (results / "report.html").read_text()
+    for text in ("Tables", "Figures", "Meshes", "Training", "marching cubes on the logits"):
+        assert text in page
+
+
+def test_run_is_noted_with_its_time(results):
+    (run,) = [json.loads(line) for line in (results / "runs.jsonl").read_text().splitlines()]
+    assert run["jobs"] == 24
+    assert run["wall_s"] > 1
+
+
+def test_mlflow_holds_every_job_below_its_training(results):
+    _, runs = tracked(results / "mlflow" / "mlflow.db")
+    groups = {r.data.tags["gof.group"]: r for r in runs if r.data.tags["gof.kind"] == "group"}
+    assert set(groups) == {"heads/gof/seed0", "heads/pigan/seed0"}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
+    assert len(children) == 14
+    for run in children:
+        group = f"heads/{run.data.tags['gof.model']}/seed{run.data.tags['gof.seed']}"
+        assert run.data.tags["mlflow.parentRunId"] == groups[group].info.run_id
+    trains = [run for run in runs if run.data.tags["gof.kind"] == "train"]
+    assert len(trains) == 4
+    assert all("loss_g" in run.data.metrics and run.data.params for run in trains)
+
+
+def test_second_run_does_nothing(finished):
+    done = finished.run("--cores", "2", *SMOKE)
+    assert done.status == 0
+    assert "Nothing to be done" in done.text
+
+
+@pytest.mark.parametrize(
+    ("metric", "setting", "more"),
+    [
+        ("depth", "steps: 7", {}),
+        ("frechet", "samples: 15", {}),
+        ("surface", "coarse: 13", {"figures": 1}),
+    ],
+)
+def test_a_metric_setting_reruns_that_metric_and_what_reads_it(finished, metric, setting, more):
+    done = finished.plan(*SMOKE, "--config", f"metrics={{{metric}: {{{setting}}}}}")
+    assert done.jobs == {"evaluate": 2, "reference": 1, "tables": 1, **more}
+
+
+def test_the_last_stage_does_not_rerun_earlier_ones(finished):
+    path = finished.folder / "workflow" / "configs" / "smoke.yaml"
+    with edited(path, "resolution: 16, steps: 8", "resolution: 16, steps: 9"):
+        done = finished.plan(*SMOKE)
+    assert done.jobs == {"train": 1, **AFTER_TRAINING}
+    assert "stage=1" in done.text
+    assert "stage=0" not in done.text
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["runtime={train_threads: 2, log_every: 3}", "tracking={enabled: false}", "track_code=true"],
+)
+def test_how_a_run_is_made_reruns_nothing(finished, setting):
+    assert finished.plan(*SMOKE, "--config", setting).jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("module", "jobs"),
+    [
+        ("report/figures.py", {"figures": 1}),
+        ("report/tables.py", {"tables": 1}),
+        ("report/records.py", {"figures": 1, "tables": 1}),
+        ("meshing.py", {"mesh": 2, "tables": 1}),
+        ("metrics/depth.py", {"evaluate": 6, "reference": 3, "tables": 1, "figures": 1}),
+        ("data/download.py", None),
+        ("mirror.py", {}),
+        ("cli.py", {}),
+    ],
+)
+def test_an_edit_in_a_module_reruns_what_uses_it(finished, module, jobs):
+    path = finished.folder / "gof" / module
+    future = "from __future__ import annotations\n"
+    with edited(path, future, f"{future}\n_EDITED = 1\n"):
+        done = finished.plan(*SMOKE)
+    if jobs is None:  # everything comes after the download
+        assert done.jobs["download"] == 2
+    else:
+        assert done.jobs == jobs
+
+
+def test_a_comment_reruns_nothing(finished):
+    path = finished.folder / "gof" / "rendering" / "render.py"
+    future = "from __future__ import annotations\n"
+    with edited(path, future, f"# a remark\n{future}"):
+        assert finished.plan(*SMOKE).jobs == {}
+
+
+def test_an_edit_reruns_nothing_where_code_is_not_tracked(finished):
+    done = finished.plan(*SMOKE, "--config", "track_code=false", "--rerun-triggers", "mtime")
+    assert done.jobs == {}
+
+
+def test_a_commit_reruns_nothing(finished, make_commit):
+    make_commit(finished, "empty")
+    assert finished.plan(*SMOKE).jobs == {}
+
+
+def test_the_same_seed_gives_the_same_tables_and_a_dead_tracker_stops_nothing(finished, results):
+    again = finished.folder / "results-again"
+    where = ("--config", "pathvars={results: results-again}")
+    try:
+        done = finished.run(
+            "--cores", "2", *SMOKE, *where, MLFLOW_TRACKING_URI="http://127.0.0.1:9"
+        )
+        assert done.status == 0, done.text[-3000:]
+        assert done.text.count("gof: tracking:") == 1
+        for name in ("metrics.csv", "comparison.md", "comparison.tex", "comparison.csv"):
+            first, second = (place / "tables" / name for place in (results, again))
+            assert first.read_bytes() == second.read_bytes(), name
+        weights = "heads/gof/seed0/stage1/generator.safetensors"
+        assert (results / weights).read_bytes() == (again / weights).read_bytes()
+    finally:
+        shutil.rmtree(again, ignore_errors=True)
+
+
+def test_a_killed_training_goes_on_in_the_same_mlflow_run(finished, results):
+    place = finished.folder / "results-killed"
+    for part in ("assets", "heads/model", "heads/data"):
+        shutil.copytree(results / part, place / part)
+    stage = place / "heads" / "gof" / "seed0" / "stage0"
+    path = finished.folder / "workflow" / "configs" / "smoke.yaml"
+    words = ("--cores", "1", *SMOKE, "--config", "pathvars={results: results-killed}")
+    words += ("--rerun-triggers", "mtime", "--", "results-killed/heads/gof/seed0/stage0/stage.json")
+    try:
+        with edited(path, "resolution: 8, steps: 12", "resolution: 8, steps: 150"):
+            process = finished.start(*words)
+            deadline = time.monotonic() + 120
+            while not list(stage.glob("checkpoints/*/step-*")) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            events = (stage / "stage.events.jsonl").read_text().splitlines()
+            os.kill(json.loads(events[0])["pid"], signal.SIGKILL)
+            text, _ = process.communicate()
+            assert process.returncode != 0, text[-3000:]
+            assert not (stage / "stage.json").exists()
+            done = finished.run(*words)
+            assert done.status == 0, done.text[-3000:]
+        log = (place / "logs" / "train" / "heads-gof-seed0-stage0.log").read_text()
+        assert "going on from step" in log
+        client, runs = tracked(place / "mlflow" / "mlflow.db")
+        (run,) = [r for r in runs if r.data.tags["gof.kind"] == "train"]
+        assert run.info.status == "FINISHED"
+        steps = [m.step for m in client.get_metric_history(run.info.run_id, "loss_g")]
+        assert len(steps) == len(set(steps))
+        assert max(steps) == 150
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

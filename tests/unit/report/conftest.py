@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROWS = {
+    "gof": {"fd_efficientnet": (30.0, 1.5), "sigma": (0.04, 0.003), "outward_fraction": (1.0, 0.0)},
+    "pigan": {"fd_efficientnet": (20.0, 0.5), "sigma": (2.57, 0.2), "outward_fraction": (1.0, 0.0)},
+}
+
+
+INTEGRATORS = {"gof": "occupancy", "pigan": "density"}
+
+
+def write(path, kind, numbers, settings=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    versions = {"torch": "2", "python": "3"}
+    record = {"kind": kind, "numbers": numbers, "wall_s": 60.0, "peak_mib": 100}
+    path.write_text(json.dumps({**record, "versions": versions, "settings": settings or {}}))
+    return path
+
+
+def metric_rows(model, values):
+    return [
+        {"model": model, "metric": m, "value": v, "spread": s, "n": 8, "protocol": f"how {m}"}
+        for m, (v, s) in values.items()
+    ]
+
+
+def history(first, last):
+    return [
+        {"step": s, "loss_g": 1.0 / s, "loss_d": 0.5, "sigma": 0.1 / s, "interval": 0.1}
+        for s in range(first, last + 1)
+    ]
+
+
+def make_training(folder, model, seed=0, shift=0.0):
+    """Records of one training as the workflow lays them out."""
+    base = folder / "heads" / model / f"seed{seed}"
+    values = {m: (v + shift, s) for m, (v, s) in ROWS[model].items()}
+    profile = {"offset": [-0.1, 0.0, 0.1], "weight": [0.1, 0.8, 0.1]}
+    numbers = {"rows": metric_rows(model, values), "profile": profile}
+    records = [write(base / "metrics" / "surface.json", "evaluate", numbers)]
+    for stage, (first, last) in enumerate(((1, 10), (11, 14))):
+        numbers = {"step": last, "history": history(first, last)}
+        settings = {"models": {model: {"integrator": INTEGRATORS[model]}}}
+        records.append(write(base / f"stage{stage}" / "stage.json", "train", numbers, settings))
+    records.append(write(base / "samples" / "samples.json", "samples", {"latents": 2}))
+    picture = np.full((30, 20, 3), 128, dtype=np.uint8)
+    Image.fromarray(picture).save(base / "samples" / "sheet.png")
+    return records
+
+
+@pytest.fixture
+def results(tmp_path):
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def records(results):
+    rows = metric_rows("real", {"fd_efficientnet": (5.0, 0.1)})
+    reference = write(results / "heads" / "reference" / "frechet.json", "evaluate", {"rows": rows})
+    return [*make_training(results, "gof"), *make_training(results, "pigan"), reference]
+
+
+@pytest.fixture
+def training():
+    return make_training

@@ -1,0 +1,88 @@
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+from gof.config import Config
+from gof.io import InputError
+from gof.report import figures
+from gof.report.records import read_records
+
+UNTRACKED = Config.parse({"tracking": {"enabled": False}})
+
+
+@pytest.fixture
+def read(records):
+    return read_records(records)
+
+
+def lines(axes):
+    return {line.get_label(): line.get_xydata() for line in axes.get_lines()}
+
+
+def test_histories_join_stages_in_order(read):
+    logs = figures.histories(read)
+    assert list(logs) == [("gof", "0"), ("pigan", "0")]
+    assert [entry["step"] for entry in logs["gof", "0"]] == list(range(1, 15))
+    assert figures.growths(read, "gof") == [10.0]
+
+
+def test_losses_has_a_panel_for_each_model_with_both_curves(read):
+    panels = figures.losses(read).axes
+    assert [axes.get_title() for axes in panels] == ["GOF", "pi-GAN"]
+    curve = lines(panels[0])["generator"]
+    np.testing.assert_allclose(curve, [[s, 1.0 / s] for s in range(1, 15)])
+
+
+def test_interval_of_models_that_have_one_and_sigma_of_all(read):
+    left, right = figures.interval(read).axes
+    assert set(lines(left)) == {"GOF"}
+    assert set(lines(right)) == {"GOF", "pi-GAN"}
+    np.testing.assert_allclose(lines(right)["GOF"][:, 1], [0.1 / s for s in range(1, 15)])
+
+
+def test_weights_draws_the_stored_profile(read):
+    (axes,) = figures.weights(read).axes
+    np.testing.assert_allclose(lines(axes)["pi-GAN"], [[-0.1, 0.1], [0, 0.8], [0.1, 0.1]])
+
+
+def test_weights_without_a_profile_says_what_to_run(read):
+    with pytest.raises(InputError, match="gof evaluate --metric surface"):
+        figures.weights([r for r in read if r.kind == "train"])
+
+
+def test_shapes_puts_the_sheets_side_by_side(read):
+    panels = figures.shapes(read).axes
+    assert [axes.get_title() for axes in panels] == ["GOF", "pi-GAN"]
+    assert panels[0].get_images()[0].get_array().shape == (30, 20, 3)
+
+
+def test_models_differ_in_colour_and_seeds_in_line(results, records, training):
+    read = read_records([*records, *training(results, "gof", seed=1)])
+    styles = figures._styles(list(figures.histories(read)))
+    assert (
+        styles["gof", "0"]["color"] == styles["gof", "1"]["color"] != styles["pigan", "0"]["color"]
+    )
+    assert styles["gof", "0"]["ls"] != styles["gof", "1"]["ls"]
+    assert styles["gof", "1"]["label"] == "GOF, seed 1"
+
+
+def test_a_note_is_stamped_on_the_picture():
+    def picture(note):
+        figure, axes = plt.subplots(figsize=(2, 2))
+        axes.set_axis_off()
+        return np.asarray(Image.open(io.BytesIO(figures.png(figure, note))))
+
+    assert (picture("") == 255).all()
+    assert (picture("smoke run") < 255).any()
+
+
+def test_run_writes_all_figures_the_same_each_time(results, records):
+    contents = []
+    for _ in range(2):
+        figures.run_figures(UNTRACKED, records, results / "figures")
+        contents.append({p.name: p.read_bytes() for p in (results / "figures").glob("*.png")})
+    assert set(contents[0]) == {"losses.png", "interval.png", "weights.png", "shapes.png"}
+    assert contents[0] == contents[1]

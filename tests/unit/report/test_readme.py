@@ -1,0 +1,58 @@
+import json
+
+import pytest
+
+from gof.config import Config
+from gof.io import InputError
+from gof.report import readme
+from gof.report.figures import run_figures
+from gof.report.tables import run_tables
+
+UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})
+BLOCKS = ("comparison", "measured", "cost", "published", "rules")
+
+
+def test_only_the_named_block_changes():
+    text = "a\n<!-- x -->\nold\n<!-- /x -->\nb\n<!-- y -->\nkeep\n<!-- /y -->\n"
+    changed = readme.replaced(text, "x", r"new \1")
+    assert changed == text.replace("old", r"new \1")
+    assert readme.replaced(changed, "x", "old") == text
+
+
+def test_a_missing_block_is_named():
+    with pytest.raises(InputError, match="<!-- z -->"):
+        readme.replaced("text", "z", "new")
+
+
+def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch):
+    monkeypatch.setattr(readme, "rule_graph", lambda: "graph")
+    from pathlib import Path
+
+    run_tables(UNTRACKED, records, Path("workflow/paper/published.yaml"), results / "tables")
+    run_figures(UNTRACKED, records, results / "figures")
+    runs = [(24, 900.0), (24, 1200.0), (3, 5.0)]
+    data = {"numbers": {"train": 30, "test": 6}, "wall_s": 12.3}
+    data["settings"] = {"heads": {"resolutions": [64, 128]}}
+    (results / "heads" / "data").mkdir()
+    (results / "heads" / "data" / "data.json").write_text(json.dumps(data))
+    lines = [json.dumps({"jobs": j, "wall_s": w, "cores": 2}) for j, w in runs]
+    (results / "runs.jsonl").write_text("\n".join(lines) + "\n")
+    page = results.parent / "README.md"
+    page.write_text("".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in BLOCKS))
+    readme.run_readme(results, page)
+    text = page.read_text()
+    assert "default run: 20.0 minutes for 24 jobs on 2 cores" in text
+    assert "memory: 100 MiB in the largest job, 200 MiB in the 2 largest" in text
+    assert "36 heads with depth and normals (64 px, 128 px) in 12 s" in text
+    assert "| GOF | 30.0 ± 1.5 |" in text
+    assert "69.2" in text and "graph" in text
+    assert (results / "gallery" / "shapes.png").exists()
+    readme.run_readme(results, page)
+    assert page.read_text() == text
+
+
+def test_without_a_run_it_says_what_to_do(tmp_path):
+    page = tmp_path / "README.md"
+    page.write_text("<!-- comparison -->\n<!-- /comparison -->\n")
+    with pytest.raises(InputError, match="snakemake --cores all"):
+        readme.run_readme(tmp_path / "results", page)

@@ -1,0 +1,155 @@
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gof.config import Config
+from gof.io import InputError
+from gof.report.records import read_records
+from gof.report.tables import (
+    COLUMNS,
+    _number,
+    comparison,
+    cost,
+    long_form,
+    published,
+    run_tables,
+    summary,
+)
+
+PUBLISHED = Path("workflow/paper/published.yaml")
+UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})
+
+
+def cells(table, row):
+    (found,) = [r for r in table.rows if r and r[0].text == row]
+    return {head: cell for head, cell in zip(table.columns, found, strict=True)}
+
+
+def test_long_form_has_the_promised_columns_and_knows_model_and_seed(records):
+    frame = long_form(read_records(records))
+    assert list(frame.columns) == [
+        "dataset",
+        "model",
+        "seed",
+        "metric",
+        "value",
+        "spread",
+        "n",
+        "protocol",
+    ]
+    assert len(frame) == 7
+    assert set(frame["dataset"]) == {"heads"}
+    assert set(frame.loc[frame["model"] == "gof", "seed"]) == {"0"}
+    assert set(frame.loc[frame["model"] == "real", "seed"]) == {""}
+
+
+def test_best_of_the_trained_models_is_marked_also_when_the_baseline_wins(records):
+    table = comparison(long_form(read_records(records)), "")
+    gof, pigan, real = (cells(table, name) for name in ("GOF", "pi-GAN", "real"))
+    assert pigan["FD (EfficientNet) ↓"].best
+    assert not gof["FD (EfficientNet) ↓"].best
+    assert gof["Σ ×1e4 ↓"].best
+    assert gof["outward ↑"].best and pigan["outward ↑"].best
+    assert not any(cell.best for cell in real.values())
+    assert real["Σ ×1e4 ↓"].text == "–"
+    assert gof["Σ ×1e4 ↓"].text == "0.0400 ± 0.0030"
+
+
+def test_higher_is_better_where_it_is(records):
+    frame = long_form(read_records(records))
+    frame.loc[(frame["model"] == "pigan") & (frame["metric"] == "outward_fraction"), "value"] = 0.5
+    table = comparison(frame, "")
+    assert cells(table, "GOF")["outward ↑"].best
+    assert not cells(table, "pi-GAN")["outward ↑"].best
+    assert {c.metric for c in COLUMNS if c.higher_is_better} == {
+        "surface_agreement",
+        "outward_fraction",
+    }
+
+
+def test_several_training_seeds_give_their_mean_and_spread(results, records, training):
+    more = training(results, "gof", seed=1, shift=2.0)
+    frame = long_form(read_records([*records, *more]))
+    value, spread = summary(frame)["gof", "fd_efficientnet"]
+    assert value == pytest.approx(31.0)
+    assert spread == pytest.approx(2**0.5)
+    assert "2 training seeds" in comparison(frame, "").markdown()
+
+
+def test_protocols_and_note_stand_under_the_table(records):
+    text = comparison(long_form(read_records(records)), "numbers mean nothing").markdown()
+    assert "numbers mean nothing" in text
+    assert "FD (EfficientNet): how fd_efficientnet." in text
+
+
+def test_cost_lists_every_node_and_the_sum(records):
+    table, frame = cost(read_records(records), "")
+    assert len(frame) == len(records)
+    assert table.rows[-1][3].text == f"{len(records):.2f}"
+
+
+def test_published_numbers_keep_their_source_and_stand_apart():
+    table, frame = published(PUBLISHED)
+    assert frame["source"].notna().all()
+    assert "not comparable" in table.markdown()
+    assert "| GOF | gof | ffhq | 256 | fid | 69.2 |" in table.markdown()
+
+
+def test_the_same_metric_twice_is_refused(results, records):
+    twin = results / "heads" / "gof" / "seed0" / "metrics" / "twin.json"
+    shutil.copy(records[0], twin)
+    with pytest.raises(InputError, match="gof, fd_efficientnet"):
+        long_form(read_records([*records, twin]))
+
+
+def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
+    run_tables(UNTRACKED, records, PUBLISHED, results / "tables")
+    before = {p.name: p.read_bytes() for p in (results / "tables").iterdir()}
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(results, moved)
+    again = [moved / r.relative_to(results) for r in records]
+    for record in again:
+        value = json.loads(record.read_text())
+        value["wall_s"] = 1.0
+        record.write_text(json.dumps(value))
+    run_tables(UNTRACKED, again, PUBLISHED, moved / "tables")
+    after = {p.name: p.read_bytes() for p in (moved / "tables").iterdir()}
+    assert set(after) == set(before) and len(before) == 11
+    same = {name for name in before if before[name] == after[name]}
+    assert set(before) - same == {"cost.md", "cost.tex", "cost.csv", "tables.json"}
+
+
+def test_metrics_file_reads_back(results, records):
+    run_tables(UNTRACKED, records, PUBLISHED, results / "tables")
+    frame = pd.read_csv(results / "tables" / "metrics.csv")
+    chosen = frame[(frame["model"] == "gof") & (frame["metric"] == "sigma")].iloc[0]
+    assert (chosen["value"], chosen["spread"], chosen["n"]) == (0.04, 0.003, 8)
+    pivot = pd.read_csv(results / "tables" / "comparison.csv")
+    assert pivot.set_index("model").loc["pigan", "sigma_value"] == 2.57
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "x", '{"kind": "train"}'])
+def test_a_file_that_is_no_record_is_named(results, text):
+    path = results / "heads" / "gof" / "seed0" / "metrics" / "bad.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"bad\.json"):
+        read_records([path])
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (2603.4, 18.0, "2603 ± 18"),
+        (7.351, 0.2, "7.35 ± 0.20"),
+        (0.0401, 0.003, "0.0401 ± 0.0030"),
+        (1.0, 0.0, "1.00"),
+        (0.0, 0.0, "0"),
+        (-12.34, 0.5, "-12.3 ± 0.5"),
+    ],
+)
+def test_numbers_are_written_without_exponents(value, spread, text):
+    assert _number(value, spread) == text

@@ -1,0 +1,148 @@
+"""What all rules share: the checked configuration, names, and the hooks around a run."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from gof.config import Config, ConfigError
+from gof.io import append_json
+from gof.job import FOLLOWED
+from gof.provenance import code_hash
+from gof.tracking import dismiss, follower
+
+try:
+    CONFIG = Config.parse(config)
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+RESULTS = Path(CONFIG.pathvars.get("results", "results"))
+METRICS = ("frechet", "surface", "depth")
+TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
+
+# Settings that change no result reach the jobs this way, so that no rule reruns for them.
+os.environ.update(GOF_RUNTIME=CONFIG.runtime_only())
+
+
+wildcard_constraints:
+    model="|".join(CONFIG.models) or "none",
+    seed=r"\d+",
+    stage=r"\d+",
+    metric="|".join(METRICS),
+
+
+def code(*modules):
+    """What a rule's result depends on in the package: these modules and all they import."""
+    return code_hash(*modules) if CONFIG.track_code else "not tracked"
+
+
+def stage_folder(model, seed, stage):
+    return f"<results>/heads/{model}/seed{seed}/stage{stage}"
+
+
+def last_stage(model, seed, file):
+    """A file of the last stage of a training."""
+    return f"{stage_folder(model, seed, len(CONFIG.models[model].stages) - 1)}/{file}"
+
+
+def generator_of(wildcards):
+    return last_stage(wildcards.model, wildcards.seed, "generator.yaml")
+
+
+def each_model(file):
+    """A file of every training."""
+    return [f"<results>/heads/{model}/seed{seed}/{file}" for model, seed in TRAININGS]
+
+
+def each_stage(file):
+    """A file of every stage of every training."""
+    return [
+        f"{stage_folder(model, seed, stage)}/{file}"
+        for model, seed in TRAININGS
+        for stage in range(len(CONFIG.models[model].stages))
+    ]
+
+
+def previous_state(wildcards):
+    """The state a stage goes on from; none for the first."""
+    stage = int(wildcards.stage)
+    if stage == 0:
+        return []
+    return (
+        f"{stage_folder(wildcards.model, wildcards.seed, stage - 1)}/state.safetensors"
+    )
+
+
+def needs_features(wildcards):
+    """The weights of the feature network, for the metric that uses them."""
+    return "<results>/assets/features.json" if wildcards.metric == "frechet" else []
+
+
+def optional(flag, file):
+    """A command-line option for an input that not every job of a rule has."""
+    return [flag, file] if file else []
+
+
+def shown(kind, name, suffix):
+    """A table or figure with its caption in the report."""
+    return report(
+        f"<results>/{kind.lower()}/{name}{suffix}",
+        caption=f"../report/{name}.rst",
+        category=kind,
+        labels={"what": name},
+    )
+
+
+def start_run():
+    """One process mirrors all jobs of this run into MLflow, from their files."""
+    run = {"start": time.time()}
+    if CONFIG.tracking.enabled:
+        os.environ.update({FOLLOWED: "1"})
+        run["follower"] = follower([RESULTS], RESULTS, CONFIG.runtime_only())
+    return run
+
+
+def end_run(run):
+    if "follower" in run:
+        dismiss(run["follower"], CONFIG.tracking.wait_s)
+
+
+def note_run(run, jobs):
+    """Keep how long a run took; the README's figures come from here."""
+    entry = {
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "jobs": jobs,
+        "cores": workflow.cores,
+        "wall_s": round(time.time() - run["start"], 1),
+    }
+    append_json(RESULTS / "runs.jsonl", entry)
+
+
+def write_report():
+    """`snakemake --report`, called as this run was called."""
+    call = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
+    page = RESULTS / "report.html"
+    done = subprocess.run([*call, "--report", page], capture_output=True, text=True)
+    if done.returncode:
+        print(f"no report: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+
+
+RUN = {}
+
+
+onstart:
+    RUN.update(start_run())
+
+
+onsuccess:
+    end_run(RUN)
+    note_run(RUN, workflow.scheduler.finished_jobs)
+    if any(job.rule.name == "all" for job in workflow.dag.jobs):
+        write_report()
+
+
+onerror:
+    end_run(RUN)

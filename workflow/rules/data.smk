@@ -1,0 +1,70 @@
+"""Assets, head model and data set."""
+
+
+rule download:
+    output:
+        "<results>/assets/{asset}.json",
+    log:
+        "<results>/logs/download/{asset}.log",
+    wildcard_constraints:
+        asset="head_asset|features",
+    retries: 2
+    localrule: True
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        name=lambda wildcards: {"head_asset": "head"}.get(
+            wildcards.asset, wildcards.asset
+        ),
+        code=code("gof.data.download"),
+    shell:
+        "exec gof download --asset {params.name} --out {output:q} > {log:q} 2>&1"
+
+
+rule head_model:
+    input:
+        asset="<results>/assets/head_asset.json",
+    output:
+        model="<results>/heads/model/head_model.npz",
+        record="<results>/heads/model/head_model.json",
+        picture=report(
+            "<results>/heads/model/head_model.png",
+            caption="../report/head_model.rst",
+            category="Data",
+            labels={"what": "head model"},
+        ),
+    log:
+        "<results>/logs/head_model.log",
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.for_head_model(),
+        code=code("gof.faces.head_model"),
+    shell:
+        "exec gof head-model --config {params.config:q} --asset {input.asset:q}"
+        " --out {output.model:q} > {log:q} 2>&1"
+
+
+rule heads_dataset:
+    input:
+        model="<results>/heads/model/head_model.npz",
+    output:
+        manifest="<results>/heads/data/manifest.json",
+        record="<results>/heads/data/data.json",
+        picture=report(
+            "<results>/heads/data/sheet.png",
+            caption="../report/heads_dataset.rst",
+            category="Data",
+            labels={"what": "data set"},
+        ),
+    log:
+        "<results>/logs/heads_dataset.log",
+    conda:
+        "../../envs/gof.yaml"
+    threads: 2
+    params:
+        config=CONFIG.only("heads", "camera"),
+        code=code("gof.faces.heads"),
+    shell:
+        "exec gof dataset --config {params.config:q} --head-model {input.model:q}"
+        " --out {output.manifest:q} > {log:q} 2>&1"

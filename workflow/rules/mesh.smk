@@ -1,0 +1,53 @@
+"""What a trained generator shows: sample sheets, a turntable, meshes."""
+
+
+rule samples:
+    input:
+        generator=generator_of,
+    output:
+        record="<results>/heads/{model}/seed{seed}/samples/samples.json",
+        sheet=report(
+            "<results>/heads/{model}/seed{seed}/samples/sheet.png",
+            caption="../report/samples.rst",
+            category="Samples",
+            labels={"model": "{model}", "seed": "{seed}", "what": "sheet"},
+        ),
+        turntable=report(
+            "<results>/heads/{model}/seed{seed}/samples/turntable.gif",
+            caption="../report/samples.rst",
+            category="Samples",
+            labels={"model": "{model}", "seed": "{seed}", "what": "turntable"},
+        ),
+    log:
+        "<results>/logs/samples/heads-{model}-seed{seed}.log",
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.only("samples"),
+        code=code("gof.samples"),
+    shell:
+        "exec gof samples --config {params.config:q} --generator {input.generator:q}"
+        " --out {output.record:q} > {log:q} 2>&1"
+
+
+rule mesh:
+    input:
+        generator=generator_of,
+    output:
+        record="<results>/heads/{model}/seed{seed}/meshes/meshes.json",
+        viewer=report(
+            "<results>/heads/{model}/seed{seed}/meshes/viewer.html",
+            caption="../report/mesh.rst",
+            category="Meshes",
+            labels={"model": "{model}", "seed": "{seed}"},
+        ),
+    log:
+        "<results>/logs/mesh/heads-{model}-seed{seed}.log",
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.only("meshes"),
+        code=code("gof.meshing"),
+    shell:
+        "exec gof mesh --config {params.config:q} --generator {input.generator:q}"
+        " --out {output.record:q} > {log:q} 2>&1"

@@ -1,0 +1,55 @@
+"""Tables and figures, from the records of jobs alone."""
+
+TABLES = ("comparison", "cost", "published")
+FIGURES = ("losses", "interval", "weights", "shapes")
+
+
+rule tables:
+    input:
+        metrics=expand(each_model("metrics/{metric}.json"), metric=METRICS),
+        references=expand("<results>/heads/reference/{metric}.json", metric=METRICS),
+        stages=each_stage("stage.json"),
+        others=[
+            "<results>/heads/data/data.json",
+            each_model("samples/samples.json"),
+            each_model("meshes/meshes.json"),
+        ],
+        published="workflow/paper/published.yaml",
+    output:
+        long="<results>/tables/metrics.csv",
+        csv=expand("<results>/tables/{table}.csv", table=TABLES),
+        tex=expand("<results>/tables/{table}.tex", table=TABLES),
+        md=[shown("Tables", name, ".md") for name in TABLES],
+    log:
+        "<results>/logs/tables.log",
+    localrule: True
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.only("note"),
+        code=code("gof.report.tables"),
+        folder=subpath(output.long, parent=True),
+    shell:
+        "exec gof tables --config {params.config:q} --published {input.published:q}"
+        " --out {params.folder:q} {input.metrics:q} {input.references:q} {input.stages:q} {input.others:q} > {log:q} 2>&1"
+
+
+rule figures:
+    input:
+        stages=each_stage("stage.json"),
+        surface=each_model("metrics/surface.json"),
+        samples=each_model("samples/samples.json"),
+    output:
+        [shown("Figures", name, ".png") for name in FIGURES],
+    log:
+        "<results>/logs/figures.log",
+    localrule: True
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.only("note"),
+        code=code("gof.report.figures"),
+        folder=subpath(output[0], parent=True),
+    shell:
+        "exec gof figures --config {params.config:q} --out {params.folder:q}"
+        " {input.stages:q} {input.surface:q} {input.samples:q} > {log:q} 2>&1"

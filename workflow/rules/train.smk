@@ -1,0 +1,36 @@
+"""Training: one node for each stage of each model and seed."""
+
+
+# Checkpoints inside a stage lie in an undeclared folder beside the outputs: Snakemake deletes what a rule declares before
+# each attempt, and they are what the next attempt goes on from. The last command is exec'd so that signals reach training.
+rule train:
+    input:
+        data="<results>/heads/data/manifest.json",
+        previous=previous_state,
+    output:
+        state="<results>/heads/{model}/seed{seed}/stage{stage}/state.safetensors",
+        weights="<results>/heads/{model}/seed{seed}/stage{stage}/generator.safetensors",
+        generator="<results>/heads/{model}/seed{seed}/stage{stage}/generator.yaml",
+        record="<results>/heads/{model}/seed{seed}/stage{stage}/stage.json",
+        samples=report(
+            "<results>/heads/{model}/seed{seed}/stage{stage}/samples.png",
+            caption="../report/train.rst",
+            category="Training",
+            labels={"model": "{model}", "seed": "{seed}", "stage": "{stage}"},
+        ),
+    log:
+        "<results>/logs/train/heads-{model}-seed{seed}-stage{stage}.log",
+    conda:
+        "../../envs/gof.yaml"
+    threads: CONFIG.runtime.train_threads
+    resources:
+        gpu=CONFIG.runtime.gpus,
+    params:
+        config=lambda wildcards: CONFIG.for_stage(wildcards.model, int(wildcards.stage)),
+        code=code("gof.training.stage"),
+        folder=subpath(output.state, parent=True),
+        previous=lambda wildcards, input: optional("--previous", input.previous),
+    shell:
+        "exec gof train --config {params.config:q} --model {wildcards.model:q} --seed {wildcards.seed}"
+        " --stage {wildcards.stage} --data {input.data:q} {params.previous:q}"
+        " --processes {resources.gpu} --out {params.folder:q} > {log:q} 2>&1"
