@@ -69,6 +69,18 @@ class Heads(Section):
     shard_size: Count = Field(500, description="images in a file")
     seed: int = Field(0, description="seed of the head model and of the renders")
 
+    @model_validator(mode="after")
+    def _possible(self) -> Heads:
+        largest = max(self.resolutions, default=0)
+        if not largest or any(2 * largest % size for size in self.resolutions):
+            raise ValueError(f"resolutions must divide twice the largest, got {self.resolutions}")
+        if self.identity_components >= self.identities_for_pca:
+            raise ValueError(
+                f"identity_components ({self.identity_components}) must be fewer than "
+                f"identities_for_pca ({self.identities_for_pca})"
+            )
+        return self
+
 
 class FieldNetwork(Section):
     """FiLM-SIREN field and its mapping network (method-gof 1; sizes of the paper: 8 layers of

@@ -18,10 +18,9 @@ from torch import Tensor
 from gof.cameras import project
 
 _EMPTY = torch.iinfo(torch.int64).max
-_EDGE = (
-    -1e-5
-)  # pixel centres on a shared edge belong to both triangles; the nearer, then the first, keeps them
-_MARGIN = 1e-3  # pixels; what single precision may be wrong by before double precision decides
+# Pixel centres on a shared edge belong to both triangles; the nearer, then the first, keeps them.
+_EDGE = -1e-5
+_MARGIN = 1e-3  # pixels; what single precision may be wrong by
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,49 +54,57 @@ class _Setup:
     near: Tensor
 
 
-def _cross(a: Tensor, b: Tensor) -> Tensor:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """Triangles that look here and have a pixel centre in their box: place [n] in [images, faces];
+    x, y: three corners, each [n]; box [n, 4] as in _Setup."""
+
+    place: Tensor
+    x: list[Tensor]
+    y: list[Tensor]
+    box: Tensor
 
 
-def _candidates(xy: Tensor, triangles: Tensor, resolution: int) -> tuple[Tensor, Tensor, Tensor]:
-    """image, face [n] and box [n, 4] of triangles that look here and have a pixel centre in their
-    box, found in single precision."""
-    x, y = xy.unbind(-1)
-    xs = [x.index_select(1, triangles[:, k]) for k in range(3)]
-    ys = [y.index_select(1, triangles[:, k]) for k in range(3)]
-    # rows grow downwards, so triangles that are counterclockwise seen from outside have negative
+def _candidates(xy: Tensor, triangles: Tensor, resolution: int) -> _Candidates:
+    x, y = ([axis.index_select(1, triangles[:, k]) for k in range(3)] for axis in xy.unbind(-1))
+    # rows grow downwards, so triangles that are counterclockwise seen from outside have a negative
     # area
-    area = (xs[1] - xs[0]) * (ys[2] - ys[0]) - (ys[1] - ys[0]) * (xs[2] - xs[0])
-    seen = (area < _MARGIN).flatten().nonzero().squeeze(-1)
+    area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
+    place = (area < 0).flatten().nonzero().squeeze(-1)
+    x, y = ([corner.flatten().index_select(0, place) for corner in axis] for axis in (x, y))
     first, size = [], []
-    for axis in (xs, ys):
-        a, b, c = (corner.flatten().index_select(0, seen) for corner in axis)
+    for a, b, c in (x, y):
         low = torch.minimum(torch.minimum(a, b), c).sub_(0.5 + _MARGIN).ceil_().clamp_(min=0)
         high = torch.maximum(torch.maximum(a, b), c).sub_(0.5 - _MARGIN).floor_()
         first.append(low)
         size.append(high.clamp_(max=resolution - 1).sub_(low).add_(1))
     kept = ((size[0] > 0) & (size[1] > 0)).nonzero().squeeze(-1)
-    box = torch.stack([*first, *size], -1).index_select(0, kept).long()
-    seen = seen.index_select(0, kept)
-    return seen // len(triangles), seen % len(triangles), box
+    x, y = ([corner.index_select(0, kept) for corner in axis] for axis in (x, y))
+    box = torch.stack([*first, *size], -1).index_select(0, kept)
+    return _Candidates(place.index_select(0, kept), x, y, box)
 
 
 def _set_up(xy: Tensor, z: Tensor, triangles: Tensor, resolution: int) -> _Setup:
-    """Triangles to draw, all corners before the camera; planes come from double precision."""
-    image, face, box = _candidates(xy.float(), triangles, resolution)
+    """Triangles to draw, all corners before the camera."""
+    seen = _candidates(xy, triangles, resolution)
+    image, face = seen.place // len(triangles), seen.place % len(triangles)
     corners = triangles.index_select(0, face) + (image * xy.shape[1])[:, None]
     depths = z.flatten()[corners]
-    xy_a, xy_b, xy_c = (xy.flatten(0, 1).index_select(0, corners[:, k]) for k in range(3))
-    to_b, to_c, start = xy_b - xy_a, xy_c - xy_a, xy_a - box[:, :2] - 0.5
-    area = _cross(to_b, to_c)
-    second = torch.stack([_cross(to_c, start), to_c[:, 1], -to_c[:, 0]], -1) / area[:, None]
-    third = torch.stack([_cross(start, to_b), -to_b[:, 1], to_b[:, 0]], -1) / area[:, None]
+    (ax, bx, cx), (ay, by, cy) = seen.x, seen.y
+    bx, by, cx, cy = bx - ax, by - ay, cx - ax, cy - ay  # from the first corner
+    ax, ay = ax - seen.box[:, 0] - 0.5, ay - seen.box[:, 1] - 0.5  # from the first pixel centre
+    area = bx * cy - by * cx
     near = 1 / depths
+    second = torch.stack([cx * ay - cy * ax, cy, -cx], -1) / area[:, None]
+    third = torch.stack([ax * by - ay * bx, -by, bx], -1) / area[:, None]
     inverse = second * (near[:, 1:2] - near[:, :1]) + third * (near[:, 2:] - near[:, :1])
     inverse[:, 0] += near[:, 0]
-    kept = ((area < 0) & (depths.amin(-1) > 0)).nonzero().squeeze(-1)
-    planes = torch.stack([second, third, inverse], 1)[kept].float()
-    return _Setup(image[kept], face[kept], box[kept], planes, near[kept].float())
+    planes = torch.stack([second, third, inverse], 1)
+    box = seen.box.long()
+    ahead = depths.amin(-1) > 0
+    if not ahead.all():
+        image, face, box, planes, near = (v[ahead] for v in (image, face, box, planes, near))
+    return _Setup(image, face, box, planes, near)
 
 
 def _enumerate(count: Tensor) -> tuple[Tensor, Tensor]:
@@ -140,7 +147,8 @@ def rasterise(
     """Render meshes [batch, vertices, 3] with shared triangles [faces, 3] (counterclockwise from
     outside) from poses [batch, 2] at the pixel centres of `gof.cameras.camera_rays`. Faces that
     look away are not drawn."""
-    plane, z = project(vertices.double(), poses.double(), fov_deg)
+    # in double precision, so that an image does not depend on the batch it is in
+    plane, z = (v.float() for v in project(vertices.double(), poses.double(), fov_deg))
     xy = torch.stack([plane[..., 0] + 1, 1 - plane[..., 1]], -1) * (resolution / 2)
     setup = _set_up(xy, z, triangles, resolution)
     triangle, column, row, z_pixel = _fragments(setup)

@@ -110,8 +110,8 @@ def train_depth_net(pairs: Pairs, settings: DepthNet, camera: Camera, seed: int)
     """Fit a depth network to pairs: mean absolute error over the mask, Adam, rate falling to zero
     along a cosine.
 
-    Pairs are mirrored at random. Everything is drawn from `seed`. Raises InputError when no pixel
-    is covered.
+    Pairs are mirrored and recoloured at random. Everything is drawn from `seed`. Raises InputError
+    when no pixel is covered.
     """
     if not bool(pairs.mask.any()):
         raise InputError("depth network: no pixel of its training images is covered by a shape")
@@ -131,12 +131,19 @@ def train_depth_net(pairs: Pairs, settings: DepthNet, camera: Camera, seed: int)
         images, wanted, mask = (
             _mirror(x[rows.to(device)], flip.to(device)) for x in (pairs.images, target, pairs.mask)
         )
-        apart = (network.units(images) - wanted).abs()
+        apart = (network.units(_recolour(images, draws)) - wanted).abs()
         loss = (apart * mask).sum() / mask.sum().clamp_min(1)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
     return network.eval().requires_grad_(False)
+
+
+def _recolour(images: Tensor, draws: torch.Generator) -> Tensor:
+    """Random gain (0.7 to 1.3) and offset (-0.2 to 0.2) of each colour of each image: they tell no
+    depth, and generated colours differ from real ones."""
+    gain, offset = torch.rand(2, len(images), 3, 1, 1, generator=draws).to(images.device) * 2 - 1
+    return images * (1 + 0.3 * gain) + 0.2 * offset
 
 
 def _mirror(x: Tensor, flip: Tensor) -> Tensor:

@@ -85,7 +85,9 @@ def test_random_person_is_a_mixture_and_has_its_own_stream():
         assert (positive * negative == 0).all() and (negative[targets.one_sided] == 0).all()
         assert len(modes) == 4
     again = random_person(targets, 0, 49)
-    assert all((a == b).all() for a, b in zip(again, (macro, positive, negative, modes), strict=True))
+    assert all(
+        (a == b).all() for a, b in zip(again, (macro, positive, negative, modes), strict=True)
+    )
     assert (random_person(targets, 0, 1)[0] != random_person(targets, 1, 1)[0]).any()
 
 

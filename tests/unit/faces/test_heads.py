@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from gof.cameras import camera_rays, project
-from gof.config import Config
+from gof.config import Config, ConfigError
 from gof.data.dataset import load_depth, load_images, load_manifest, load_split
 from gof.faces import heads
 from gof.faces.heads import EXPRESSIONS, random_expressions, random_heads, render_heads, run_dataset
@@ -155,3 +155,16 @@ def test_crash_leaves_no_manifest(head_model, config, tmp_path, one_core, monkey
     with pytest.raises(InputError, match="disk full"):
         run_dataset(config, head_model, out)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"resolutions": [24, 64]}, "divide twice the largest"),
+        ({"resolutions": []}, "divide twice the largest"),
+        ({"identities_for_pca": 50}, "must be fewer than identities_for_pca"),
+    ],
+)
+def test_settings_that_cannot_be_rendered_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Config.parse({"heads": values})

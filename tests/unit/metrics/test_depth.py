@@ -138,14 +138,14 @@ def test_shrunk_pairs_average_covered_depth_only() -> None:
 
 
 def shapes(n: int, r: int) -> Pairs:
-    """Shaded blobs whose brightness tells their depth."""
+    """Discs on a dark ground whose size tells their depth."""
     draws = torch.Generator().manual_seed(7)
-    level = torch.rand(n, 1, 1, generator=draws)
+    size = 0.3 + 0.6 * torch.rand(n, 1, 1, generator=draws)
     line = torch.linspace(-1, 1, r)
-    dome = (1 - line[:, None] ** 2 - line**2).clamp_min(0)
-    depth = 1.0 + 0.08 * (level - 0.5) - 0.08 * dome
-    images = (2 * level - 1 + 0 * depth)[:, None].expand(n, 3, r, r)
-    return Pairs(images, depth, (dome > 0).expand(n, r, r))
+    radius = torch.hypot(line[:, None], line)
+    depth = 1.05 - 0.1 * size + 0.03 * radius
+    images = torch.tanh(8 * (size - radius))[:, None].expand(n, 3, r, r)
+    return Pairs(images, depth, torch.ones(n, r, r, dtype=torch.bool))
 
 
 def test_the_network_learns_depth_that_the_image_tells() -> None:
