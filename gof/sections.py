@@ -147,6 +147,7 @@ class NormalSmoothness(Section):
 
     weight: NonNegative = 0.0
     distance: Positive = 1e-3
+    rays: Count = Field(128, description="rays of an image it looks at, drawn from those that hit")
 
 
 class Stage(Section):

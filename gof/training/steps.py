@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from gof import rng
 from gof.cameras import camera_rays, sample_poses
-from gof.config import Camera, Model, Training
+from gof.config import Camera, Model, NormalSmoothness, Training
+from gof.fields import Field
 from gof.losses import adversarial
 from gof.losses.surface import normal_smoothness, opacity_prior
 from gof.rendering.render import RenderOutput, RenderSettings, render
+from gof.rng import Streams
 from gof.training.distributed import World
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
@@ -51,12 +54,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Fakes:
-    """Generated images [n, 3, r, r] with poses [n, 2], the fields and rays behind them and the
-    render."""
+    """Generated images [n, 3, r, r] with poses [n, 2], their render, normal smoothness loss."""
 
     images: Tensor
     poses: Tensor
-    points: Tensor
     out: RenderOutput
     smoothness: Tensor
 
@@ -72,13 +73,23 @@ def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], w
     settings = RenderSettings.of(task.model, task.camera, plan.half_width, task.background)
     out = render(field, rays, settings, streams)
     images = out.rgb.mT.unflatten(-1, (r, r))
-    points = rays.at(out.surface_t[..., None]).squeeze(2)
     smoothness = images.new_zeros(())
     if task.model.normal.weight and torch.is_grad_enabled():
-        offset = streams.normal(*points.shape[1:])
-        offset = offset / offset.norm(dim=-1, keepdim=True) * task.model.normal.distance
-        smoothness = normal_smoothness(field, points, out.hit, offset)
-    return Fakes(images, poses, points, out, smoothness)
+        points = rays.at(out.surface_t[..., None]).squeeze(2)
+        smoothness = _smoothness(field, points, out.hit, task.model.normal, streams)
+    return Fakes(images, poses, out, smoothness)
+
+
+def _smoothness(
+    field: Field, points: Tensor, hit: Tensor, normal: NormalSmoothness, streams: Streams
+) -> Tensor:
+    """Normal smoothness over at most `normal.rays` rays of each image, those that hit first."""
+    count = min(normal.rays, points.shape[1])
+    # Random among the rays that hit; the others follow only where too few do, and do not count.
+    chosen = (streams.uniform(points.shape[1]) + ~hit).topk(count, largest=False).indices
+    points = points.gather(1, chosen[..., None].expand(-1, -1, 3))
+    offset = F.normalize(streams.normal(count, 3), dim=-1) * normal.distance
+    return normal_smoothness(field, points, hit.gather(1, chosen), offset)
 
 
 def discriminator_step(
