@@ -24,6 +24,7 @@ NEUTRAL = (
     "gof.provenance",
     "gof.sections",
     "gof.tracking",
+    "gof.training.watch",
     "gof.verbs",
 )
 

@@ -11,28 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 
 from gof import generator as generators
-from gof import rng
-from gof.cameras import camera_rays
 from gof.config import Config, ConfigError, Model
 from gof.data.dataset import Manifest, load_images, load_manifest
 from gof.io import InputError, atomic_write, exclusive, say, sha256
 from gof.job import Job, job
-from gof.metrics.surface import outward, quick_sigma
 from gof.provenance import code_hash
-from gof.rendering.render import RenderSettings, render
-from gof.samples import png, sample_sheet
-from gof.training import checkpoint
+from gof.training import checkpoint, watch
 from gof.training.distributed import World, join_world
-from gof.training.loop import Loop, Probe
+from gof.training.loop import Loop
 from gof.training.reals import Reals
-from gof.training.schedule import StepPlan, interval_half_width
+from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state
 from gof.training.steps import Task
-
-PROBE_LATENTS, PROBE_RESOLUTION = 8, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +77,7 @@ def run_stage(config: Config, wanted: StageJob) -> None:
         state = _start(config, wanted, folder, world)
         last = model.first_step(wanted.stage + 1)
         reals = Reals(images, wanted.seed, config.training.flip)
-        loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, _probe(task))
+        loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
         loop.run(state, running)
         if running is not None:
             _finish(config, wanted, manifest, state, running)
@@ -137,35 +129,6 @@ def _start(config: Config, wanted: StageJob, folder: Path, world: World) -> Trai
     return state.to(world.device)
 
 
-def _probe(task: Task) -> Probe:
-    """A look at a few shapes of the averaged generator: Sigma, hits, and whether they face
-    outward."""
-
-    def probe(state: TrainState, now: StepPlan) -> dict[str, float]:
-        device = task.world.device
-        streams = rng.streams(0, "probe", range(PROBE_LATENTS), device)
-        z = streams.normal(task.training.field.latent)
-        settings = RenderSettings.of(task.model, task.camera, now.half_width, task.background)
-        with torch.no_grad():
-            field = state.ema.bind(state.ema.style(z))
-            poses = z.new_zeros(PROBE_LATENTS, 2)
-            rays = camera_rays(poses, PROBE_RESOLUTION, task.camera.fov_deg)
-            out = render(field, rays, settings)
-            sigma = quick_sigma(field, rays, settings)
-        square = (PROBE_RESOLUTION, PROBE_RESOLUTION)
-        facing = outward(out.surface_t.unflatten(-1, square), out.hit.unflatten(-1, square))
-        share = float(facing.float().mean())
-        if share < 0.5:
-            inward = PROBE_LATENTS - int(facing.sum())
-            say(
-                f"warning: step {state.step}: {inward} of {PROBE_LATENTS} shapes face inward or"
-                " have no surface: try another seed or training.field.sphere_radius > 0"
-            )
-        return {"sigma": sigma, "outward": share}
-
-    return probe
-
-
 def _finish(
     config: Config, wanted: StageJob, manifest: Manifest, state: TrainState, running: Job
 ) -> None:
@@ -187,8 +150,7 @@ def _finish(
         "background": [2 * value - 1 for value in manifest.background],
     }
     generators.save(out / "generator.yaml", state.ema, info)
-    pretrained = generators.load(out / "generator.yaml")
-    atomic_write(out / "samples.png", png(sample_sheet(pretrained, config, "samples")))
+    watch.draw(out / "samples.png", generators.load(out / "generator.yaml"), config)
     running.artifact(out / "samples.png")
     running.artifact(out / "generator.yaml")
     running.numbers = {

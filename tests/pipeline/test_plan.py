@@ -9,7 +9,8 @@ from gof.config import Config, schema
 from gof.report.readme import rule_graph
 
 JOBS = {
-    "download": 2,
+    "download_head_asset": 1,
+    "download_features": 1,
     "head_model": 1,
     "heads_dataset": 1,
     "train": 4,

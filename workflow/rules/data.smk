@@ -1,24 +1,30 @@
 """Assets, head model and data set."""
 
 
-rule download:
+rule download_head_asset:
     output:
-        "<results>/assets/{asset}.json",
+        "<results>/assets/head_asset.json",
     log:
-        "<results>/logs/download/{asset}.log",
-    wildcard_constraints:
-        asset="head_asset|features",
+        "<results>/logs/download/head_asset.log",
     retries: 2
     localrule: True
     conda:
         "../../envs/gof.yaml"
     params:
-        name=lambda wildcards: {"head_asset": "head"}.get(
-            wildcards.asset, wildcards.asset
-        ),
+        name="head",
         code=code("gof.data.download"),
     shell:
         "exec gof download --asset {params.name} --out {output:q} > {log:q} 2>&1"
+
+
+use rule download_head_asset as download_features with:
+    output:
+        "<results>/assets/features.json",
+    log:
+        "<results>/logs/download/features.log",
+    params:
+        name="features",
+        code=code("gof.data.download"),
 
 
 rule head_model:
