@@ -220,7 +220,9 @@ class Training(Section):
     r1_every: Count = Field(
         8, description="steps between gradient penalties (their weight is scaled up by it)"
     )
-    pose_weight: NonNegative = Field(5.0, description="weight of the pose regression")
+    # Discriminator and generator share this loss: a large weight rewards parallax that overstates
+    # the pose (mouths that stick out), a small one lets it be read from colour alone.
+    pose_weight: NonNegative = Field(1.0, description="weight of the pose regression")
     flip: bool = Field(True, description="mirror real images at random")
     topk_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         0.99, description="share of fakes kept falls by it in 2000 steps"
