@@ -96,6 +96,15 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     atomic_write(path, buffer.getvalue())
 
 
+def write_png(path: Path, picture: np.ndarray) -> None:
+    """Write a picture [height, width, 3] uint8 as PNG atomically."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "png", optimize=True)
+    atomic_write(path, buffer.getvalue())
+
+
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz; pickled objects are refused. Raises InputError naming the
     file."""

@@ -16,7 +16,7 @@ from gof import generator as generators
 from gof.cameras import camera_rays
 from gof.config import Config
 from gof.generator import Pretrained
-from gof.io import atomic_write
+from gof.io import atomic_write, write_png
 from gof.job import job
 from gof.rendering.render import render
 from gof.rendering.surface import normals
@@ -92,13 +92,6 @@ def sheet(rows: list[Tensor]) -> np.ndarray:
     return np.concatenate([np.concatenate(list(to_uint8(row)), axis=1) for row in rows], axis=0)
 
 
-def png(picture: np.ndarray) -> bytes:
-    """An image [h, w, 3] uint8 as PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    return buffer.getvalue()
-
-
 def gif(frames: list[np.ndarray], milliseconds: int) -> bytes:
     """Images [h, w, 3] uint8 as an endless GIF."""
     buffer = io.BytesIO()
@@ -144,7 +137,7 @@ def run_samples(config: Config, generator: Path, out: Path) -> None:
     with job(out, "samples", config, {"generator": generator}) as running:
         model = generators.load(generator)
         sheet_file, gif_file = out.parent / "sheet.png", out.parent / "turntable.gif"
-        atomic_write(sheet_file, png(sample_sheet(model, config, "sample sheet")))
+        write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
         atomic_write(gif_file, gif(turntable(model, config), milliseconds=80))
         running.numbers = {"latents": config.samples.latents}
         running.artifact(sheet_file)

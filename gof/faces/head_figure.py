@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from gof.data.head_mesh import vertex_normals
 from gof.faces.lighting import lamp, shade
 from gof.faces.morphable import MorphableModel
 from gof.faces.picture import View, picture, shrink
-from gof.io import atomic_write
+from gof.io import write_png
 
 TILE, COLUMNS = 192, 8
 LABEL = 14  # height of the text under a tile
@@ -114,14 +113,7 @@ def write_figure(model: MorphableModel, fov_deg: float, out: Path) -> None:
             corner = (column * TILE, start // COLUMNS * height)
             page.paste(Image.fromarray(pixels), corner)
             pen.text((corner[0] + 6, corner[1] + TILE + 1), row[column].label, fill="black")
-    write_png(page, out)
-
-
-def write_png(image: Image.Image, out: Path) -> None:
-    """Save a picture atomically."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    atomic_write(out, buffer.getvalue())
+    write_png(out, np.asarray(page))
 
 
 def write_sheet(arrays: dict[str, np.ndarray], size: int, columns: int, out: Path) -> None:
@@ -139,4 +131,4 @@ def write_sheet(arrays: dict[str, np.ndarray], size: int, columns: int, out: Pat
         rows.append(np.repeat(grey[..., None], 3, -1).astype(np.uint8))
         rows.append(np.where(inside[..., None], normal, 0).astype(np.uint8))
     page = np.concatenate([row.swapaxes(0, 1).reshape(size, columns * size, 3) for row in rows])
-    write_png(Image.fromarray(page), out)
+    write_png(out, page)

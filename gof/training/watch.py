@@ -13,10 +13,10 @@ from gof import rng
 from gof.cameras import camera_rays
 from gof.config import Config
 from gof.generator import Pretrained
-from gof.io import atomic_write, say
+from gof.io import say, write_png
 from gof.metrics.surface import outward, quick_sigma
 from gof.rendering.render import RenderSettings, render
-from gof.samples import png, sample_sheet
+from gof.samples import sample_sheet
 from gof.training.loop import Probe
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
@@ -56,4 +56,4 @@ def probe(task: Task) -> Probe:
 
 def draw(path: Path, model: Pretrained, config: Config) -> None:
     """Write the sample sheet of a finished stage."""
-    atomic_write(path, png(sample_sheet(model, config, "samples")))
+    write_png(path, sample_sheet(model, config, "samples"))
