@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError
 
+from gof.face_sections import Faces, Fit, Landmarks, Pool, Regressor
 from gof.sections import (
     Camera,
     DepthNet,
@@ -40,15 +41,20 @@ __all__ = [
     "ConfigError",
     "DepthNet",
     "DiscriminatorNetwork",
+    "Faces",
     "FieldNetwork",
+    "Fit",
     "Frechet",
     "Heads",
     "Interval",
+    "Landmarks",
     "Meshes",
     "Metrics",
     "Model",
     "NormalSmoothness",
     "Opacity",
+    "Pool",
+    "Regressor",
     "Runtime",
     "Samples",
     "Sampling",
@@ -107,6 +113,7 @@ class Config(Section):
     )
     camera: Camera = Camera()
     heads: Heads = Heads()
+    faces: Faces = Faces()
     models: dict[str, Model] = Field({}, description="generators to train and compare, by name")
     training: Training = Training()
     runtime: Runtime = Runtime()
@@ -148,6 +155,10 @@ class Config(Section):
         """JSON of what the head model depends on: not how many images are rendered from it."""
         chosen = {"identity_components", "identities_for_pca", "seed"}
         return self.model_dump_json(include={"heads": chosen})
+
+    def for_faces(self, part: str) -> str:
+        """JSON of what one step of the face pipeline depends on: its own part of `faces`."""
+        return self.model_dump_json(include={"faces": {part}, "camera": True})
 
     def for_metric(self, metric: str) -> str:
         """JSON of what one metric depends on: its own section and the evaluation seeds."""

@@ -1,0 +1,56 @@
+"""The sections of the configuration that cGOF needs: landmarks, fits, condition pool,
+regressors."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from gof.sections import Count, Positive, Resolution, Section
+
+
+class Landmarks(Section):
+    """68 landmarks of every image."""
+
+    source: Literal["truth", "detector", "regressor"] = Field(
+        "truth",
+        description="projected vertices (data sets that hold them), face-alignment (photographs)"
+        " or a trained regressor",
+    )
+
+
+class Fit(Section):
+    """3DMM fit of every image: damped Gauss-Newton on landmarks, then light and albedo."""
+
+    iterations: Count = Field(20, description="Gauss-Newton steps")
+
+
+class Pool(Section):
+    """Conditions drawn from the coefficients' statistics, rendered beforehand."""
+
+    count: Count = Field(3000, description="heads")
+    resolutions: tuple[Resolution, ...] = Field((16, 32, 64), description="pixels")
+    seed: int = 0
+
+
+class Regressor(Section):
+    """A CNN from image to coefficients, pose and landmarks."""
+
+    width: Count = Field(32, description="channels of the first layer")
+    steps: Count = 1500
+    batch: Count = 64
+    lr: Positive = 2e-3
+    seed: int = 0
+
+
+class Faces(Section):
+    """Everything about faces that is not a generator."""
+
+    landmarks: Landmarks = Landmarks()
+    fit: Fit = Fit()
+    pool: Pool = Pool()
+    regressors: dict[str, Regressor] = Field(
+        {"teacher": Regressor(), "judge": Regressor(width=24, seed=1)},
+        description="`teacher` serves the losses, `judge` the metrics",
+    )
