@@ -58,9 +58,15 @@ def pixel_grid(resolution: int, device: torch.device | None = None) -> Tensor:
 
 def camera_rays(poses: Tensor, resolution: int, fov_deg: float) -> Rays:
     """Rays through all pixel centres for poses [batch, 2]: rays = resolution^2."""
+    return plane_rays(pixel_grid(resolution, poses.device), poses, fov_deg)
+
+
+def plane_rays(plane: Tensor, poses: Tensor, fov_deg: float) -> Rays:
+    """Rays through points of the image plane (x right, y up, the image spans [-1, 1]), [batch,
+    rays, 2] or [rays, 2] for all, for poses [batch, 2]. The way back of `project`."""
     right, up, back = camera_axes(poses)
-    plane = pixel_grid(resolution, poses.device) * math.tan(math.radians(fov_deg) / 2)
-    directions = plane[:, :1] * right[:, None] + plane[:, 1:] * up[:, None] - back[:, None]
+    x, y = (plane * math.tan(math.radians(fov_deg) / 2)).split(1, -1)
+    directions = x * right[:, None] + y * up[:, None] - back[:, None]
     directions = directions / directions.norm(dim=-1, keepdim=True)
     return Rays(back[:, None].expand_as(directions), directions)
 

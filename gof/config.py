@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from gof.face_sections import Faces, Fit, Landmarks, Pool, Regressor
 from gof.sections import (
     Camera,
+    Conditions,
     DepthNet,
     DiscriminatorNetwork,
     FieldNetwork,
@@ -30,6 +31,7 @@ from gof.sections import (
     Section,
     Stage,
     Surface,
+    Term,
     Tracking,
     Training,
 )
@@ -37,6 +39,7 @@ from gof.sections import (
 __all__ = [
     "RUNTIME_SECTIONS",
     "Camera",
+    "Conditions",
     "Config",
     "ConfigError",
     "DepthNet",
@@ -61,6 +64,7 @@ __all__ = [
     "Section",
     "Stage",
     "Surface",
+    "Term",
     "Tracking",
     "Training",
     "schema",
@@ -157,8 +161,10 @@ class Config(Section):
         return self.model_dump_json(include={"heads": chosen})
 
     def for_faces(self, part: str) -> str:
-        """JSON of what one step of the face pipeline depends on: its own part of `faces`."""
-        return self.model_dump_json(include={"faces": {part}, "camera": True})
+        """JSON of what one step of the face pipeline depends on: its own part of `faces`, the
+        camera and the background."""
+        chosen = {"faces": {part}, "camera": True, "heads": {"background"}}
+        return self.model_dump_json(include=chosen)
 
     def for_metric(self, metric: str) -> str:
         """JSON of what one metric depends on: its own section and the evaluation seeds."""
@@ -186,7 +192,12 @@ class Config(Section):
         """JSON of what determines stage number `stage` of `model`: later stages and other models
         are left out."""
         chosen = self.models[model]
-        upto = chosen.model_copy(update={"stages": chosen.stages[: stage + 1]})
+        upto = chosen.model_copy(
+            update={
+                "stages": chosen.stages[: stage + 1],
+                "conditions": chosen.conditions and chosen.conditions.upto(stage),
+            }
+        )
         trimmed = self.model_copy(update={"models": {model: upto}})
         return trimmed.only("camera", "models", "training")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gof.sections import Count, Positive, Resolution, Section
+from gof.sections import Count, Positive, Resolutions, Section
 
 
 class Landmarks(Section):
@@ -30,7 +30,9 @@ class Pool(Section):
     """Conditions drawn from the coefficients' statistics, rendered beforehand."""
 
     count: Count = Field(3000, description="heads")
-    resolutions: tuple[Resolution, ...] = Field((16, 32, 64), description="pixels")
+    test: Count = Field(200, description="heads on which the regressors are tested too")
+    resolutions: Resolutions = Field((16, 32, 64), description="pixels")
+    shard_size: Count = Field(400, description="heads in a file")
     seed: int = 0
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gof import rng
 from gof.config import Camera, FieldNetwork, Model
+from gof.faces.coefficients import Layout
 from gof.fields.film_siren import BoundFilmSiren, FilmSiren
 from gof.io import InputError, atomic_write, sha256
 from gof.rendering.render import RenderSettings
@@ -85,6 +86,12 @@ class Pretrained:
     camera: Camera
     settings: RenderSettings
     info: dict[str, Any]
+
+    @property
+    def layout(self) -> Layout | None:
+        """The blocks of a conditional generator's latent."""
+        blocks = self.info.get("blocks")
+        return Layout(blocks) if blocks else None
 
     def latents(self, seed: int, count: int) -> Tensor:
         """z ~ N(0, I), [count, latent]; latent i does not depend on count."""

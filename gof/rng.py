@@ -34,6 +34,12 @@ class Streams:
     def __len__(self) -> int:
         return len(self._generators)
 
+    def __getitem__(self, rows: slice) -> Streams:
+        """The streams of some of the images; what is drawn from them is drawn from these."""
+        some = Streams([], self.device)
+        some._generators = self._generators[rows]
+        return some
+
     def uniform(self, *shape: int) -> Tensor:
         """[len(self), *shape] draws from [0, 1)."""
         draws = [torch.rand(shape, generator=g, device=self.device) for g in self._generators]

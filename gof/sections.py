@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -13,6 +13,15 @@ Count = Annotated[int, Field(ge=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Resolution = Annotated[int, Field(ge=4, le=1024)]
+
+
+def _nested(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if not sizes or any(2 * max(sizes) % size for size in sizes):
+        raise ValueError(f"resolutions must divide twice the largest, got {sizes}")
+    return sizes
+
+
+Resolutions = Annotated[tuple[Resolution, ...], AfterValidator(_nested)]
 
 
 class Section(BaseModel):
@@ -51,9 +60,7 @@ class Heads(Section):
     train: Count = Field(3000, description="training identities, one image each")
     validation: Count = Field(200, description="validation identities, one image each")
     test: Count = Field(600, description="test identities, one image each")
-    resolutions: tuple[Resolution, ...] = Field(
-        (64, 128), description="image sizes to render, pixels"
-    )
+    resolutions: Resolutions = Field((64, 128), description="image sizes to render, pixels")
     background: tuple[Fraction, Fraction, Fraction] = Field(
         # No skin, hair or lip has this colour: on white, bright skin is learnt as a hole in the
         # head.
@@ -71,9 +78,6 @@ class Heads(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Heads:
-        largest = max(self.resolutions, default=0)
-        if not largest or any(2 * largest % size for size in self.resolutions):
-            raise ValueError(f"resolutions must divide twice the largest, got {self.resolutions}")
         if self.identity_components >= self.identities_for_pca:
             raise ValueError(
                 f"identity_components ({self.identity_components}) must be fewer than "
@@ -150,11 +154,67 @@ class NormalSmoothness(Section):
     rays: Count = Field(128, description="rays of an image it looks at, drawn from those that hit")
 
 
+class Term(Section):
+    """A loss: its weight, from which stage on it counts, and over how many steps it then grows to
+    that weight."""
+
+    weight: NonNegative = 0.0
+    from_stage: CountOrZero = 1
+    ramp_steps: CountOrZero = 0
+
+
+class Conditions(Section):
+    """Makes a model obey a 3DMM (cGOF): what its latent holds beside the face's coefficients, and
+    the losses that hold it (method-cgof 3)."""
+
+    free_geometry: CountOrZero = Field(8, description="latent entries for shape that is no face")
+    free_texture: CountOrZero = Field(8, description="latent entries for colour that is no face")
+    guided: bool = Field(True, description="sample around the mesh of the given coefficients")
+    geometric: Term = Field(
+        Term(weight=1.0, from_stage=0),
+        description="occupancy before and behind the mesh, as labels (the warm start)",
+    )
+    colour: Term = Field(
+        Term(weight=1.0, from_stage=0), description="colour on the mesh, that of its render"
+    )
+    reconstruction: Term = Field(
+        Term(weight=1.0), description="coefficients the regressor reads, whitened"
+    )
+    distance: Term = Field(Term(weight=10.0), description="weight far from the mesh")
+    background: Term = Field(Term(weight=10.0), description="weight in front of the face beside it")
+    depth_smoothness: Term = Field(Term(weight=10.0, from_stage=2), description="steps of depth")
+    landmarks_2d: Term = Field(
+        Term(weight=10.0, from_stage=2), description="landmarks the regressor reads"
+    )
+    landmarks_3d: Term = Field(
+        Term(weight=30.0, from_stage=2), description="those landmarks lifted by the depth"
+    )
+    warping: Term = Field(
+        Term(weight=1.0, from_stage=2), description="one field warped to another expression's"
+    )
+    warping_images: Count = Field(1, description="images of a micro-batch that are warped")
+    geometric_rays: Count = Field(192, description="labelled rays of an image")
+
+    def upto(self, stage: int) -> Conditions:
+        """The same without the terms that only later stages have."""
+        later = {
+            name: Term()
+            for name in type(self).model_fields
+            if isinstance(term := getattr(self, name), Term) and term.from_stage > stage
+        }
+        return self.model_copy(update=later)
+
+
 class Stage(Section):
     """One resolution of progressive growth: a node of the DAG."""
 
     resolution: Resolution
     steps: Count
+    objective: Literal["adversarial", "geometric"] = Field(
+        "adversarial",
+        description="geometric: the warm start of a conditional model, on meshes alone, its"
+        " learning rate falling along a cosine",
+    )
     batch: Count = Field(16, description="images of one step over all processes")
     micro_batch: Count = Field(
         8, description="images that pass the networks together; top-k acts within it"
@@ -180,6 +240,7 @@ class Model(Section):
     interval: Interval = Interval()
     opacity: Opacity = Opacity()
     normal: NormalSmoothness = NormalSmoothness()
+    conditions: Conditions | None = Field(None, description="given for cGOF")
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -189,10 +250,13 @@ class Model(Section):
             raise ValueError(f"stages must not shrink in resolution, got {sizes}")
         if self.integrator == "occupancy" and self.sampling.surface == 0:
             raise ValueError("sampling.surface must be at least 1 for the occupancy integrator")
-        if self.integrator == "density" and self.sampling.surface:
+        guided = self.conditions is not None and self.conditions.guided
+        if self.integrator == "density" and self.sampling.surface and not guided:
             raise ValueError(
                 "sampling.surface must be 0 for the density integrator (it has no interval)"
             )
+        if self.conditions is None and any(s.objective == "geometric" for s in self.stages):
+            raise ValueError("stages: objective geometric needs conditions")
         return self
 
     def first_step(self, stage: int) -> int:

@@ -79,8 +79,12 @@ def train(options: Options) -> None:
     """
     if options.processes > 1 and "RANK" not in os.environ:
         _become_torchrun(options.processes)
-    from gof.training.stage import StageJob, run_stage
+    from gof.io import InputError
+    from gof.training.stage import FaceFiles, StageJob, run_stage
 
+    files = (options.pool, options.statistics, options.regressor)
+    if any(files) and not all(files):
+        raise InputError("gof train: --pool, --statistics and --regressor go together")
     wanted = StageJob(
         model=options.model,
         stage=options.stage,
@@ -88,6 +92,7 @@ def train(options: Options) -> None:
         data=options.data,
         out=options.out,
         previous=options.previous,
+        faces=FaceFiles(*files) if all(files) else None,
         device=options.device,
     )
     run_stage(_config(options), wanted)
@@ -277,6 +282,9 @@ VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
             ("--seed", {"type": int, "default": 0, "help": "training seed (default: 0)"}),
             MANIFEST,
             _file("--previous", "state.safetensors of the stage before", required=False),
+            _file("--pool", "manifest of `gof pool`, for a conditional model", required=False),
+            _file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),
+            _file("--regressor", "regressor.yaml of the teacher, likewise", required=False),
             _choice("--device", ("auto", "cpu", "cuda"), "default: auto", "auto"),
             (
                 "--processes",

@@ -181,9 +181,11 @@ def encode_depth(depth: Tensor, camera: Camera) -> Tensor:
     return torch.where(depth > 0, value, 0).to(torch.uint16)
 
 
-def load_depth(manifest: Manifest, split: str, resolution: int) -> tuple[Tensor, Tensor]:
+def load_depth(
+    manifest: Manifest, split: str, resolution: int, kind: str = "depth"
+) -> tuple[Tensor, Tensor]:
     """Distances along the rays through pixel centres, float32 [n, r, r] with 0 for background, and
-    the mask, bool [n, r, r].
+    the mask, bool [n, r, r]. kind: the arrays' name before the size.
 
     Only stored sizes: the mean of depths across an edge is the depth of nothing. Raises InputError
     for others.
@@ -193,7 +195,7 @@ def load_depth(manifest: Manifest, split: str, resolution: int) -> tuple[Tensor,
             f"{manifest.path}: no depth at {resolution} pixels "
             f"(stored: {', '.join(map(str, manifest.resolutions))}): use one of these"
         )
-    name = f"depth_{resolution}"
+    name = f"{kind}_{resolution}"
     value = torch.from_numpy(load_split(manifest, split, [name])[name].astype(np.int32))
     near, far = manifest.camera.near, manifest.camera.far
     mask = value > 0

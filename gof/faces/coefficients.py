@@ -16,6 +16,8 @@ from torch import Tensor
 from gof.io import InputError, read_npz, write_npz
 
 BLOCKS = ("identity", "expression", "albedo", "light")
+# The latent of a conditional generator, in this order (method-cgof 1.1): shape, then colour.
+LATENT = ("identity", "expression", "free_geometry", "albedo", "light", "free_texture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,46 @@ class Coefficients:
     def joined(self) -> Tensor:
         """All blocks side by side, [n, sum of sizes]."""
         return torch.cat([getattr(self, name) for name in BLOCKS], -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each block of LATENT lies in a conditional generator's latent; sizes by name."""
+
+    sizes: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """Length of the latent."""
+        return sum(self.sizes.values())
+
+    @property
+    def free(self) -> int:
+        """Entries that no coefficient governs."""
+        return self.sizes["free_geometry"] + self.sizes["free_texture"]
+
+    def place(self, name: str) -> slice:
+        """The entries of a block."""
+        before = LATENT[: LATENT.index(name)]
+        start = sum(self.sizes[other] for other in before)
+        return slice(start, start + self.sizes[name])
+
+    def latent(self, face: Tensor, free: Tensor) -> Tensor:
+        """Latents [n, total] from whitened face coefficients [n, sum of BLOCKS] and free entries
+        [n, free]."""
+        parts = dict(zip(BLOCKS, face.split([self.sizes[b] for b in BLOCKS], -1), strict=True))
+        names = ("free_geometry", "free_texture")
+        parts |= dict(zip(names, free.split([self.sizes[n] for n in names], -1), strict=True))
+        return torch.cat([parts[name] for name in LATENT], -1)
+
+    def face(self, latent: Tensor) -> Tensor:
+        """Whitened face coefficients [n, sum of BLOCKS] of latents [n, total]."""
+        return torch.cat([latent[..., self.place(name)] for name in BLOCKS], -1)
+
+    def loose(self, latent: Tensor) -> Tensor:
+        """Free entries [n, free] of latents [n, total]."""
+        names = ("free_geometry", "free_texture")
+        return torch.cat([latent[..., self.place(name)] for name in names], -1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,26 +3,19 @@ ground truth."""
 
 from __future__ import annotations
 
-import math
-import multiprocessing
-import os
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from gof.cameras import project, sample_poses
 from gof.config import Config
 from gof.data.dataset import (
     Manifest,
     Shard,
-    Split,
     encode_depth,
     load_split,
     write_manifest,
@@ -32,16 +25,15 @@ from gof.data.head_mesh import vertex_normals
 from gof.faces.head_figure import write_sheet
 from gof.faces.lighting import random_light, shade
 from gof.faces.morphable import MorphableModel
-from gof.faces.picture import View, picture, shrink
+from gof.faces.picture import View, pictures
 from gof.faces.raster import interpolate, rasterise
-from gof.io import InputError, sha256
+from gof.faces.shards import Piece, by_split, in_blocks, pieces, render_all
+from gof.io import sha256
 from gof.job import job
 from gof.rng import Streams, streams
 
 SPLITS = ("train", "validation", "test")
 SHEET = 40  # images on the sheet
-BLOCK = 4  # heads rendered together: their fragments stay in the processor cache
-OVERSAMPLING = 2  # samples a side of the largest image's pixels
 LARGEST = 2.2  # coefficients beyond it are drawn in: rarer heads would be caricatures
 
 # Expressions as (share of the expressive heads, {unit: largest amplitude}); Left and Right are
@@ -113,10 +105,9 @@ def render_heads(model: MorphableModel, heads: Heads, config: Config) -> dict[st
     linear = model.colours(heads.albedo) * shade(normals, heads.light)
     fov, sizes = config.camera.fov_deg, config.heads.resolutions
     view = View(heads.pose, fov, config.heads.background)
-    fine = picture(vertices, model.triangles, linear, view, OVERSAMPLING * max(sizes))
     arrays: dict[str, Tensor] = {}
-    for size in sizes:
-        arrays[f"image_{size}"] = (shrink(fine, size) * 255).round().byte()
+    for size, image in pictures(vertices, model.triangles, linear, view, sizes).items():
+        arrays[f"image_{size}"] = image
         raster = rasterise(vertices, model.triangles, heads.pose, size, fov)
         arrays[f"depth_{size}"] = encode_depth(raster.depth, config.camera)
         normal = torch.nn.functional.normalize(interpolate(raster, normals), dim=-1)
@@ -140,55 +131,16 @@ class _Task:
 
     head_model: Path
     config: Config
-    split: str
-    start: int
-    stop: int
-    path: Path
+    piece: Piece
 
 
 def _render_shard(task: _Task) -> Shard:
-    torch.set_num_threads(1)
-    model = MorphableModel.load(task.head_model)
-    blocks = []
-    for start in range(task.start, task.stop, BLOCK):
-        numbers = range(start, min(start + BLOCK, task.stop))
-        blocks.append(
-            render_heads(model, random_heads(model, task.config, task.split, numbers), task.config)
-        )
-    arrays = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-    return write_shard(task.path, arrays)
-
-
-def _tasks(head_model: Path, config: Config, folder: Path) -> list[_Task]:
-    found = []
-    for split in SPLITS:
-        count, size = getattr(config.heads, split), config.heads.shard_size
-        for k in range(math.ceil(count / size)):
-            path = folder / f"{split}-{k:03d}.npz"
-            stop = min((k + 1) * size, count)
-            found.append(_Task(head_model, config, split, k * size, stop, path))
-    return found
-
-
-def _render_all(tasks: list[_Task]) -> dict[Path, Shard]:
-    """Render shards in as many processes as there are cores; the result does not depend on how
-    many."""
-    workers = min(len(os.sched_getaffinity(0)), len(tasks))
-    if workers == 1:
-        return {task.path: _render_shard(task) for task in tasks}
-    done: dict[Path, Shard] = {}
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            waiting = {pool.submit(_render_shard, task): task for task in tasks}
-            bar = tqdm(as_completed(waiting), total=len(tasks), unit="shard", disable=None)
-            for future in bar:
-                done[waiting[future].path] = future.result()
-    except BrokenProcessPool:
-        raise InputError(
-            "a rendering process died (out of memory?): lower heads.shard_size, run again"
-        ) from None
-    return done
+    model, config, split = MorphableModel.load(task.head_model), task.config, task.piece.split
+    arrays = in_blocks(
+        task.piece,
+        lambda numbers: render_heads(model, random_heads(model, config, split, numbers), config),
+    )
+    return write_shard(task.piece.path, arrays)
 
 
 def _write_sheet(manifest: Manifest) -> None:
@@ -209,12 +161,10 @@ def run_dataset(config: Config, head_model: Path, out: Path) -> None:
     with job(out.with_name("data.json"), "dataset", config, {"head_model": head_model}) as running:
         out.unlink(missing_ok=True)
         MorphableModel.load(head_model)
-        tasks = _tasks(head_model, config, out.parent)
-        shards = _render_all(tasks)
-        splits = {}
-        for split in SPLITS:
-            own = tuple(shards[task.path] for task in tasks if task.split == split)
-            splits[split] = Split(sum(shard.count for shard in own), own)
+        counts = {split: getattr(config.heads, split) for split in SPLITS}
+        planned = pieces(counts, config.heads.shard_size, out.parent)
+        tasks = [_Task(head_model, config, piece) for piece in planned]
+        splits = by_split(planned, render_all(_render_shard, tasks))
         manifest = Manifest(
             out,
             "heads",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gof.faces.raster import interpolate, rasterise
+
+OVERSAMPLING = 2  # samples a side of the largest image's pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,12 @@ def shrink(image: Tensor, size: int) -> Tensor:
     """Average areas of [batch, k size, k size, channels] to [batch, size, size, channels]."""
     factor = image.shape[1] // size
     return image.view(len(image), size, factor, size, factor, -1).mean((2, 4))
+
+
+def pictures(
+    vertices: Tensor, triangles: Tensor, linear: Tensor, view: View, sizes: Sequence[int]
+) -> dict[int, Tensor]:
+    """The meshes of `picture` at several sizes, each dividing twice the largest: uint8 [batch,
+    size, size, 3]."""
+    fine = picture(vertices, triangles, linear, view, OVERSAMPLING * max(sizes))
+    return {size: (shrink(fine, size) * 255).round().byte() for size in sizes}

@@ -3,7 +3,7 @@ inference.
 
 GOF: a coarse pass finds the surface, secant steps refine it, samples in an interval around it are
 composited. Baseline: coarse and importance samples are composited; the surface is found all the
-same, for depth and meshes.
+same, for depth and meshes. cGOF: a mesh may say where the interval lies.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class RenderOutput:
 
     rgb [batch, rays, 3] in [-1, 1] over the background; alpha, sum of weights; depth, mean t under
     the weights (far where they vanish); hit and surface_t, the first free-to-occupied crossing (far
-    where there is none).
+    where there is none); colours [batch, rays, samples, 3], what the samples shine with.
     """
 
     rgb: Tensor
@@ -98,12 +98,27 @@ class RenderOutput:
     t: Tensor
     logits: Tensor
     weights: Tensor
+    colours: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A mesh that says where the surface is (cGOF, mesh-guided volume sampler): its depth along
+    rays and whether they meet it, both [batch, rays]."""
+
+    depth: Tensor
+    mask: Tensor
 
 
 def render(
-    field: Field, rays: Rays, settings: RenderSettings, streams: Streams | None = None
+    field: Field,
+    rays: Rays,
+    settings: RenderSettings,
+    streams: Streams | None = None,
+    guide: Guide | None = None,
 ) -> RenderOutput:
-    """Render rays through a field. Without streams the samples are not jittered.
+    """Render rays through a field. Without streams the samples are not jittered. Where a guide
+    meets a mesh, the interval lies around the mesh, elsewhere around the field's own surface.
 
     Gradients flow through the composited samples to the field; where to sample is found without
     gradient.
@@ -124,15 +139,24 @@ def render(
         hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
         chosen = [] if settings.integrator == "occupancy" else [coarse_t]
         if settings.surface:
-            ends = surface_interval(
-                surface_t, hit, settings.half_width, settings.near, settings.far
-            )
+            middle, known = surface_t, hit
+            if guide is not None:
+                middle, known = torch.where(guide.mask, guide.depth, middle), hit | guide.mask
+            ends = surface_interval(middle, known, settings.half_width, settings.near, settings.far)
             chosen.append(stratified(*ends, jitter(settings.surface)))
         if settings.fine:
             weights = ray_weights(settings.alpha(coarse_logits, coarse_t))
             chosen.append(importance(coarse_t, weights, jitter(settings.fine)))
         t = chosen[0] if len(chosen) == 1 else torch.cat(chosen, -1).sort(-1).values
-    return _shade(field, rays, t, hit, surface_t, settings)
+    return _shade(field, rays, _Samples(t, hit, surface_t), settings)
+
+
+def render_moved(
+    field: Field, rays: Rays, out: RenderOutput, settings: RenderSettings, shift: Tensor
+) -> RenderOutput:
+    """The samples of a render, each moved by its ray's shift [batch, rays, 3], seen through another
+    field: what that field looks like when space is warped so (cGOF, volume warping)."""
+    return _shade(field, rays, _Samples(out.t, out.hit, out.surface_t), settings, shift)
 
 
 def find_surface(
@@ -153,21 +177,33 @@ def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:
     return field.logits(rays.at(t).flatten(1, 2)).reshape(t.shape)
 
 
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """Where rays are sampled, and their surface; see RenderOutput."""
+
+    t: Tensor
+    hit: Tensor
+    surface_t: Tensor
+
+
 def _shade(
     field: Field,
     rays: Rays,
-    t: Tensor,
-    hit: Tensor,
-    surface_t: Tensor,
+    samples: _Samples,
     settings: RenderSettings,
+    shift: Tensor | None = None,
 ) -> RenderOutput:
+    t = samples.t
+    points = rays.at(t) if shift is None else rays.at(t) + shift[:, :, None]
     directions = rays.directions[:, :, None].expand(*t.shape, 3)
-    rgb, logits = field.radiance(rays.at(t).flatten(1, 2), directions.flatten(1, 2))
-    logits = logits.reshape(t.shape)
+    rgb, logits = field.radiance(points.flatten(1, 2), directions.flatten(1, 2))
+    logits, colours = logits.reshape(t.shape), rgb.reshape(*t.shape, 3)
     weights = ray_weights(settings.alpha(logits, t))
     alpha = weights.sum(-1)
     background = rgb.new_tensor(settings.background)
-    colour = composite(weights, rgb.reshape(*t.shape, 3)) + (1 - alpha[..., None]) * background
+    image = composite(weights, colours) + (1 - alpha[..., None]) * background
     mean_t = (weights * t).sum(-1) / alpha.clamp_min(1e-6)
     depth = torch.where(alpha > 1e-3, mean_t, settings.far)
-    return RenderOutput(colour, alpha, depth, hit, surface_t, t, logits, weights)
+    return RenderOutput(
+        image, alpha, depth, samples.hit, samples.surface_t, t, logits, weights, colours
+    )

@@ -20,10 +20,11 @@ from gof.config import Runtime
 from gof.io import NOT_RESUMED, say
 from gof.job import Job
 from gof.training import checkpoint
+from gof.training.fakes import Task
 from gof.training.reals import Reals
 from gof.training.schedule import StepPlan, plan
 from gof.training.state import TrainState
-from gof.training.steps import NonFinite, Task, discriminator_step, generator_step
+from gof.training.steps import NonFinite, discriminator_step, generator_step, warm_step
 
 Probe = Callable[[TrainState, StepPlan], dict[str, float]]
 
@@ -101,10 +102,14 @@ class Loop:
 
     def _step(self, state: TrainState, running: Job | None) -> None:
         now = plan(self.task.model, self.stage, state.step)
+        state.set_learning_rates(now.stage, self.task.training, now.lr)
         try:
-            reals = [self.reals(rows, self.task.world.device) for rows in self.task.rows(now)]
-            values = discriminator_step(state, self.task, now, reals)
-            values |= generator_step(state, self.task, now)
+            if now.stage.objective == "geometric":
+                values = warm_step(state, self.task, now)
+            else:
+                reals = [self.reals(rows, self.task.world.device) for rows in self.task.rows(now)]
+                values = discriminator_step(state, self.task, now, reals)
+                values |= generator_step(state, self.task, now)
         except NonFinite as error:
             saved = checkpoint.steps(self.checkpoints)
             advice = f"last checkpoint: {saved[-1]}" if saved else "no checkpoint was written yet"
@@ -132,7 +137,7 @@ class Loop:
         state.history.append({"step": state.step, **entry})
         running.metrics(entry, state.step)
         if not sys.stderr.isatty():
-            shown = ("loss_g", "loss_d", "hit", "interval", "sigma", "outward")
+            shown = ("loss_g", "loss_d", "geometric", "hit", "interval", "sigma", "outward")
             text = "  ".join(f"{name} {entry[name]:.4g}" for name in shown if name in entry)
             say(f"step {state.step}/{self.last}  {text}")
 

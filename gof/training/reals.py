@@ -9,6 +9,30 @@ from torch import Tensor
 from gof import rng
 
 
+class Epochs:
+    """Which of `count` things each sample of a run is: every one once an epoch, in an order drawn
+    for that epoch."""
+
+    def __init__(self, count: int, seed: int, purpose: str) -> None:
+        self.count = count
+        self.seed = seed
+        self.purpose = purpose
+        self._orders: dict[int, Tensor] = {}
+
+    def __call__(self, rows: list[int]) -> list[int]:
+        """Numbers of the things that samples `rows` are."""
+        return [int(self._order(row // self.count)[row % self.count]) for row in rows]
+
+    def _order(self, epoch: int) -> Tensor:
+        if epoch not in self._orders:
+            generator = rng.generator(self.seed, self.purpose, epoch)
+            order = torch.randperm(self.count, generator=generator)
+            # Only the epochs a step can touch are worth keeping.
+            recent = {k: v for k, v in self._orders.items() if k >= epoch - 1}
+            self._orders = recent | {epoch: order}
+        return self._orders[epoch]
+
+
 class Reals:
     """Images uint8 [n, 3, r, r] held in memory; sample number i of the run is a fixed image and
     flip."""
@@ -17,13 +41,7 @@ class Reals:
         self.images = images
         self.seed = seed
         self.flip = flip
-        self._epochs: dict[int, Tensor] = {}
-
-    def image_numbers(self, rows: list[int]) -> list[int]:
-        """Which image each sample is: every image once an epoch, in an order drawn for that
-        epoch."""
-        count = len(self.images)
-        return [int(self._order(row // count)[row % count]) for row in rows]
+        self.image_numbers = Epochs(len(images), seed, "order of images")
 
     def __call__(self, rows: list[int], device: torch.device) -> Tensor:
         """Images of these samples, float32 [len(rows), 3, r, r] in [-1, 1]."""
@@ -32,13 +50,3 @@ class Reals:
             draws = rng.streams(self.seed, "flip", rows).uniform()
             batch = torch.where(draws.to(device)[:, None, None, None] < 0.5, batch.flip(-1), batch)
         return batch
-
-    def _order(self, epoch: int) -> Tensor:
-        if epoch not in self._epochs:
-            generator = rng.generator(self.seed, "order of images", epoch)
-            order = torch.randperm(len(self.images), generator=generator)
-            # Only the epochs a step can touch are worth keeping.
-            self._epochs = {k: v for k, v in self._epochs.items() if k >= epoch - 1} | {
-                epoch: order
-            }
-        return self._epochs[epoch]

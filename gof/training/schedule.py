@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from gof.config import Interval, Model, Opacity, Stage
+from gof.config import Conditions, Interval, Model, Opacity, Stage, Term
 
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
     """Settings of one step: fade is the share of the discriminator's newest block, half_width the
-    interval's."""
+    interval's, lr the factor on the learning rates, weights those of the losses that hold a
+    conditional model to its 3DMM (only what is not zero)."""
 
     stage: Stage
     step: int
     fade: float
     half_width: float
     opacity_weight: float
+    lr: float = 1.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def interval_half_width(interval: Interval, step: int) -> float:
@@ -30,6 +34,23 @@ def opacity_weight(opacity: Opacity, step: int) -> float:
     """min(cap * w, w * exp(growth * step))."""
     # The exponent is capped before exp so that a long run does not overflow.
     return opacity.weight * math.exp(min(opacity.growth * step, math.log(opacity.cap)))
+
+
+def cosine(progress: float) -> float:
+    """From 1 to 0 along half a cosine."""
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+def term_weights(conditions: Conditions, stage: int, inside: int) -> dict[str, float]:
+    """Weights of the conditional losses at step `inside` of a stage, where they are not zero."""
+    found = {}
+    for name in type(conditions).model_fields:
+        term = getattr(conditions, name)
+        if not isinstance(term, Term) or not term.weight or stage < term.from_stage:
+            continue
+        grows = stage == term.from_stage and inside < term.ramp_steps
+        found[name] = term.weight * ((inside + 1) / term.ramp_steps if grows else 1.0)
+    return found
 
 
 def plan(model: Model, stage: int, step: int) -> StepPlan:
@@ -45,4 +66,6 @@ def plan(model: Model, stage: int, step: int) -> StepPlan:
         fade=fade,
         half_width=interval_half_width(model.interval, step),
         opacity_weight=opacity_weight(model.opacity, step),
+        lr=cosine(inside / chosen.steps) if chosen.objective == "geometric" else 1.0,
+        weights=term_weights(model.conditions, stage, inside) if model.conditions else {},
     )

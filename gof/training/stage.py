@@ -6,31 +6,44 @@ from __future__ import annotations
 import hashlib
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 
 from gof import generator as generators
-from gof.config import Config, ConfigError, Model
+from gof.config import Conditions, Config, ConfigError, Model
 from gof.data.dataset import Manifest, load_images, load_manifest
+from gof.faces.coefficients import Layout, Statistics
+from gof.faces.regressor import load_regressor
 from gof.io import InputError, atomic_write, exclusive, say, sha256
 from gof.job import Job, job
 from gof.provenance import code_hash
 from gof.training import checkpoint, watch
+from gof.training.conditions import FaceTask, Pool
 from gof.training.distributed import World, join_world
+from gof.training.fakes import Task
 from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state
-from gof.training.steps import Task
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFiles:
+    """What a conditional model needs: the manifest of the pool of conditions, the statistics of
+    coefficients they were drawn from, and the regressor that teaches."""
+
+    pool: Path
+    statistics: Path
+    regressor: Path
 
 
 @dataclass(frozen=True, slots=True)
 class StageJob:
     """Which stage to train and where: data is a manifest, previous the state of the stage before,
-    out a folder."""
+    out a folder; faces of a conditional model."""
 
     model: str
     stage: int
@@ -38,12 +51,14 @@ class StageJob:
     data: Path
     out: Path
     previous: Path | None = None
+    faces: FaceFiles | None = None
     device: str = "auto"
 
     def inputs(self) -> dict[str, Path]:
         """Files the result depends on."""
         files = {"data": self.data}
-        return files | ({"previous": self.previous} if self.previous else {})
+        files |= {"previous": self.previous} if self.previous else {}
+        return files | (asdict(self.faces) if self.faces else {})
 
     def fingerprint(self, config: Config) -> str:
         """Names everything that determines the result; not the number of processes."""
@@ -74,13 +89,13 @@ def run_stage(config: Config, wanted: StageJob) -> None:
         manifest = load_manifest(wanted.data)
         task = _task(config, wanted, manifest, world)
         images = load_images(manifest, "train", model.stages[wanted.stage].resolution)
-        state = _start(config, wanted, folder, world)
+        state = _start(task, wanted, folder)
         last = model.first_step(wanted.stage + 1)
         reals = Reals(images, wanted.seed, config.training.flip)
         loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
         loop.run(state, running)
         if running is not None:
-            _finish(config, wanted, manifest, state, running)
+            _finish(config, wanted, task, state, running)
             shutil.rmtree(folder, ignore_errors=True)
         world.wait()
 
@@ -97,21 +112,41 @@ def _chosen(config: Config, wanted: StageJob) -> Model:
         )
     if (wanted.stage > 0) != (wanted.previous is not None):
         raise InputError("--previous: needed for every stage but the first, and only there")
+    if (model.conditions is not None) != (wanted.faces is not None):
+        raise InputError(
+            "--pool, --statistics and --regressor: needed for a model with conditions, and only"
+            " there"
+        )
     return model
 
 
 def _task(config: Config, wanted: StageJob, manifest: Manifest, world: World) -> Task:
     red, green, blue = (2 * value - 1 for value in manifest.background)
-    model = config.models[wanted.model]
+    model, training, face = config.models[wanted.model], config.training, None
+    if model.conditions is not None and wanted.faces is not None:
+        face = _face_task(model.conditions, model.stages[wanted.stage].resolution, wanted, world)
+        field = training.field.model_copy(update={"latent": face.layout.total})
+        training = training.model_copy(update={"field": field})
     background = (red, green, blue)
-    return Task(model, config.training, config.camera, background, wanted.seed, world)
+    return Task(model, training, config.camera, background, wanted.seed, world, face)
 
 
-def _start(config: Config, wanted: StageJob, folder: Path, world: World) -> TrainState:
+def _face_task(conditions: Conditions, resolution: int, wanted: StageJob, world: World) -> FaceTask:
+    assert wanted.faces is not None
+    sizes = Statistics.load(wanted.faces.statistics).sizes | {
+        "free_geometry": conditions.free_geometry,
+        "free_texture": conditions.free_texture,
+    }
+    pool = Pool(load_manifest(wanted.faces.pool), resolution, wanted.seed)
+    regressor = load_regressor(wanted.faces.regressor).to(world.device)
+    return FaceTask(conditions, Layout(sizes), pool, regressor)
+
+
+def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
     """The state to go on from: a checkpoint, else the stage before, else fresh weights."""
-    stages = config.models[wanted.model].stages
+    stages = task.model.stages
     before = stages[max(0, wanted.stage - 1)].resolution
-    state = TrainState.create(config.training, before, wanted.seed)
+    state = TrainState.create(task.training, before, wanted.seed)
     if wanted.previous is not None:
         flat = read_state(wanted.previous)
         try:
@@ -121,33 +156,29 @@ def _start(config: Config, wanted: StageJob, folder: Path, world: World) -> Trai
             raise InputError(
                 f"{wanted.previous}: not a state of these networks: {reason}"
             ) from None
-    stage = stages[wanted.stage]
-    state.grow(config.training, stage.resolution, wanted.seed)
-    if checkpoint.load_newest(folder, state) and world.leads:
+    state.grow(task.training, stages[wanted.stage].resolution, wanted.seed)
+    if checkpoint.load_newest(folder, state) and task.world.leads:
         say(f"going on from step {state.step}")
-    state.set_learning_rates(stage, config.training)
-    return state.to(world.device)
+    return state.to(task.world.device)
 
 
-def _finish(
-    config: Config, wanted: StageJob, manifest: Manifest, state: TrainState, running: Job
-) -> None:
+def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, running: Job) -> None:
     """Write the outputs; the record follows when the job ends."""
-    model = config.models[wanted.model]
-    out = wanted.out
+    model, field, out = task.model, task.training.field, wanted.out
     state.ema.cpu().estimate_mean_style(config.training.truncation_latents)
     info: dict[str, Any] = {
         "model": wanted.model,
         "seed": wanted.seed,
         "stage": wanted.stage,
         "step": state.step,
-        "dataset": manifest.name,
-        "latent": config.training.field.latent,
-        "field": config.training.field.model_dump(mode="json"),
+        "dataset": load_manifest(wanted.data).name,
+        "latent": field.latent,
+        "blocks": task.face.layout.sizes if task.face else None,
+        "field": field.model_dump(mode="json"),
         "camera": config.camera.model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),
         "half_width": interval_half_width(model.interval, state.step),
-        "background": [2 * value - 1 for value in manifest.background],
+        "background": list(task.background),
     }
     generators.save(out / "generator.yaml", state.ema, info)
     watch.draw(out / "samples.png", generators.load(out / "generator.yaml"), config)

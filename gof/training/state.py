@@ -59,13 +59,14 @@ class TrainState:
             optimizer.load_state_dict(optimizer.state_dict())
         return self
 
-    def set_learning_rates(self, stage: Stage, training: Training) -> None:
-        """Learning rates of a stage; the mapping network's is scaled (a group of its own, see
-        `_groups`)."""
+    def set_learning_rates(self, stage: Stage, training: Training, factor: float = 1.0) -> None:
+        """Learning rates of a stage, times factor; the mapping network's is scaled (a group of its
+        own, see `_groups`), except in a warm start, whose labels cannot collapse it."""
         field_group, mapping_group = self.optimizer_g.param_groups
-        field_group["lr"] = stage.lr_generator
-        mapping_group["lr"] = stage.lr_generator * training.mapping_lr
-        self.optimizer_d.param_groups[0]["lr"] = stage.lr_discriminator
+        scale = training.mapping_lr if stage.objective == "adversarial" else 1.0
+        field_group["lr"] = stage.lr_generator * factor
+        mapping_group["lr"] = stage.lr_generator * factor * scale
+        self.optimizer_d.param_groups[0]["lr"] = stage.lr_discriminator * factor
 
     def update_ema(self, decay: float) -> None:
         """Average the generator's weights in; the decay warms up so that early weights are

@@ -3,93 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from gof import rng
-from gof.cameras import camera_rays, sample_poses
-from gof.config import Camera, Model, NormalSmoothness, Training
-from gof.fields import Field
+from gof.config import NormalSmoothness
 from gof.losses import adversarial
 from gof.losses.surface import normal_smoothness, opacity_prior
-from gof.rendering.render import RenderOutput, RenderSettings, render
-from gof.rng import Streams
 from gof.training.distributed import World
+from gof.training.face_terms import conditional_terms, warm_terms
+from gof.training.fakes import Fakes, Task, draw_latents, make_fakes
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
+
+Terms = dict[str, tuple[float, Tensor]]  # weight and value of each loss
 
 
 class NonFinite(ArithmeticError):
     """A loss or gradient is not a number; the update was not applied."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What all steps of a stage share. background in [-1, 1]."""
-
-    model: Model
-    training: Training
-    camera: Camera
-    background: tuple[float, float, float]
-    seed: int
-    world: World
-
-    def autocast(self) -> torch.autocast:
-        """Mixed precision where the configuration asks for it; the field itself stays in
-        float32."""
-        enabled = self.training.precision == "bfloat16"
-        return torch.autocast(self.world.device.type, torch.bfloat16, enabled=enabled)
-
-    def rows(self, plan: StepPlan) -> list[list[int]]:
-        """Global sample numbers of this process's micro-batches at this step."""
-        stage = plan.stage
-        first = plan.step * stage.batch
-        micro = self.world.micro_batches(stage.batch, stage.micro_batch)
-        return [[first + i for i in rows] for rows in micro]
-
-
-@dataclass(frozen=True, slots=True)
-class Fakes:
-    """Generated images [n, 3, r, r] with poses [n, 2], their render, normal smoothness loss."""
-
-    images: Tensor
-    poses: Tensor
-    out: RenderOutput
-    smoothness: Tensor
-
-
-def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], who: str) -> Fakes:
-    """Images for the samples `rows`; `who` tells the draws of the two updates apart."""
-    streams = rng.streams(task.seed, who, rows, task.world.device)
-    z = streams.normal(task.training.field.latent)
-    poses = sample_poses(task.camera, streams)
-    field = state.generator.bind(state.generator.style(z))
-    r = plan.stage.resolution
-    rays = camera_rays(poses, r, task.camera.fov_deg)
-    settings = RenderSettings.of(task.model, task.camera, plan.half_width, task.background)
-    out = render(field, rays, settings, streams)
-    images = out.rgb.mT.unflatten(-1, (r, r))
-    smoothness = images.new_zeros(())
-    if task.model.normal.weight and torch.is_grad_enabled():
-        points = rays.at(out.surface_t[..., None]).squeeze(2)
-        smoothness = _smoothness(field, points, out.hit, task.model.normal, streams)
-    return Fakes(images, poses, out, smoothness)
-
-
-def _smoothness(
-    field: Field, points: Tensor, hit: Tensor, normal: NormalSmoothness, streams: Streams
-) -> Tensor:
+def _smoothness(fakes: Fakes, normal: NormalSmoothness) -> Tensor:
     """Normal smoothness over at most `normal.rays` rays of each image, those that hit first."""
+    points = fakes.rays.at(fakes.out.surface_t[..., None]).squeeze(2)
     count = min(normal.rays, points.shape[1])
     # Random among the rays that hit; the others follow only where too few do, and do not count.
-    chosen = (streams.uniform(points.shape[1]) + ~hit).topk(count, largest=False).indices
+    draw = fakes.streams.uniform(points.shape[1]) + ~fakes.out.hit
+    chosen = draw.topk(count, largest=False).indices
     points = points.gather(1, chosen[..., None].expand(-1, -1, 3))
-    offset = F.normalize(streams.normal(count, 3), dim=-1) * normal.distance
-    return normal_smoothness(field, points, hit.gather(1, chosen), offset)
+    offset = F.normalize(fakes.streams.normal(count, 3), dim=-1) * normal.distance
+    return normal_smoothness(fakes.field, points, fakes.out.hit.gather(1, chosen), offset)
 
 
 def discriminator_step(
@@ -132,34 +77,89 @@ def discriminator_step(
 def generator_step(state: TrainState, task: Task, plan: StepPlan) -> dict[str, Tensor]:
     """One update of the generator and of its average. Raises NonFinite before any weight
     changes."""
-    training, model = task.training, task.model
-    share = plan.stage.micro_batch / plan.stage.batch
-    keep = adversarial.topk_count(
-        plan.step, plan.stage.micro_batch, training.topk_decay, training.topk_floor
-    )
     state.discriminator.requires_grad_(False)
     state.optimizer_g.zero_grad(set_to_none=True)
-    sums = torch.zeros(5, device=task.world.device)
+    log = _Log(plan.stage.micro_batch / plan.stage.batch)
     for indices in task.rows(plan):
         with task.autocast():
             fakes = make_fakes(state, task, plan, indices, "generator")
-            scores, read = state.discriminator(fakes.images, plan.fade)
-        weights = adversarial.topk_weights(scores.float(), keep)
-        adversary = (weights * adversarial.generator_loss(scores.float())).sum()
-        pose = (weights * adversarial.pose_loss(read.float(), fakes.poses)).sum()
-        prior = adversary.new_zeros(())
-        if model.integrator == "occupancy" and model.opacity.weight:
-            prior = opacity_prior(fakes.out.logits.sigmoid())
-        loss = adversary + training.pose_weight * pose + plan.opacity_weight * prior
-        loss = loss + model.normal.weight * fakes.smoothness
-        (loss * share).backward()
-        hit = fakes.out.hit.float().mean()
-        sums += torch.stack([adversary, pose, prior, fakes.smoothness, hit]).detach() * share
-    _update(state.optimizer_g, [state.generator], training.clip_generator, task, "generator")
+            terms = _adversarial_terms(state, task, plan, fakes)
+        terms |= _field_terms(task, plan, fakes)
+        if task.face is not None:
+            terms |= conditional_terms(state.generator, task.face, plan, fakes, task.camera)
+        log.add(terms)
+        log.note("hit", fakes.out.hit.float().mean())
+    _update(state.optimizer_g, [state.generator], task.training.clip_generator, task, "generator")
     state.step += 1
-    state.update_ema(training.ema)
-    names = ("loss_g", "pose_g", "opacity", "smoothness", "hit")
-    return dict(zip(names, task.world.total(sums), strict=True))
+    state.update_ema(task.training.ema)
+    return log.totals(task.world)
+
+
+def warm_step(state: TrainState, task: Task, plan: StepPlan) -> dict[str, Tensor]:
+    """One update of a conditional generator on its meshes alone: no image is rendered, no
+    discriminator asked. Raises NonFinite before any weight changes."""
+    assert task.face is not None
+    state.optimizer_g.zero_grad(set_to_none=True)
+    log = _Log(plan.stage.micro_batch / plan.stage.batch)
+    for indices in task.rows(plan):
+        latents, _, condition, streams = draw_latents(task, indices, "generator")
+        assert condition is not None
+        field = state.generator.bind(state.generator.style(latents))
+        found = warm_terms(task.face, field, condition, task.camera, streams)
+        log.add({name: (plan.weights.get(name, 0.0), value) for name, value in found.items()})
+    _update(state.optimizer_g, [state.generator], task.training.clip_generator, task, "generator")
+    state.step += 1
+    state.update_ema(task.training.ema)
+    return log.totals(task.world)
+
+
+class _Log:
+    """Losses of a step by name: weighted, differentiated, and summed over micro-batches and
+    processes."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, terms: Terms) -> None:
+        """Backward through the weighted sum of terms."""
+        total = torch.stack([weight * value for weight, value in terms.values()]).sum()
+        (total * self.share).backward()
+        for name, (_, value) in terms.items():
+            self.note(name, value)
+
+    def note(self, name: str, value: Tensor) -> None:
+        """A number of a micro-batch that is only to be logged."""
+        self.sums[name] = self.sums.get(name, 0) + value.detach().float() * self.share
+
+    def totals(self, world: World) -> dict[str, Tensor]:
+        """Sums over all processes."""
+        return dict(zip(self.sums, world.total(torch.stack(list(self.sums.values()))), strict=True))
+
+
+def _adversarial_terms(state: TrainState, task: Task, plan: StepPlan, fakes: Fakes) -> Terms:
+    """What the discriminator says of the fakes it takes for real most."""
+    training = task.training
+    scores, read = state.discriminator(fakes.images, plan.fade)
+    keep = adversarial.topk_count(
+        plan.step, plan.stage.micro_batch, training.topk_decay, training.topk_floor
+    )
+    weights = adversarial.topk_weights(scores.float(), keep)
+    adversary = (weights * adversarial.generator_loss(scores.float())).sum()
+    pose = (weights * adversarial.pose_loss(read.float(), fakes.poses)).sum()
+    return {"loss_g": (1.0, adversary), "pose_g": (training.pose_weight, pose)}
+
+
+def _field_terms(task: Task, plan: StepPlan, fakes: Fakes) -> Terms:
+    """What the field is asked to be, whatever it shows."""
+    model = task.model
+    terms: Terms = {}
+    if model.integrator == "occupancy" and model.opacity.weight:
+        prior = opacity_prior(fakes.out.logits.sigmoid())
+        terms["opacity"] = (plan.opacity_weight, prior)
+    if model.normal.weight:
+        terms["smoothness"] = (model.normal.weight, _smoothness(fakes, model.normal))
+    return terms
 
 
 def _update(

@@ -17,10 +17,10 @@ from gof.io import say, write_png
 from gof.metrics.surface import outward, quick_sigma
 from gof.rendering.render import RenderSettings, render
 from gof.samples import sample_sheet
+from gof.training.fakes import Task
 from gof.training.loop import Probe
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
-from gof.training.steps import Task
 
 PROBE_LATENTS, PROBE_RESOLUTION = 8, 24
 

@@ -9,7 +9,7 @@ from gof.cameras import camera_rays
 from gof.config import FieldNetwork
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.generator import Generator
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.render import Guide, RenderSettings, render, render_moved
 
 GOF = RenderSettings(
     integrator="occupancy",
@@ -115,3 +115,57 @@ def test_gradient_reaches_every_weight_through_the_renderer() -> None:
             out.rgb.square().mean().backward()
         for name, parameter in generator.named_parameters():
             assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+class Spy:
+    """A field that remembers where it was asked."""
+
+    def __init__(self, field) -> None:
+        self.field, self.points = field, None
+
+    def logits(self, points):
+        return self.field.logits(points)
+
+    def radiance(self, points, directions):
+        self.points = points
+        return self.field.radiance(points, directions)
+
+
+GUIDED = {
+    "occupancy, shell": GOF,
+    "occupancy, shell and importance": replace(GOF, fine=4),
+    "density, all three": replace(PIGAN, surface=6),
+}
+
+
+@pytest.mark.parametrize("settings", GUIDED.values(), ids=GUIDED)
+def test_every_sample_is_where_its_t_says(settings) -> None:
+    rays = camera_rays(POSES, 8, 12.0)
+    truth = sphere_depth(rays, 0.07)
+    guide = Guide(torch.where(truth.isfinite(), truth, 0.0), truth.isfinite())
+    spy = Spy(sphere(0.08))
+    out = render(spy, rays, settings, rng.streams(0, "jitter", range(2)), guide)
+    torch.testing.assert_close(spy.points.reshape(2, 64, -1, 3), rays.at(out.t))
+    assert (out.t.diff() >= 0).all()
+
+
+def test_a_guide_moves_the_interval_and_only_on_its_rays() -> None:
+    rays = camera_rays(POSES, 16, 12.0)
+    truth = sphere_depth(rays, 0.06)
+    guide = Guide(torch.where(truth.isfinite(), truth, 0.0), truth.isfinite())
+    free = render(sphere(0.08), rays, GOF)
+    out = render(sphere(0.08), rays, GOF, guide=guide)
+    shell = (out.t - guide.depth[..., None]).abs()[guide.mask]
+    assert shell.max() <= GOF.half_width + 1e-6
+    assert torch.equal(out.t[~guide.mask], free.t[~guide.mask])
+    assert torch.equal(out.surface_t, free.surface_t)
+
+
+def test_samples_seen_through_a_moved_field() -> None:
+    rays = camera_rays(POSES, 8, 12.0)
+    by = torch.tensor([0.02, 0.0, -0.01])
+    out = render(sphere(0.07), rays, GOF)
+    centred = Ellipsoid((0.07, 0.07, 0.07), centre=(0.02, 0.0, -0.01))
+    moved = render_moved(centred, rays, out, GOF, by.expand(2, 64, 3))
+    torch.testing.assert_close(moved.logits, out.logits, atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved.rgb, out.rgb, atol=1e-4, rtol=0)
