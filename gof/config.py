@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gof.face_sections import Faces, Fit, Landmarks, Pool, Regressor
 from gof.sections import (
@@ -118,7 +118,9 @@ class Config(Section):
     camera: Camera = Camera()
     heads: Heads = Heads()
     faces: Faces = Faces()
-    models: dict[str, Model] = Field({}, description="generators to train and compare, by name")
+    models: dict[str, Model] = Field(
+        {}, description="generators to train and compare, by name; null takes one away"
+    )
     training: Training = Training()
     runtime: Runtime = Runtime()
     samples: Samples = Samples()
@@ -127,6 +129,22 @@ class Config(Section):
     tracking: Tracking = Tracking()
     track_code: bool = Field(True, description="rerun a stage when the code it uses changes")
     note: str = Field("", description="a line put on every table and figure")
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _without_nulls(cls, models: Any) -> Any:
+        if not isinstance(models, dict):
+            return models
+        return {name: model for name, model in models.items() if model is not None}
+
+    @model_validator(mode="after")
+    def _pool_serves_the_stages(self) -> Config:
+        for name, model in self.models.items():
+            needed = {stage.resolution for stage in model.stages} if model.conditions else set()
+            if missing := needed - set(self.faces.pool.resolutions):
+                sizes = ", ".join(map(str, sorted(missing)))
+                raise ValueError(f"faces.pool.resolutions lacks {sizes}, a size of models.{name}")
+        return self
 
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "config") -> Config:

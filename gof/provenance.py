@@ -19,6 +19,7 @@ NEUTRAL = (
     "gof",
     "gof.cli",
     "gof.config",
+    "gof.face_sections",
     "gof.job",
     "gof.mirror",
     "gof.provenance",
@@ -27,6 +28,8 @@ NEUTRAL = (
     "gof.training.watch",
     "gof.verbs",
 )
+# Modules that training runs for conditional models alone.
+CONDITIONAL = ("gof.training.conditions", "gof.training.face_terms")
 
 
 def versions() -> dict[str, str]:
@@ -84,14 +87,14 @@ def _imports(tree: ast.Module) -> set[str]:
     return {name for name in names if module_file(name)}
 
 
-def closure(module: str) -> tuple[str, ...]:
-    """A module and all modules of this package it imports, directly or not, neutral ones left out;
-    sorted."""
-    pending, seen = [module], set()
+def closure(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """A module and all modules of this package it imports, directly or not, neutral ones left out,
+    and those in `without` with what only they import; sorted."""
+    pending, seen = [module], set[str]()
     while pending:
         name = pending.pop()
         file = module_file(name)
-        if name in seen or name in NEUTRAL or file is None:
+        if name in seen or name in NEUTRAL or name in without or file is None:
             continue
         seen.add(name)
         pending.extend(_imports(_parse(file)))
@@ -116,12 +119,17 @@ def _meaning(file: Path) -> str:
 
 
 @cache
-def code_hash(*modules: str) -> str:
-    """Hash of what these modules and their imports do: comments, docstrings and layout do not
-    count."""
+def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
+    """Hash of what these modules and their imports do, less those in `without`: comments,
+    docstrings and layout do not count."""
     digest = hashlib.sha256()
-    for name in sorted({name for module in modules for name in closure(module)}):
+    for name in sorted({name for module in modules for name in closure(module, without)}):
         file = module_file(name)
         if file is not None:
             digest.update(f"{name} {_meaning(file)}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def stage_code(conditional: bool) -> str:
+    """Hash of the code that trains a stage of a model."""
+    return code_hash("gof.training.stage", without=() if conditional else CONDITIONAL)

@@ -169,7 +169,9 @@ class Conditions(Section):
 
     free_geometry: CountOrZero = Field(8, description="latent entries for shape that is no face")
     free_texture: CountOrZero = Field(8, description="latent entries for colour that is no face")
-    guided: bool = Field(True, description="sample around the mesh of the given coefficients")
+    guided_from: CountOrZero | None = Field(
+        0, description="first stage that samples around the mesh of the coefficients; null: none"
+    )
     geometric: Term = Field(
         Term(weight=1.0, from_stage=0),
         description="occupancy before and behind the mesh, as labels (the warm start)",
@@ -197,11 +199,13 @@ class Conditions(Section):
 
     def upto(self, stage: int) -> Conditions:
         """The same without the terms that only later stages have."""
-        later = {
+        later: dict[str, Term | None] = {
             name: Term()
             for name in type(self).model_fields
             if isinstance(term := getattr(self, name), Term) and term.from_stage > stage
         }
+        if self.guided_from is not None and self.guided_from > stage:
+            later["guided_from"] = None
         return self.model_copy(update=later)
 
 
@@ -250,7 +254,7 @@ class Model(Section):
             raise ValueError(f"stages must not shrink in resolution, got {sizes}")
         if self.integrator == "occupancy" and self.sampling.surface == 0:
             raise ValueError("sampling.surface must be at least 1 for the occupancy integrator")
-        guided = self.conditions is not None and self.conditions.guided
+        guided = self.conditions is not None and self.conditions.guided_from is not None
         if self.integrator == "density" and self.sampling.surface and not guided:
             raise ValueError(
                 "sampling.surface must be 0 for the density integrator (it has no interval)"

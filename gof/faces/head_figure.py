@@ -57,7 +57,7 @@ def _tiles(model: MorphableModel) -> list[Tile]:
     for label, units in EXPRESSIONS:
         moved = {names.index(unit): 0.8 for unit in units if unit in names}
         tiles.append(Tile(label, {}, moved, {}))
-    for number, name in enumerate(model.pigment_names):
+    for number, name in enumerate(model.palette.names):
         for sigma in (-2.0, 2.0):
             tiles.append(Tile(f"{name}: {sigma:+.0f}", {}, {}, {number: sigma}))
     for yaw in (-0.5, 0.0, 0.0, 0.5):
@@ -87,7 +87,7 @@ def _draw(model: MorphableModel, tiles: list[Tile], fov_deg: float) -> np.ndarra
         _rows([tile.identity for tile in tiles], len(model.identity)),
         _rows([tile.expression for tile in tiles], len(model.expression)),
     )
-    colours = model.colours(_rows([tile.albedo for tile in tiles], len(model.spread)))
+    colours = model.colours(_rows([tile.albedo for tile in tiles], model.palette.size))
     normals = vertex_normals(vertices, model.triangles)
     linear = colours * shade(normals, studio_light(len(tiles)))
     poses = torch.tensor([tile.pose for tile in tiles])

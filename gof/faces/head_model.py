@@ -211,7 +211,7 @@ def run_head_model(config: Config, asset_json: Path, out: Path) -> None:
             "identities": config.heads.identities_for_pca,
             "identity_components": len(model.identity),
             "expressions": list(model.expression_names),
-            "pigments": list(model.pigment_names),
+            "pigments": list(model.palette.names),
             "variance_explained": {
                 str(k): round(built.explained[k - 1], 5)
                 for k in (1, 2, 5, 10, 20, 40, 80, len(built.explained))

@@ -91,7 +91,7 @@ def random_heads(
     return Heads(
         own.normal(len(model.identity)).clamp(-LARGEST, LARGEST),
         random_expressions(model.expression_names, own),
-        own.normal(len(model.spread)).clamp(-LARGEST, LARGEST),
+        own.normal(model.palette.size).clamp(-LARGEST, LARGEST),
         random_light(own),
         sample_poses(config.camera, own),
     )

@@ -40,3 +40,22 @@ def base_landmarks(mirror: np.ndarray) -> np.ndarray:
         vertices[landmark] = vertex
         vertices[MIRRORED[landmark]] = mirror[vertex]
     return vertices
+
+
+def face_region(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Which points [v, 3] of a head lie in front of its ears and above its jaw line, bool [v];
+    landmarks [68] are numbers of points.
+
+    Seen from between the ears (in azimuth and elevation), the jaw line is the lower edge of the
+    face: what lies behind it, under the chin, is seen below it.
+    """
+    jaw = points[landmarks[:17]].astype(np.float64)
+    away = points - (jaw[0] + jaw[16]) / 2
+    azimuth = np.arctan2(away[:, 0], away[:, 2])
+    elevation = np.arctan2(away[:, 1], np.hypot(away[:, 0], away[:, 2]))
+    edge = azimuth[landmarks[:17]]
+    order = edge.argsort()
+    lowest = np.interp(azimuth, edge[order], elevation[landmarks[:17]][order])
+    tolerance = 1e-4  # radians: the landmarks themselves are part of the face
+    ahead = (azimuth > edge.min() - tolerance) & (azimuth < edge.max() + tolerance)
+    return ahead & (elevation > lowest - tolerance)

@@ -29,6 +29,13 @@ def to_srgb(linear: Tensor) -> Tensor:
     return torch.where(value <= 0.0031308, 12.92 * value, curve)
 
 
+def to_linear(code: Tensor) -> Tensor:
+    """sRGB code values 0 to 1 -> linear light 0 to 1 (IEC 61966-2-1)."""
+    value = code.clamp(0, 1)
+    curve = ((value + 0.055) / 1.055) ** 2.4
+    return torch.where(value <= 0.04045, value / 12.92, curve)
+
+
 def picture(vertices: Tensor, triangles: Tensor, linear: Tensor, view: View, size: int) -> Tensor:
     """Draw meshes [batch, v, 3] with light at their vertices [batch, v, 3] (linear): [batch, size,
     size, 3] sRGB code values, one sample a pixel."""

@@ -112,10 +112,7 @@ def measure_surface(bench: Bench) -> dict[str, Any]:
     totals = [_surface_totals(bench, name, seed) for seed in bench.metrics.seeds]
     settings, reach = model.settings, _reach(model)
     spacing = (settings.far - settings.near) / s.coarse
-    base = (
-        f"{settings.integrator}, {s.coarse} evenly spaced samples, {s.resolution} px,"
-        f" psi {s.truncation:g}"
-    )
+    base = f"{s.coarse} evenly spaced samples, {s.resolution} px, psi {s.truncation:g}"
     clean = f"free before the crossing less {_interval_max(model) / 2:g}"
     kinds: list[tuple[str, list[float | None], str]] = [
         ("sigma", [_mean(t.sigma) for t in totals], f"{base}; x 1e4, rays with weight > 0.99"),

@@ -4,19 +4,18 @@ them back."""
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from gof.config import Conditions
-from gof.data.dataset import Manifest, load_depth, load_images, load_split
-from gof.faces.coefficients import Layout
+from gof.data.dataset import Manifest, load_depth, load_images, load_manifest, load_split
+from gof.faces.coefficients import Layout, Statistics
+from gof.faces.regressor import FaceRegressor, load_regressor
+from gof.io import InputError
 from gof.rendering.render import Guide
 from gof.training.reals import Epochs
-
-if TYPE_CHECKING:
-    from gof.faces.regressor import FaceRegressor
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,11 @@ class Pool:
         self._seed = seed
         self._epochs: dict[str, Epochs] = {}
 
+    @property
+    def size(self) -> int:
+        """Coefficients of a head."""
+        return self._arrays["face"].shape[1]
+
     def __call__(self, rows: list[int], who: str, device: torch.device) -> Condition:
         """Conditions of samples `rows`; `who` tells the draws of the two updates apart."""
         order = self._epochs.setdefault(
@@ -93,6 +97,16 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class FaceFiles:
+    """What a conditional model needs: the manifest of the pool of conditions, the statistics of
+    coefficients they were drawn from, and the regressor that teaches."""
+
+    pool: Path
+    statistics: Path
+    regressor: Path
+
+
+@dataclass(frozen=True, slots=True)
 class FaceTask:
     """What the steps of a conditional stage share."""
 
@@ -100,3 +114,17 @@ class FaceTask:
     layout: Layout
     pool: Pool
     regressor: FaceRegressor
+
+    @classmethod
+    def read(cls, conditions: Conditions, files: FaceFiles, resolution: int, seed: int) -> FaceTask:
+        """Read the files for a stage of this resolution. Raises InputError for what does not
+        fit."""
+        sizes = Statistics.load(files.statistics).sizes
+        pool = Pool(load_manifest(files.pool), resolution, seed)
+        if pool.size != sum(sizes.values()):
+            raise InputError(
+                f"{files.pool}: {pool.size} coefficients a head, {files.statistics} has"
+                f" {sum(sizes.values())}: draw the pool again"
+            )
+        free = {"free_geometry": conditions.free_geometry, "free_texture": conditions.free_texture}
+        return cls(conditions, Layout(sizes | free), pool, load_regressor(files.regressor))

@@ -88,8 +88,7 @@ def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], w
     r = plan.stage.resolution
     rays = camera_rays(poses, r, task.camera.fov_deg)
     settings = RenderSettings.of(task.model, task.camera, plan.half_width, task.background)
-    guided = condition is not None and task.face is not None and task.face.conditions.guided
-    guide = condition.guide if condition is not None and guided else None
+    guide = condition.guide if condition is not None and plan.guided else None
     out = render(field, rays, settings, streams, guide)
     images = out.rgb.mT.unflatten(-1, (r, r))
     return Fakes(images, poses, latents, field, rays, settings, out, condition, streams)

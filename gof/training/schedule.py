@@ -13,7 +13,8 @@ from gof.config import Conditions, Interval, Model, Opacity, Stage, Term
 class StepPlan:
     """Settings of one step: fade is the share of the discriminator's newest block, half_width the
     interval's, lr the factor on the learning rates, weights those of the losses that hold a
-    conditional model to its 3DMM (only what is not zero)."""
+    conditional model to its 3DMM (only what is not zero), guided whether its samples lie around the
+    mesh."""
 
     stage: Stage
     step: int
@@ -21,6 +22,7 @@ class StepPlan:
     half_width: float
     opacity_weight: float
     lr: float = 1.0
+    guided: bool = False
     weights: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -53,6 +55,12 @@ def term_weights(conditions: Conditions, stage: int, inside: int) -> dict[str, f
     return found
 
 
+def is_guided(conditions: Conditions | None, stage: int) -> bool:
+    """Whether a stage samples around meshes."""
+    start = conditions.guided_from if conditions else None
+    return start is not None and stage >= start
+
+
 def plan(model: Model, stage: int, step: int) -> StepPlan:
     """The plan of global step `step`, which lies in stage number `stage`."""
     chosen = model.stages[stage]
@@ -67,5 +75,6 @@ def plan(model: Model, stage: int, step: int) -> StepPlan:
         half_width=interval_half_width(model.interval, step),
         opacity_weight=opacity_weight(model.opacity, step),
         lr=cosine(inside / chosen.steps) if chosen.objective == "geometric" else 1.0,
+        guided=is_guided(model.conditions, stage),
         weights=term_weights(model.conditions, stage, inside) if model.conditions else {},
     )

@@ -13,31 +13,19 @@ from typing import Any
 import safetensors.torch
 
 from gof import generator as generators
-from gof.config import Conditions, Config, ConfigError, Model
+from gof.config import Config, ConfigError, Model
 from gof.data.dataset import Manifest, load_images, load_manifest
-from gof.faces.coefficients import Layout, Statistics
-from gof.faces.regressor import load_regressor
 from gof.io import InputError, atomic_write, exclusive, say, sha256
 from gof.job import Job, job
-from gof.provenance import code_hash
+from gof.provenance import stage_code
 from gof.training import checkpoint, watch
-from gof.training.conditions import FaceTask, Pool
+from gof.training.conditions import FaceFiles, FaceTask
 from gof.training.distributed import World, join_world
 from gof.training.fakes import Task
 from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state
-
-
-@dataclass(frozen=True, slots=True)
-class FaceFiles:
-    """What a conditional model needs: the manifest of the pool of conditions, the statistics of
-    coefficients they were drawn from, and the regressor that teaches."""
-
-    pool: Path
-    statistics: Path
-    regressor: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ class StageJob:
         digest = hashlib.sha256(config.for_stage(self.model, self.stage).encode())
         for name, path in sorted(self.inputs().items()):
             digest.update(f"{name} {sha256(path)}".encode())
-        code = code_hash("gof.training.stage") if config.track_code else ""
+        code = stage_code(self.faces is not None) if config.track_code else ""
         digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
         return digest.hexdigest()[:16]
 
@@ -124,22 +112,13 @@ def _task(config: Config, wanted: StageJob, manifest: Manifest, world: World) ->
     red, green, blue = (2 * value - 1 for value in manifest.background)
     model, training, face = config.models[wanted.model], config.training, None
     if model.conditions is not None and wanted.faces is not None:
-        face = _face_task(model.conditions, model.stages[wanted.stage].resolution, wanted, world)
+        resolution = model.stages[wanted.stage].resolution
+        face = FaceTask.read(model.conditions, wanted.faces, resolution, wanted.seed)
+        face.regressor.to(world.device)
         field = training.field.model_copy(update={"latent": face.layout.total})
         training = training.model_copy(update={"field": field})
     background = (red, green, blue)
     return Task(model, training, config.camera, background, wanted.seed, world, face)
-
-
-def _face_task(conditions: Conditions, resolution: int, wanted: StageJob, world: World) -> FaceTask:
-    assert wanted.faces is not None
-    sizes = Statistics.load(wanted.faces.statistics).sizes | {
-        "free_geometry": conditions.free_geometry,
-        "free_texture": conditions.free_texture,
-    }
-    pool = Pool(load_manifest(wanted.faces.pool), resolution, wanted.seed)
-    regressor = load_regressor(wanted.faces.regressor).to(world.device)
-    return FaceTask(conditions, Layout(sizes), pool, regressor)
 
 
 def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:

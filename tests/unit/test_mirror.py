@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -226,6 +227,19 @@ def test_a_dead_tracker_costs_the_end_of_a_run_little(results, monkeypatch, capf
     dismiss(process, 10)
     assert time.monotonic() - start < 3
     assert capfd.readouterr().err.count("gof: tracking") == 1
+
+
+def test_a_server_that_never_answers_costs_no_more_than_the_time_it_is_given(results, monkeypatch):
+    log(stage(results), range(3))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        process = follower([results], results, json.dumps({"pathvars": {"results": str(results)}}))
+        time.sleep(4)  # it hangs in its first call by then
+        start = time.monotonic()
+        dismiss(process, 2)
+        assert time.monotonic() - start < 4
+        process.kill()
+        process.wait()
 
 
 def test_a_long_job_by_hand_has_itself_mirrored(results, monkeypatch):

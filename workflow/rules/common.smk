@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 from gof.config import Config, ConfigError
 from gof.io import append_json
 from gof.job import FOLLOWED
-from gof.provenance import code_hash
+from gof.provenance import code_hash, stage_code
 from gof.tracking import dismiss, follower
 
 try:
@@ -37,6 +37,29 @@ wildcard_constraints:
 def code(*modules):
     """What a rule's result depends on in the package: these modules and all they import."""
     return code_hash(*modules) if CONFIG.track_code else "not tracked"
+
+
+def training_code(model):
+    conditional = CONFIG.models[model].conditions is not None
+    return stage_code(conditional) if CONFIG.track_code else "not tracked"
+
+
+def conditions_of(wildcards):
+    """What a conditional model trains with; nothing for others."""
+    if CONFIG.models[wildcards.model].conditions is None:
+        return {}
+    return {
+        "pool": "<results>/heads/faces/pool/manifest.json",
+        "statistics": "<results>/heads/faces/fits/statistics.npz",
+        "regressor": "<results>/heads/faces/regressors/teacher/regressor.yaml",
+    }
+
+
+def conditions_options(input):
+    """The options that name what `conditions_of` asks for."""
+    names = ("pool", "statistics", "regressor")
+    given = [name for name in names if name in input.keys()]
+    return [word for name in given for word in (f"--{name}", input[name])]
 
 
 def stage_folder(model, seed, stage):

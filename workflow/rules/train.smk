@@ -5,6 +5,7 @@
 # each attempt, and they are what the next attempt goes on from. The last command is exec'd so that signals reach training.
 rule train:
     input:
+        unpack(conditions_of),
         data="<results>/heads/data/manifest.json",
         previous=previous_state,
     output:
@@ -27,10 +28,11 @@ rule train:
         gpu=CONFIG.runtime.gpus,
     params:
         config=lambda wildcards: CONFIG.for_stage(wildcards.model, int(wildcards.stage)),
-        code=code("gof.training.stage"),
+        code=lambda wildcards: training_code(wildcards.model),
         folder=subpath(output.state, parent=True),
         previous=lambda wildcards, input: optional("--previous", input.previous),
+        conditions=lambda wildcards, input: conditions_options(input),
     shell:
         "exec gof train --config {params.config:q} --model {wildcards.model:q} --seed {wildcards.seed}"
-        " --stage {wildcards.stage} --data {input.data:q} {params.previous:q}"
+        " --stage {wildcards.stage} --data {input.data:q} {params.previous:q} {params.conditions:q}"
         " --processes {resources.gpu} --out {params.folder:q} > {log:q} 2>&1"
