@@ -144,6 +144,15 @@ def load(path: Path, device: str = "cpu") -> Pretrained:
     return Pretrained(generator.to(device).eval().requires_grad_(False), camera, settings, info)
 
 
+def layout_of(model: Pretrained, path: Path) -> Layout:
+    """The blocks of a conditional generator's latent. Raises InputError, naming its file, for one
+    that no coefficients condition."""
+    if model.layout is None:
+        name = model.info["model"]
+        raise InputError(f"{path}: {name} is no conditional generator: train with `conditions`")
+    return model.layout
+
+
 def load_state(module: nn.Module, weights: Path) -> None:
     """Fill a module from a safetensors file. Raises InputError naming the file and the first odd
     key."""

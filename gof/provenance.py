@@ -21,6 +21,7 @@ NEUTRAL = (
     "gof.config",
     "gof.face_sections",
     "gof.job",
+    "gof.metric_sections",
     "gof.mirror",
     "gof.provenance",
     "gof.sections",

@@ -169,6 +169,9 @@ class Conditions(Section):
 
     free_geometry: CountOrZero = Field(8, description="latent entries for shape that is no face")
     free_texture: CountOrZero = Field(8, description="latent entries for colour that is no face")
+    mapping_width: Count = Field(
+        256, description="units a hidden layer of the mapping network, which reads coefficients"
+    )
     guided_from: CountOrZero | None = Field(
         0, description="first stage that samples around the mesh of the coefficients; null: none"
     )
@@ -195,7 +198,7 @@ class Conditions(Section):
         Term(weight=1.0, from_stage=2), description="one field warped to another expression's"
     )
     warping_images: Count = Field(1, description="images of a micro-batch that are warped")
-    geometric_rays: Count = Field(192, description="labelled rays of an image")
+    geometric_rays: Count = Field(96, description="labelled rays of an image")
 
     def upto(self, stage: int) -> Conditions:
         """The same without the terms that only later stages have."""
@@ -332,64 +335,6 @@ class Meshes(Section):
     resolution: Annotated[int, Field(ge=16, le=1024)] = Field(128, description="grid points a side")
     side: Positive = Field(0.24, description="side of the meshed cube, camera radii")
     truncation: Fraction = 0.7
-
-
-class Frechet(Section):
-    """Frechet distance of image features."""
-
-    samples: Annotated[int, Field(ge=2)] = Field(
-        600, description="generated images, and as many real ones"
-    )
-    resolution: Resolution = Field(32, description="size of the images; the last stage's is apt")
-    resize: Count = Field(128, description="size the feature network sees")
-    truncation: Fraction = 1.0
-
-
-class Surface(Section):
-    """Weighted variance, surface agreement, outward shapes (method-gof 3.3)."""
-
-    samples: Count = 64
-    resolution: Resolution = 64
-    coarse: Annotated[int, Field(ge=8)] = Field(36, description="evenly spaced samples on a ray")
-    truncation: Fraction = 0.7
-
-
-class DepthNet(Section):
-    """SIDE and MAD through a depth network trained on a generator's (image, depth) pairs
-    (method-gof 3.5)."""
-
-    pairs: Count = 800
-    steps: Count = 500
-    batch: Count = 32
-    lr: Positive = 2e-3
-    width: Annotated[int, Field(ge=4, multiple_of=4)] = Field(
-        16, description="channels of the first layer"
-    )
-    resolution: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(
-        32, description="size of the images the network learns from and sees"
-    )
-    score_resolution: Resolution = Field(
-        64, description="size of the true depth maps its depth is compared with, enlarged"
-    )
-    truncation: Fraction = 1.0
-
-    @model_validator(mode="after")
-    def _enlarges(self) -> DepthNet:
-        if self.score_resolution % self.resolution:
-            raise ValueError(
-                f"score_resolution ({self.score_resolution}) must be a multiple of"
-                f" resolution ({self.resolution})"
-            )
-        return self
-
-
-class Metrics(Section):
-    """Evaluation; every metric runs once for each evaluation seed."""
-
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
-    frechet: Frechet = Frechet()
-    surface: Surface = Surface()
-    depth: DepthNet = DepthNet()
 
 
 class Tracking(Section):

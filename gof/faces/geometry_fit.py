@@ -36,6 +36,9 @@ class Placement:
     roll: Tensor
     shift: Tensor
 
+    def __getitem__(self, rows: slice | Tensor) -> Placement:
+        return Placement(self.pose[rows], self.roll[rows], self.shift[rows])
+
     def apply(self, points: Tensor) -> Tensor:
         """Heads' own points [n, v, 3] -> world: turned by roll and moved by shift, so that a camera
         at `pose` sees them where they were fitted."""

@@ -57,6 +57,9 @@ class Palette(Protocol):
         """Linear-light colours [batch, v, 3], 0 to 1, for coefficients [batch, size], drawn from
         N(0, 1)."""
 
+    def at(self, vertices: Tensor) -> Palette:
+        """The palette of some of the vertices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pigments:
@@ -78,6 +81,11 @@ class Pigments:
         amounts = (self.spread * albedo).exp()
         absorbed = amounts @ self.absorbance.flatten(1)
         return (self.log_base - absorbed.view(len(albedo), *self.log_base.shape)).exp().clamp(max=1)
+
+    def at(self, vertices: Tensor) -> Pigments:
+        """See `Palette`."""
+        own = self.absorbance[:, vertices].contiguous()
+        return Pigments(self.log_base[vertices], own, self.spread, self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,10 @@ class LinearAlbedo:
         """See `Palette`."""
         code = self.mean + (albedo @ self.basis.flatten(1)).view(len(albedo), *self.mean.shape)
         return to_linear(code / 255)
+
+    def at(self, vertices: Tensor) -> LinearAlbedo:
+        """See `Palette`."""
+        return LinearAlbedo(self.mean[vertices], self.basis[:, vertices].contiguous())
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from gof.faces.picture import to_linear, to_srgb
 from gof.faces.raster import rasterise
 from gof.rng import generator, streams
 
-FACE_SAMPLES, OTHER_SAMPLES = 500, 250  # vertices looked at, spread evenly over the surface
+FACE_SAMPLES, OTHER_SAMPLES = 700, 300  # vertices looked at, spread evenly over the surface
 LAW_DRAWS = 4000  # of the law of light
 LIGHT_SPREAD = 0.05  # added to every standard deviation of light
 NOISE = 0.05  # of a code value (0 to 1); neighbours err alike, so more than one vertex's own error

@@ -71,7 +71,7 @@ def render(
     vertices_b = model.vertices(other.identity, other.expression)
     camera, sizes, triangles = config.camera, config.faces.pool.resolutions, model.triangles
     view = View(drawn.pose, camera.fov_deg, config.heads.background)
-    images = pictures(vertices, triangles, _lit(model, vertices, head), view, sizes)
+    images = pictures(vertices, triangles, lit(model, vertices, head), view, sizes)
     arrays: dict[str, Tensor] = {}
     for size, image in images.items():
         raster = rasterise(vertices, triangles, drawn.pose, size, camera.fov_deg)
@@ -91,7 +91,7 @@ def render(
     return {name: value.numpy() for name, value in arrays.items()}
 
 
-def _lit(model: MorphableModel, vertices: Tensor, head: Coefficients) -> Tensor:
+def lit(model: MorphableModel, vertices: Tensor, head: Coefficients) -> Tensor:
     """Linear light [n, v, 3] that the vertices send back."""
     normals = vertex_normals(vertices, model.triangles)
     return model.colours(head.albedo) * shade(normals, head.light.unflatten(-1, (9, 3)))

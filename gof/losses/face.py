@@ -66,6 +66,15 @@ def reconstruction(read: Tensor, z: Tensor, sizes: list[int]) -> Tensor:
     return torch.stack([part.mean() for part in parts]).mean()
 
 
+def lift(points: Tensor, depth: Tensor, view: tuple[Tensor, float]) -> Tensor:
+    """Points of the image plane [n, k, 2] moved into the world, [n, k, 3], by the depth along rays
+    [n, r, r] under them, bilinear. view: poses [n, 2] and the angle of view in degrees."""
+    poses, fov_deg = view
+    grid = points[:, None] * points.new_tensor([1.0, -1.0])  # rows count downwards
+    under = F.grid_sample(depth[:, None], grid, padding_mode="border", align_corners=False)
+    return plane_rays(points, poses, fov_deg).at(under[:, 0, 0, :, None]).squeeze(2)
+
+
 def landmark_terms(
     read: Tensor, wanted: Tensor, wanted_3d: Tensor, depth: Tensor, view: tuple[Tensor, float]
 ) -> tuple[Tensor, Tensor]:
@@ -73,13 +82,8 @@ def landmark_terms(
     plane [n, 68, 2], and in the world [n, 68, 3], where each is lifted by the rendered depth [n, r,
     r] under it. view: poses [n, 2] and the angle of view in degrees. The contour has no depth term.
     """
-    poses, fov_deg = view
     flat = (read - wanted).abs().mean()
-    inner = read[:, FIRST_INNER:]
-    grid = inner[:, None] * inner.new_tensor([1.0, -1.0])  # rows count downwards
-    under = F.grid_sample(depth[:, None], grid, padding_mode="border", align_corners=False)
-    rays = plane_rays(inner, poses, fov_deg)
-    lifted = rays.at(under[:, 0, 0, :, None]).squeeze(2)
+    lifted = lift(read[:, FIRST_INNER:], depth, view)
     return flat, (lifted - wanted_3d[:, FIRST_INNER:]).abs().mean()
 
 

@@ -12,10 +12,19 @@ import torch
 
 from gof import generator as generators
 from gof.config import Config
-from gof.data.dataset import load_manifest
+from gof.data.dataset import Manifest, load_manifest
+from gof.faces.meshes import Meshes
+from gof.faces.regressor import load_regressor
 from gof.io import InputError, say
 from gof.job import job
 from gof.metrics.bench import Bench, untrained
+from gof.metrics.control_protocols import (
+    ControlBench,
+    measure_disentanglement,
+    measure_landmarks,
+    measure_shape,
+)
+from gof.metrics.portraits import Obedient, RandomPairing, Renders, Source
 from gof.metrics.protocols import measure_depth, measure_frechet, measure_surface
 
 MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
@@ -23,6 +32,22 @@ MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "surface": measure_surface,
     "depth": measure_depth,
 }
+CONTROL: dict[str, Callable[[ControlBench], dict[str, Any]]] = {
+    "disentanglement": measure_disentanglement,
+    "shape": measure_shape,
+    "landmarks": measure_landmarks,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FaceSources:
+    """What metrics of control need: the head model, the statistics of its coefficients, the judge
+    (regressor.yaml), and, for the references, an unconditional generator as the floor."""
+
+    head_model: Path | None = None
+    statistics: Path | None = None
+    judge: Path | None = None
+    floor: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +61,7 @@ class EvaluateJob:
     generator: Path | None = None
     untrained: Path | None = None
     features: Path | None = None
+    faces: FaceSources = FaceSources()
 
     def inputs(self) -> dict[str, Path]:
         """Files the result depends on."""
@@ -44,6 +70,10 @@ class EvaluateJob:
             "generator": self.generator,
             "untrained": self.untrained,
             "features": self.features,
+            "head_model": self.faces.head_model,
+            "statistics": self.faces.statistics,
+            "judge": self.faces.judge,
+            "floor": self.faces.floor,
         }
         return {name: path for name, path in files.items() if path is not None}
 
@@ -51,20 +81,50 @@ class EvaluateJob:
 def run_evaluate(config: Config, wanted: EvaluateJob) -> None:
     """Measure and write the record `wanted.out` with `rows`. Raises InputError for what cannot be
     used."""
-    if wanted.metric not in MEASURES:
-        known = ", ".join(MEASURES)
+    if wanted.metric not in MEASURES | CONTROL:
+        known = ", ".join(MEASURES | CONTROL)
         raise InputError(f"--metric: no metric named {wanted.metric!r}; known: {known}")
     with job(wanted.out, "evaluate", config, wanted.inputs()) as running:
         manifest = load_manifest(wanted.data)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        if wanted.generator is not None:
-            model = generators.load(wanted.generator, device)
-            models = {str(model.info["model"]): model}
+        if wanted.metric in CONTROL:
+            running.numbers = CONTROL[wanted.metric](
+                _control_bench(config, wanted, manifest, device)
+            )
         else:
-            models = {"untrained": untrained(config, manifest, wanted.untrained, device)}
-        references = wanted.generator is None
-        bench = Bench(config.metrics, manifest, models, references, wanted.features, device)
-        running.numbers = MEASURES[wanted.metric](bench)
+            running.numbers = MEASURES[wanted.metric](_bench(config, wanted, manifest, device))
         for one in running.numbers["rows"]:
             value, spread = one["value"], one["spread"]
             say(f"{one['model']}: {one['metric']} {value:.4g} +- {spread:.2g} (n {one['n']})")
+
+
+def _bench(config: Config, wanted: EvaluateJob, manifest: Manifest, device: str) -> Bench:
+    if wanted.generator is not None:
+        model = generators.load(wanted.generator, device)
+        models = {str(model.info["model"]): model}
+    else:
+        models = {"untrained": untrained(config, manifest, wanted.untrained, device)}
+    references = wanted.generator is None
+    return Bench(config.metrics, manifest, models, references, wanted.features, device)
+
+
+def _control_bench(
+    config: Config, wanted: EvaluateJob, manifest: Manifest, device: str
+) -> ControlBench:
+    files = wanted.faces
+    if files.head_model is None or files.statistics is None:
+        raise InputError(f"--head-model, --statistics: needed for the metric {wanted.metric}")
+    pair = (files.head_model, files.statistics)
+    sources: list[Source] = []
+    if wanted.generator is not None:
+        model = generators.load(wanted.generator, device)
+        meshes = Meshes.read(pair, generators.layout_of(model, wanted.generator), manifest)
+        name, psi = str(model.info["model"]), getattr(config.metrics, wanted.metric).truncation
+        sources = [Obedient(name, model), Obedient(f"{name}_truncated", model, psi)]
+    else:
+        meshes = Meshes.read(pair, None, manifest)
+        if files.floor is not None:
+            sources.append(RandomPairing(generators.load(files.floor, device)))
+        sources.append(Renders(meshes))
+    judge = None if files.judge is None else load_regressor(files.judge)
+    return ControlBench(config.metrics, manifest, meshes, tuple(sources), judge)

@@ -38,6 +38,17 @@ class RayProfile:
 
 
 @torch.no_grad()
+def evenly_sampled(
+    field: Field, rays: Rays, settings: RenderSettings, samples: int
+) -> tuple[Tensor, Tensor]:
+    """t and logits [batch, rays, samples] of evenly spaced points over all of [near, far]."""
+    near, far = rays.origins.new_tensor(settings.near), rays.origins.new_tensor(settings.far)
+    middle = rays.origins.new_full((*rays.origins.shape[:2], samples), 0.5)
+    t = stratified(near, far, middle)
+    return t, field.logits(rays.at(t).flatten(1, 2)).reshape(t.shape)
+
+
+@torch.no_grad()
 def profile(
     field: Field, rays: Rays, settings: RenderSettings, samples: int, interval_max: float
 ) -> RayProfile:
@@ -47,10 +58,7 @@ def profile(
     The front clean-up of the released GOF makes samples nearer than surface_t - interval_max / 2
     free; here it is applied to any field. Rays that hit nothing keep all samples.
     """
-    near, far = rays.origins.new_tensor(settings.near), rays.origins.new_tensor(settings.far)
-    middle = rays.origins.new_full((*rays.origins.shape[:2], samples), 0.5)
-    t = stratified(near, far, middle)
-    logits = field.logits(rays.at(t).flatten(1, 2)).reshape(t.shape)
+    t, logits = evenly_sampled(field, rays, settings, samples)
     hit, surface_t = find_surface(field, rays, t, logits, settings)
     alpha = settings.alpha(logits, t)
     front = hit[..., None] & (t < (surface_t - interval_max / 2)[..., None])

@@ -115,7 +115,11 @@ def _task(config: Config, wanted: StageJob, manifest: Manifest, world: World) ->
         resolution = model.stages[wanted.stage].resolution
         face = FaceTask.read(model.conditions, wanted.faces, resolution, wanted.seed)
         face.regressor.to(world.device)
-        field = training.field.model_copy(update={"latent": face.layout.total})
+        changes = {
+            "latent": face.layout.total,
+            "mapping_width": model.conditions.mapping_width,
+        }
+        field = training.field.model_copy(update=changes)
         training = training.model_copy(update={"field": field})
     background = (red, green, blue)
     return Task(model, training, config.camera, background, wanted.seed, world, face)

@@ -149,7 +149,7 @@ class TinyFaces(Tiny):
         conditions = Conditions.model_validate(
             everything
             | {"free_geometry": 1, "free_texture": 1, "geometric_rays": 16}
-            | dict.fromkeys(("geometric", "colour"), {"weight": 1, "from_stage": 0})
+            | {key: {"weight": 1, "from_stage": 0} for key in ("geometric", "colour")}
         )
         warm = STAGES[0].model_copy(update={"objective": "geometric", "lr_generator": 2e-3})
         stages = (warm, *STAGES)

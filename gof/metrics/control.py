@@ -1,0 +1,78 @@
+"""How well a conditional generator obeys: scores from what was asked for and what is seen.
+
+Pure functions of points and readings (method-cgof 5.2, 5.3, with the clean definitions of 8.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+HEAD_RADIUS = 0.1  # camera radii: half the height of a head
+EYES = (36, 45)  # landmarks: outer corners of the eyes
+MOVING = (*range(17, 27), *range(36, 68))  # landmarks of brows, eyes and mouth
+LEAST = 1e-8  # of a spread, where one is divided by
+
+
+def spread(readings: Tensor) -> Tensor:
+    """Standard deviation (population) over variations, a mean over dimensions: [subjects,
+    variations, d] -> [subjects]."""
+    return readings.std(1, correction=0).mean(-1)
+
+
+def disentanglement_score(spreads: Mapping[str, float], factor: str) -> float:
+    """Product over the other factors j of spread(factor) / spread(j): how much more the images of a
+    varied factor differ in that factor than in the others (Deng et al. 2020, as cGOF uses it)."""
+    others = [value for name, value in spreads.items() if name != factor]
+    return math.prod(spreads[factor] / max(value, LEAST) for value in others)
+
+
+def rms_nearest(points: np.ndarray, targets: np.ndarray) -> float:
+    """Root mean square distance of points [n, 3] to the nearest of targets [m, 3]."""
+    distances, _ = cKDTree(targets).query(points)
+    return float(np.sqrt(np.mean(distances**2)))
+
+
+def chamfer(a: Tensor, b: Tensor) -> float:
+    """Mean of the two one-way distances between point sets [n, 3] and [m, 3], in head radii."""
+    ours, theirs = (x.double().cpu().numpy() for x in (a, b))
+    return (rms_nearest(ours, theirs) + rms_nearest(theirs, ours)) / 2 / HEAD_RADIUS
+
+
+def landmark_distance(read: Tensor, wanted: Tensor) -> Tensor:
+    """Mean distance of landmarks [n, 68, 2] in percent of the wanted outer eye corners' distance:
+    [n]."""
+    eyes = (wanted[:, EYES[0]] - wanted[:, EYES[1]]).norm(dim=-1)
+    return 100 * (read - wanted).norm(dim=-1).mean(-1) / eyes
+
+
+def correlation(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of the angle between differences [n, k, d], all k points together: [n]."""
+    return torch.cosine_similarity(a.flatten(1), b.flatten(1))
+
+
+def transfer_error(moved: Tensor, wanted: Tensor) -> float:
+    """How far movements of landmarks [n, k, 2] are from the wanted ones, over how far those go: 0
+    when they are the same, 1 when nothing moves."""
+    return float((moved - wanted).norm(dim=-1).sum() / wanted.norm(dim=-1).sum())
+
+
+def filled(depth: Tensor, mask: Tensor) -> Tensor:
+    """Depth [n, r, r] with that of the nearest pixel of the mask, bool [n, r, r], wherever the mask
+    is off; unchanged where it is off everywhere."""
+    found = []
+    for one, known in zip(depth, mask, strict=True):
+        if not bool(known.any()):
+            found.append(one)
+            continue
+        row, column = distance_transform_edt(
+            ~known.numpy(), return_distances=False, return_indices=True
+        )
+        found.append(one[torch.from_numpy(row).long(), torch.from_numpy(column).long()])
+    return torch.stack(found)

@@ -1,0 +1,165 @@
+"""Whose faces are measured for control: those of a conditional generator; those of an unconditional
+one, which cannot obey (the floor); the meshes themselves (the ceiling).
+
+All are asked in the same way: for latents of the conditional generator's layout, seen from poses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from gof import rng
+from gof.cameras import camera_rays
+from gof.faces.coefficients import LATENT, Layout
+from gof.faces.meshes import Meshes
+from gof.generator import Pretrained
+from gof.metrics.surface import evenly_sampled
+from gof.rendering.render import find_surface
+from gof.samples import ViewRequest, views
+
+BLOCK = 4  # meshes drawn together
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """Who is asked for: latents [n, total], poses [n, 2], in pictures of `resolution` pixels; seed
+    and purpose tell the draws of this sitting from others."""
+
+    latents: Tensor
+    poses: Tensor
+    resolution: int
+    seed: int
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Portraits:
+    """rgb [n, 3, r, r] in [-1, 1]; depth along the rays [n, r, r] where mask, bool [n, r, r], says
+    that there is something."""
+
+    rgb: Tensor
+    depth: Tensor
+    mask: Tensor
+
+
+def draw(layout: Layout, seed: int, purpose: str, numbers: Sequence[int]) -> Tensor:
+    """Latents [n, total] ~ N(0, I), each block from its own stream: a head's coefficients do not
+    depend on how many free entries a generator has."""
+    parts = [
+        rng.streams(seed, f"control, {purpose}, {name}", numbers).normal(layout.sizes[name])
+        for name in LATENT
+    ]
+    return torch.cat(parts, -1)
+
+
+class Source(Protocol):
+    """Answers sittings. `scale` is applied to all latents it is asked for, and to the meshes it is
+    compared with: truncation of mesh and field alike."""
+
+    @property
+    def name(self) -> str:
+        """Row of the tables."""
+
+    @property
+    def scale(self) -> float:
+        """Factor on latents, 1 for none."""
+
+    def portraits(self, sitting: Sitting) -> Portraits:
+        """Pictures and depth."""
+
+    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
+        """Distance of the surface along the rays [n, r, r] and, bool [n, r, r], whether they meet
+        it, found with `coarse` evenly spaced samples where there is a field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obedient:
+    """A conditional generator, its raw field: no mesh guides the samples."""
+
+    name: str
+    model: Pretrained
+    scale: float = 1.0
+
+    def portraits(self, sitting: Sitting) -> Portraits:
+        """See `Source`."""
+        label = f"{self.name}, {sitting.purpose}, evaluation seed {sitting.seed}"
+        seen = views(
+            self.model, ViewRequest(sitting.latents, sitting.poses, sitting.resolution, 1.0, label)
+        )
+        return Portraits(seen.rgb, seen.depth, seen.alpha > 0.5)
+
+    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
+        """See `Source`."""
+        return surfaces(self.model, sitting, coarse)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomPairing:
+    """An unconditional generator: every picture shows another random head, whoever was asked for;
+    only the camera is obeyed."""
+
+    model: Pretrained
+    name: str = "random_pairing"
+    scale: float = 1.0
+
+    def portraits(self, sitting: Sitting) -> Portraits:
+        """See `Source`."""
+        return Obedient(self.name, self.model).portraits(self._anyone(sitting))
+
+    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
+        """See `Source`."""
+        return surfaces(self.model, self._anyone(sitting), coarse)
+
+    def _anyone(self, sitting: Sitting) -> Sitting:
+        own = rng.streams(
+            sitting.seed, f"random pairing, {sitting.purpose}", range(len(sitting.latents))
+        )
+        return replace(sitting, latents=own.normal(self.model.generator.latent))
+
+
+@dataclass(frozen=True, slots=True)
+class Renders:
+    """The meshes that were asked for."""
+
+    meshes: Meshes
+    name: str = "renders"
+    scale: float = 1.0
+
+    def portraits(self, sitting: Sitting) -> Portraits:
+        """See `Source`."""
+        label = f"{self.name}, {sitting.purpose}, evaluation seed {sitting.seed}"
+        pairs = zip(sitting.latents.split(BLOCK), sitting.poses.split(BLOCK), strict=True)
+        rows = []
+        for latents, poses in tqdm(list(pairs), desc=label, disable=None):
+            seen = self.meshes.raster(latents, poses, sitting.resolution)
+            image = self.meshes.pictures(latents, poses, sitting.resolution)
+            rows.append((image, seen.depth, seen.mask))
+        rgb, depth, mask = (torch.cat(column) for column in zip(*rows, strict=True))
+        return Portraits(rgb, depth, mask)
+
+    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
+        """See `Source`; a mesh needs no samples."""
+        seen = self.meshes.raster(sitting.latents, sitting.poses, sitting.resolution)
+        return seen.depth, seen.mask
+
+
+@torch.no_grad()
+def surfaces(model: Pretrained, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
+    """First crossing of fields along the rays of all pixels: t, hit [n, r, r]."""
+    square = (sitting.resolution, sitting.resolution)
+    device = model.generator.mean_style.device
+    rows = []
+    for z, pose in zip(sitting.latents.split(1), sitting.poses.split(1), strict=True):
+        field = model.bind(z.to(device), 1.0)
+        rays = camera_rays(pose.to(device), sitting.resolution, model.camera.fov_deg)
+        t, logits = evenly_sampled(field, rays, model.settings, coarse)
+        hit, surface_t = find_surface(field, rays, t, logits, model.settings)
+        rows.append((surface_t.unflatten(-1, square).cpu(), hit.unflatten(-1, square).cpu()))
+    t, hit = (torch.cat(column) for column in zip(*rows, strict=True))
+    return t, hit
