@@ -12,6 +12,7 @@ pathvars:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
+include: "workflow/rules/faces.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/mesh.smk"
 include: "workflow/rules/evaluate.smk"

@@ -34,7 +34,8 @@ class Fit(Section):
         description="how many times larger it is on the jaw line; detectors slide along it: 2.5",
     )
     roll: Positive = Field(
-        0.005, description="standard deviation of a head's roll, radians; unaligned photographs: 0.3"
+        0.005,
+        description="standard deviation of a head's roll, radians; unaligned photographs: 0.3",
     )
     shift: Positive = Field(
         0.002,

@@ -69,19 +69,21 @@ class Disentanglement(Section):
     resolution: Annotated[int, Field(ge=16, le=1024)] = Field(
         32, description="size of the images the judge reads; the last stage's is apt"
     )
-    truncation: Fraction = Field(0.7, description="factor on the latents of the truncated row")
+    truncation: Fraction = Field(0.7, description="psi of the truncated row")
 
 
 class Shape(Section):
     """Distance of generated faces to the meshes they were asked for, seen from the front
     (method-cgof 5.3)."""
 
-    heads: Annotated[int, Field(ge=2)] = Field(60, description="heads; each also meets the mesh of the next")
+    heads: Annotated[int, Field(ge=2)] = Field(
+        60, description="heads; each also meets the mesh of the next"
+    )
     resolution: Resolution = Field(64, description="pixels that the compared points lie on")
     coarse: Annotated[int, Field(ge=8)] = Field(
         36, description="evenly spaced samples on a ray, before the secant steps"
     )
-    truncation: Fraction = Field(0.7, description="factor on the latents of the truncated row")
+    truncation: Fraction = Field(0.7, description="psi of the truncated row")
 
 
 class LandmarkControl(Section):
@@ -92,7 +94,7 @@ class LandmarkControl(Section):
         40, description="pairs of heads; three images of each are read"
     )
     resolution: Annotated[int, Field(ge=16, le=1024)] = Field(64, description="pixels")
-    truncation: Fraction = Field(0.7, description="factor on the latents of the truncated row")
+    truncation: Fraction = Field(0.7, description="psi of the truncated row")
 
 
 class Metrics(Section):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Options = argparse.Namespace
 Option = tuple[str, dict[str, Any]]  # a flag and the arguments of argparse's add_argument
-METRICS = ("frechet", "surface", "depth")
+METRICS = ("frechet", "surface", "depth", "disentanglement", "shape", "landmarks")
 
 
 def _config(options: Options) -> Config:
@@ -70,6 +70,29 @@ def prepare(options: Options) -> None:
     from gof.data.images import run_prepare
 
     run_prepare(_config(options), options.images, options.out, options.on_bad)
+
+
+def fits(options: Options) -> None:
+    """Fit the 3DMM to every image of a data set, and estimate the statistics of its coefficients.
+
+    gof fits --data manifest.json --landmarks landmarks.json --head-model head_model.npz --out
+    fits/fits.json
+    """
+    from gof.faces.fit_set import FitFiles, run_fits
+
+    files = FitFiles(options.data, options.landmarks, options.head_model)
+    run_fits(_config(options), files, options.out)
+
+
+def fit(options: Options) -> None:
+    """Fit the 3DMM to the face of one photograph: a mesh and a picture of the fit.
+
+    gof fit photograph.jpg --head-model results/heads/model/head_model.npz --out fit/
+    """
+    from gof.faces.photograph import finder, run_fit
+
+    find = finder(options.regressor)
+    run_fit(_config(options), options.image, options.head_model, find, options.out)
 
 
 def train(options: Options) -> None:
@@ -130,7 +153,7 @@ def evaluate(options: Options) -> None:
     gof evaluate --metric surface --data manifest.json --generator generator.yaml --out surface.json
     """
     from gof.io import InputError
-    from gof.metrics.evaluate import EvaluateJob, run_evaluate
+    from gof.metrics.evaluate import EvaluateJob, FaceSources, run_evaluate
 
     if options.reference == (options.generator is not None):
         raise InputError("gof evaluate: give either --generator FILE or --reference")
@@ -141,8 +164,35 @@ def evaluate(options: Options) -> None:
         generator=options.generator,
         untrained=options.untrained,
         features=options.features,
+        faces=FaceSources(options.head_model, options.statistics, options.judge, options.floor),
     )
     run_evaluate(_config(options), wanted)
+
+
+def edit(options: Options) -> None:
+    """Sweep one factor of a conditional generator's head to a sheet or a video.
+
+    gof edit --generator run/stage2/generator.yaml --factor expression --seed 3 --out sheet.png
+    """
+    from gof.edit import Edit, EditFiles, run_edit
+
+    files = EditFiles(options.generator, options.out, options.head_model, options.statistics)
+    frames = options.frames or (7 if options.out.suffix == ".png" else 24)
+    ends = tuple(options.range) if options.range else None
+    wanted = Edit(options.factor, options.component, ends, frames, options.seed, options.truncation)
+    run_edit(_config(options), files, wanted)
+
+
+def show_control(options: Options) -> None:
+    """Draw what a conditional generator's obedience looks like: sweeps, meshes, warping.
+
+    gof show-control --generator generator.yaml --head-model head_model.npz
+    --statistics statistics.npz --out control/control.json
+    """
+    from gof.metrics.control_figures import ShowFiles, run_show_control
+
+    files = ShowFiles(options.generator, options.head_model, options.statistics, options.out)
+    run_show_control(_config(options), files)
 
 
 def tables(options: Options) -> None:
@@ -273,6 +323,26 @@ VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
             _out("manifest.json to write; the images go beside it"),
         ],
     ),
+    "fits": (
+        fits,
+        [
+            CONFIG,
+            MANIFEST,
+            _file("--landmarks", "landmarks.json of `gof landmarks`"),
+            _file("--head-model", "head_model.npz of `gof head-model`"),
+            _out("JSON to write; fits, statistics.npz and a picture appear beside it"),
+        ],
+    ),
+    "fit": (
+        fit,
+        [
+            ("image", {"type": Path, "help": "a photograph of one face"}),
+            CONFIG,
+            _file("--head-model", "head_model.npz of `gof head-model`"),
+            _file("--regressor", "regressor.yaml to find landmarks in a centred face", False),
+            _out("folder to write"),
+        ],
+    ),
     "train": (
         train,
         [
@@ -308,7 +378,54 @@ VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
             ("--reference", {"action": "store_true", "help": "measure known answers instead"}),
             _file("--untrained", "generator.yaml of an untrained generator", required=False),
             _file("--features", "JSON of `gof download --asset features`", required=False),
+            _file("--head-model", "head_model.npz, for metrics of control", required=False),
+            _file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),
+            _file("--judge", "regressor.yaml of the judge, likewise", required=False),
+            _file("--floor", "unconditional generator.yaml, for their references", required=False),
             _out("JSON to write"),
+        ],
+    ),
+    "edit": (
+        edit,
+        [
+            CONFIG,
+            GENERATOR,
+            (
+                "--factor",
+                {
+                    "required": True,
+                    "help": "shape, expression, albedo, light, pose, free_geometry or free_texture",
+                },
+            ),
+            ("--component", {"help": "number or name of what of it changes (default: 0, or yaw)"}),
+            (
+                "--range",
+                {
+                    "type": float,
+                    "nargs": 2,
+                    "metavar": ("LOW", "HIGH"),
+                    "help": "standard deviations (default: -2 2) or radians (default: -0.5 0.5)",
+                },
+            ),
+            ("--seed", {"type": int, "default": 0, "help": "which head (default: 0)"}),
+            ("--frames", {"type": int, "help": "default: 7 on a sheet, 24 in a video"}),
+            (
+                "--truncation",
+                {"type": float, "default": 1.0, "help": "psi, 0 to 1 (default: 1)"},
+            ),
+            _file("--head-model", "head_model.npz: names of components, the mesh too", False),
+            _file("--statistics", "statistics.npz of `gof fits`, likewise", False),
+            _out("picture to write: .png, .gif or .mp4; a record appears beside it"),
+        ],
+    ),
+    "show-control": (
+        show_control,
+        [
+            CONFIG,
+            GENERATOR,
+            _file("--head-model", "head_model.npz of `gof head-model`"),
+            _file("--statistics", "statistics.npz of `gof fits`"),
+            _out("control.json to write; pictures appear beside it"),
         ],
     ),
     "tables": (

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gof.cameras import project
 from gof.data.dataset import Manifest, load_depth, load_split
 from gof.faces.coefficients import BLOCKS, Coefficients
 from gof.faces.fitting import Fits, relative_error
-from gof.cameras import project
 from gof.faces.morphable import MorphableModel
 from gof.faces.raster import Raster, rasterise
 from gof.io import InputError
@@ -55,9 +54,7 @@ def has_truth(manifest: Manifest, split: str) -> bool:
 def load_truth(manifest: Manifest, split: str) -> Truth:
     """The truth of a split, depth at its smallest size."""
     own = {n: torch.from_numpy(a) for n, a in load_split(manifest, split, TRUTH).items()}
-    head = Coefficients(
-        own["identity"], own["expression"], own["albedo"], own["light"].flatten(1)
-    )
+    head = Coefficients(own["identity"], own["expression"], own["albedo"], own["light"].flatten(1))
     depth, _ = load_depth(manifest, split, min(manifest.resolutions))
     return Truth(head, own["pose"], own["landmarks"], depth)
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from gof.data.dataset import Manifest, load_depth, load_images
 from gof.data.head_mesh import vertex_normals
-from gof.faces.detect import Landmarks
 from gof.faces.fit_checks import has_truth, projected
 from gof.faces.fitting import Fits
 from gof.faces.lighting import shade
@@ -32,12 +31,13 @@ DEPTH_COLUMNS = ("true depth", "fitted depth", f"difference, +-{ERROR_SHOWN}")
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The split of a data set whose fits are drawn, and the landmarks they were made from."""
+    """The split of a data set whose fits are drawn, and the landmarks [n, 68, 2] they were made
+    from."""
 
     manifest: Manifest
     split: str
     fits: Fits
-    marks: Landmarks
+    points: Tensor
 
 
 def draw_fit(
@@ -98,7 +98,7 @@ def write_figure(model: MorphableModel, shown: Shown, out: Path) -> None:
     if not len(good):
         return write_png(out, _labelled([], COLUMNS))
     size = max(manifest.resolutions)
-    fits, given = shown.fits[good], shown.marks.points[good]
+    fits, given = shown.fits[good], shown.points[good]
     images = load_images(manifest, shown.split, size)[good].permute(0, 2, 3, 1).float() / 255
     colour, cover, depth = draw_fit(model, fits, fov, size)
     background = torch.tensor(manifest.background)

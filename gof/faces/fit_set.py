@@ -119,7 +119,9 @@ def run_fits(config: Config, files: FitFiles, out: Path) -> None:
         model, marks = MorphableModel.load(files.head_model), load_landmarks(files.landmarks, shown)
         rows, numbers = _measured(model, manifest, fits[shown], shown)
         running.numbers |= {"rows": rows, **numbers}
-        write_figure(model, Shown(manifest, shown, fits[shown], marks), out.with_suffix(".png"))
+        write_figure(
+            model, Shown(manifest, shown, fits[shown], marks.points), out.with_suffix(".png")
+        )
         running.artifact(out.with_suffix(".png"))
 
 

@@ -16,8 +16,8 @@ from gof.faces.coefficients import BLOCKS, Coefficients, Statistics
 from gof.faces.geometry_fit import (
     Gaussian,
     Marks,
-    Placement,
     PlaceLaw,
+    Placement,
     ShapeFit,
     expression_law,
     fit_shape,
@@ -147,9 +147,7 @@ class Fitter:
         prior = shape_prior(model, law, expression_law(model, settings.expression_spread))
         chosen = sample_vertices(model, settings.region == "head")
         palette = model.palette.at(chosen)
-        return cls(
-            model, settings, camera.fov_deg, sigma, prior, light_law(), chosen, palette
-        )
+        return cls(model, settings, camera.fov_deg, sigma, prior, light_law(), chosen, palette)
 
     def fit(self, images: Tensor, points: Tensor, confidence: Tensor) -> tuple[Fits, Posterior]:
         """Fit images [n, 3, r, r] (code values 0 to 1) with landmarks [n, 68, 2] on the image

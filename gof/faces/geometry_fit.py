@@ -23,6 +23,7 @@ PLACE = 6  # parameters before the coefficients: yaw, pitch, roll, shift
 LAW_DRAWS = 4000  # of the head model's law of expressions
 FIRST_DAMPING, CALMER, FIRMER = 1e-3, 0.2, 8.0
 SETTLED = 1e-6  # relative fall of the objective below which an image is done
+STUCK = 1e6  # damping beyond which no step helps
 REACH = 0.5  # longest shift, camera radii: beyond it a head is next to the camera
 
 
@@ -183,6 +184,7 @@ def _descend(problem: _Problem, iterations: int) -> Tensor:
     count = len(problem.marks.points)
     theta = problem.prior.mean.expand(count, -1).clone()
     damping = torch.full((count,), FIRST_DAMPING, dtype=theta.dtype)
+    going = torch.ones(count, dtype=torch.bool)  # each image ends by itself, whatever its batch
     cost = problem.objective(theta)
     for _ in range(iterations):
         matrix, slope = problem.normal_equations(theta)
@@ -193,12 +195,13 @@ def _descend(problem: _Problem, iterations: int) -> Tensor:
         trial_cost = torch.where(
             trial[:, 3:PLACE].abs().amax(-1) < REACH, problem.objective(trial), torch.inf
         )
-        better = trial_cost < cost
+        better = (trial_cost < cost) & going
         fall = torch.where(better, (cost - trial_cost) / cost, torch.inf)
         theta = torch.where(better[:, None], trial, theta)
         cost = torch.where(better, trial_cost, cost)
         damping = damping * torch.where(better, CALMER, FIRMER)
-        if ((fall < SETTLED) | ~cost.isfinite() | (damping > 1e6)).all():
+        going &= (fall >= SETTLED) & cost.isfinite() & (damping < STUCK)
+        if not going.any():
             break
     return theta
 

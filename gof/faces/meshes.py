@@ -10,13 +10,14 @@ from torch import Tensor
 
 from gof.cameras import project
 from gof.config import Camera
-from gof.data.dataset import Manifest
-from gof.faces.coefficients import BLOCKS, Coefficients, Layout, Statistics
+from gof.faces.coefficients import Coefficients, Layout, Statistics
 from gof.faces.morphable import MorphableModel
 from gof.faces.picture import View, pictures
 from gof.faces.pool import lit, load_pair
 from gof.faces.raster import Raster, rasterise
 from gof.io import InputError
+
+Colour = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +28,24 @@ class Meshes:
     statistics: Statistics
     layout: Layout
     camera: Camera
-    background: tuple[float, float, float]  # 0 to 1
+    background: Colour  # 0 to 1
 
     @classmethod
-    def read(cls, files: tuple[Path, Path], layout: Layout | None, manifest: Manifest) -> Meshes:
+    def read(
+        cls, files: tuple[Path, Path], layout: Layout | None, camera: Camera, background: Colour
+    ) -> Meshes:
         """From the files of the head model and of its coefficients' statistics; without a layout,
         that of the coefficients alone. Raises InputError for files that do not fit."""
         head, statistics = load_pair(*files)
         free = {"free_geometry": 0, "free_texture": 0}
         layout = layout or Layout(statistics.sizes | free)
-        if {name: layout.sizes[name] for name in BLOCKS} != statistics.sizes:
-            raise InputError(
-                f"{files[1]}: coefficients {statistics.sizes}, the generator has"
-                f" {layout.sizes}: it was trained with other statistics"
-            )
-        return cls(head, statistics, layout, manifest.camera, manifest.background)
+        for name, size in statistics.sizes.items():
+            if layout.sizes[name] != size:
+                raise InputError(
+                    f"{files[1]}: {size} coefficients of {name}, the generator has"
+                    f" {layout.sizes[name]}: it was trained with other statistics"
+                )
+        return cls(head, statistics, layout, camera, background)
 
     def coefficients(self, latents: Tensor) -> Coefficients:
         """What latents [n, total] ask for."""

@@ -101,10 +101,10 @@ Found = dict[tuple[str, str], list[float]]  # (source, metric): a value for each
 def _rows(
     found: Found, count: int, protocols: dict[str, str], sources: Sequence[Source]
 ) -> list[Row]:
-    scales = {source.name: source.scale for source in sources}
+    psi = {source.name: source.psi for source in sources}
     rows = []
     for (name, metric), values in found.items():
-        cut = f", latents x {scales[name]:g}" if scales[name] != 1 else ""
+        cut = f", psi {psi[name]:g}" if psi[name] != 1 else ""
         rows.append(row(name, metric, values, count, protocols[metric] + cut))
     return rows
 
@@ -169,7 +169,7 @@ def _factor_spreads(
         latents[:, layout.place(block)] = anew[:, layout.place(block)]
     if factor == "pose":
         poses = bench.poses(seed, "variations of pose", count)
-    sitting = Sitting(source.scale * latents, poses, s.resolution, seed, f"varied {factor}")
+    sitting = Sitting(latents, poses, s.resolution, seed, f"varied {factor}")
     read = bench.read(source.portraits(sitting).rgb)
     shape = (s.subjects, s.variations, -1)
     return {
@@ -207,9 +207,9 @@ def measure_shape(bench: ControlBench) -> dict[str, Any]:
 def _shape_of(bench: ControlBench, source: Source, seed: int) -> tuple[dict[str, float], int]:
     """Means over heads, and how many comparisons there was no surface or face for."""
     s, meshes = bench.metrics.shape, bench.meshes
-    latents = source.scale * draw(meshes.layout, seed, "shapes", range(s.heads))
+    latents = draw(meshes.layout, seed, "shapes", range(s.heads))
     poses = torch.zeros(s.heads, 2)
-    seen = meshes.raster(latents, poses, s.resolution)
+    seen = meshes.raster(source.psi * latents, poses, s.resolution)
     asked, face = seen.depth, erode(meshes.face(seen))
     sitting = Sitting(latents, poses, s.resolution, seed, "shapes")
     t, hit = source.surfaces(sitting, s.coarse)
@@ -261,8 +261,8 @@ def measure_landmarks(bench: ControlBench) -> dict[str, Any]:
 
 def _landmarks_of(bench: ControlBench, source: Source, seed: int) -> dict[str, float]:
     s, meshes = bench.metrics.landmarks, bench.meshes
-    first = source.scale * draw(meshes.layout, seed, "first heads", range(s.pairs))
-    second = source.scale * draw(meshes.layout, seed, "second heads", range(s.pairs))
+    first = draw(meshes.layout, seed, "first heads", range(s.pairs))
+    second = draw(meshes.layout, seed, "second heads", range(s.pairs))
     moved = second.clone()
     place = meshes.layout.place("expression")
     moved[:, place] = first[:, place]
@@ -271,7 +271,7 @@ def _landmarks_of(bench: ControlBench, source: Source, seed: int) -> dict[str, f
     sitting = Sitting(latents, poses, s.resolution, seed, "landmarks")
     seen = source.portraits(sitting)
     read = bench.read(seen.rgb).landmarks
-    wanted, wanted_3d = meshes.landmarks(latents, poses)
+    wanted, wanted_3d = meshes.landmarks(source.psi * latents, poses)
     world = _lifted(read, seen, poses, bench.manifest.camera.fov_deg)
     a, b, _ = world.chunk(3)
     mesh_a, mesh_b, _ = wanted_3d[:, FIRST_INNER:].chunk(3)

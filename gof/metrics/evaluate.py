@@ -118,11 +118,12 @@ def _control_bench(
     sources: list[Source] = []
     if wanted.generator is not None:
         model = generators.load(wanted.generator, device)
-        meshes = Meshes.read(pair, generators.layout_of(model, wanted.generator), manifest)
+        layout = generators.layout_of(model, wanted.generator)
+        meshes = Meshes.read(pair, layout, manifest.camera, manifest.background)
         name, psi = str(model.info["model"]), getattr(config.metrics, wanted.metric).truncation
         sources = [Obedient(name, model), Obedient(f"{name}_truncated", model, psi)]
     else:
-        meshes = Meshes.read(pair, None, manifest)
+        meshes = Meshes.read(pair, None, manifest.camera, manifest.background)
         if files.floor is not None:
             sources.append(RandomPairing(generators.load(files.floor, device)))
         sources.append(Renders(meshes))

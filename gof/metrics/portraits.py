@@ -59,16 +59,17 @@ def draw(layout: Layout, seed: int, purpose: str, numbers: Sequence[int]) -> Ten
 
 
 class Source(Protocol):
-    """Answers sittings. `scale` is applied to all latents it is asked for, and to the meshes it is
-    compared with: truncation of mesh and field alike."""
+    """Answers sittings. `psi` truncates mesh and field alike: it pulls coefficients toward their
+    mean, for the meshes a source is compared with, and styles toward theirs. (Latents times psi are
+    no condition a field has seen: in so many dimensions the short ones never occur.)"""
 
     @property
     def name(self) -> str:
         """Row of the tables."""
 
     @property
-    def scale(self) -> float:
-        """Factor on latents, 1 for none."""
+    def psi(self) -> float:
+        """Truncation, 1 for none."""
 
     def portraits(self, sitting: Sitting) -> Portraits:
         """Pictures and depth."""
@@ -84,19 +85,18 @@ class Obedient:
 
     name: str
     model: Pretrained
-    scale: float = 1.0
+    psi: float = 1.0
 
     def portraits(self, sitting: Sitting) -> Portraits:
         """See `Source`."""
         label = f"{self.name}, {sitting.purpose}, evaluation seed {sitting.seed}"
-        seen = views(
-            self.model, ViewRequest(sitting.latents, sitting.poses, sitting.resolution, 1.0, label)
-        )
+        request = ViewRequest(sitting.latents, sitting.poses, sitting.resolution, self.psi, label)
+        seen = views(self.model, request)
         return Portraits(seen.rgb, seen.depth, seen.alpha > 0.5)
 
     def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
         """See `Source`."""
-        return surfaces(self.model, sitting, coarse)
+        return surfaces(self.model, sitting, coarse, self.psi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class RandomPairing:
 
     model: Pretrained
     name: str = "random_pairing"
-    scale: float = 1.0
+    psi: float = 1.0
 
     def portraits(self, sitting: Sitting) -> Portraits:
         """See `Source`."""
@@ -114,7 +114,7 @@ class RandomPairing:
 
     def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
         """See `Source`."""
-        return surfaces(self.model, self._anyone(sitting), coarse)
+        return surfaces(self.model, self._anyone(sitting), coarse, self.psi)
 
     def _anyone(self, sitting: Sitting) -> Sitting:
         own = rng.streams(
@@ -129,7 +129,7 @@ class Renders:
 
     meshes: Meshes
     name: str = "renders"
-    scale: float = 1.0
+    psi: float = 1.0
 
     def portraits(self, sitting: Sitting) -> Portraits:
         """See `Source`."""
@@ -150,13 +150,13 @@ class Renders:
 
 
 @torch.no_grad()
-def surfaces(model: Pretrained, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
+def surfaces(model: Pretrained, sitting: Sitting, coarse: int, psi: float) -> tuple[Tensor, Tensor]:
     """First crossing of fields along the rays of all pixels: t, hit [n, r, r]."""
     square = (sitting.resolution, sitting.resolution)
     device = model.generator.mean_style.device
     rows = []
     for z, pose in zip(sitting.latents.split(1), sitting.poses.split(1), strict=True):
-        field = model.bind(z.to(device), 1.0)
+        field = model.bind(z.to(device), psi)
         rays = camera_rays(pose.to(device), sitting.resolution, model.camera.fov_deg)
         t, logits = evenly_sampled(field, rays, model.settings, coarse)
         hit, surface_t = find_surface(field, rays, t, logits, model.settings)

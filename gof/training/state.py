@@ -17,6 +17,8 @@ from gof.discriminator import Discriminator
 from gof.generator import Generator
 from gof.io import InputError
 
+WARM_BETAS = (0.5, 0.999)  # Adam's, while there is no adversary
+
 
 @dataclass
 class TrainState:
@@ -61,11 +63,14 @@ class TrainState:
 
     def set_learning_rates(self, stage: Stage, training: Training, factor: float = 1.0) -> None:
         """Learning rates of a stage, times factor; the mapping network's is scaled (a group of its
-        own, see `_groups`), except in a warm start, whose labels cannot collapse it."""
+        own, see `_groups`). A warm start is no game: its mapping network learns at the full rate,
+        its moments have a memory."""
         field_group, mapping_group = self.optimizer_g.param_groups
-        scale = training.mapping_lr if stage.objective == "adversarial" else 1.0
+        warm = stage.objective == "geometric"
         field_group["lr"] = stage.lr_generator * factor
-        mapping_group["lr"] = stage.lr_generator * factor * scale
+        mapping_group["lr"] = field_group["lr"] * (1.0 if warm else training.mapping_lr)
+        for group in self.optimizer_g.param_groups:
+            group["betas"] = WARM_BETAS if warm else training.betas
         self.optimizer_d.param_groups[0]["lr"] = stage.lr_discriminator * factor
 
     def update_ema(self, decay: float) -> None:

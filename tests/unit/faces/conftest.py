@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from gof.config import Config
 from gof.data.assets import HEAD
 from gof.data.download import default_cache
 from gof.data.head_asset import HeadAsset
+from gof.faces.heads import run_dataset
 from gof.io import write_npz
 
 ROWS, COLUMNS = 16, 24
@@ -68,3 +70,36 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def lively(tmp_path):
+    """The toy with landmarks all over its front and components that move vertices any way."""
+    arrays = toy_arrays()
+    rng = np.random.default_rng(1)
+    front = np.flatnonzero((arrays["mean"][:, 2] > 0.02) & (abs(arrays["mean"][:, 1]) < 0.07))
+    arrays["landmarks"] = front[np.linspace(0, len(front) - 1, 68).astype(int)]
+    count = len(arrays["mean"])
+    low = np.concatenate([np.ones((count, 1)), arrays["mean"] / 0.08], 1)  # smooth over the sphere
+    for name, size in (("identity", 0.004), ("expression", 0.008)):
+        mixed = rng.normal(0, size, (len(arrays[name]), 3, 4))
+        arrays[name] = np.einsum("kij,vj->kvi", mixed, low).astype(np.float32)
+    arrays["log_base"] = np.log(0.5 + 0.2 * low[:, 1:]).astype(np.float32)
+    arrays["absorbance"] = np.stack(
+        [np.full((count, 3), 0.3) * (1, 0.5, 0.2), 0.3 * (low[:, 1:2] > 0) * (0.1, 1, 1)]
+    ).astype(np.float32)
+    path = tmp_path / "lively.npz"
+    write_npz(path, arrays)
+    return path
+
+
+@pytest.fixture
+def tiny_heads(tmp_path, lively):
+    """The manifest of a small data set rendered from `lively`: 12 training and 4 test heads."""
+    counts = {"train": 12, "validation": 1, "test": 4, "shard_size": 8, "resolutions": [16, 32]}
+    config = Config.parse({"heads": counts, "tracking": {"enabled": False}})
+    path = tmp_path / "data" / "manifest.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.sched_getaffinity", lambda _: {0})  # no worker processes
+        run_dataset(config, lively, path)
+    return path
