@@ -192,6 +192,10 @@ class Config(Section):
         chosen = {"faces": {part}, "camera": True, "heads": {"background"}}
         return self.model_dump_json(include=chosen)
 
+    def for_regressor(self, name: str) -> str:
+        """JSON of what one face regressor depends on: its own section."""
+        return self.model_dump_json(include={"faces": {"regressors": {name}}})
+
     def for_metric(self, metric: str) -> str:
         """JSON of what one metric depends on: its own section and the evaluation seeds."""
         return self.model_dump_json(include={"metrics": {"seeds": True, metric: True}})

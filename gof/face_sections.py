@@ -75,13 +75,24 @@ class Regressor(Section):
     seed: int = 0
 
 
+class Judge(Regressor):
+    """The same with another width and seed, so that no model is graded by its own teacher."""
+
+    width: Count = Field(24, description="channels of the first layer")
+    seed: int = 1
+
+
+class Regressors(Section):
+    """Networks that read faces."""
+
+    teacher: Regressor = Field(Regressor(), description="serves the losses")
+    judge: Judge = Field(Judge(), description="serves the metrics")
+
+
 class Faces(Section):
     """Everything about faces that is not a generator."""
 
     landmarks: Landmarks = Landmarks()
     fit: Fit = Fit()
     pool: Pool = Pool()
-    regressors: dict[str, Regressor] = Field(
-        {"teacher": Regressor(), "judge": Regressor(width=24, seed=1)},
-        description="`teacher` serves the losses, `judge` the metrics",
-    )
+    regressors: Regressors = Regressors()

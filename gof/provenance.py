@@ -32,6 +32,9 @@ NEUTRAL = (
 # Modules that training runs for conditional models alone.
 CONDITIONAL = ("gof.training.conditions", "gof.training.face_terms")
 
+# Modules that only metrics of control run.
+CONTROL = ("gof.metrics.control_bench", "gof.metrics.control_protocols")
+
 
 def versions() -> dict[str, str]:
     """Versions of this package, Python and the libraries that results depend on."""
@@ -134,3 +137,8 @@ def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
 def stage_code(conditional: bool) -> str:
     """Hash of the code that trains a stage of a model."""
     return code_hash("gof.training.stage", without=() if conditional else CONDITIONAL)
+
+
+def metric_code(control: bool) -> str:
+    """Hash of the code that measures a generator, or how well one obeys."""
+    return code_hash("gof.metrics.evaluate", without=() if control else CONTROL)

@@ -95,6 +95,30 @@ def fit(options: Options) -> None:
     run_fit(_config(options), options.image, options.head_model, find, options.out)
 
 
+def pool(options: Options) -> None:
+    """Draw conditions from the statistics of the fits and render them for training.
+
+    gof pool --statistics fits/statistics.npz --head-model head_model.npz --out pool/manifest.json
+    """
+    from gof.faces.pool import run_pool
+
+    run_pool(_config(options), options.statistics, options.head_model, options.out)
+
+
+def regressor(options: Options) -> None:
+    """Train a network that reads coefficients, pose and landmarks off an image.
+
+    gof regressor --name judge --data manifest.json --landmarks landmarks.json --fits fits.json
+    --pool pool/manifest.json --statistics statistics.npz --out regressor.json
+    """
+    from gof.faces.regressor_training import RegressorFiles, run_regressor
+
+    files = RegressorFiles(
+        options.data, options.landmarks, options.fits, options.pool, options.statistics
+    )
+    run_regressor(_config(options), options.name, files, options.out)
+
+
 def train(options: Options) -> None:
     """Train one stage of a model; called again after an interruption, it goes on where it was.
 
@@ -103,7 +127,8 @@ def train(options: Options) -> None:
     if options.processes > 1 and "RANK" not in os.environ:
         _become_torchrun(options.processes)
     from gof.io import InputError
-    from gof.training.stage import FaceFiles, StageJob, run_stage
+    from gof.training.conditions import FaceFiles
+    from gof.training.stage import StageJob, run_stage
 
     files = (options.pool, options.statistics, options.regressor)
     if any(files) and not all(files):
@@ -153,7 +178,8 @@ def evaluate(options: Options) -> None:
     gof evaluate --metric surface --data manifest.json --generator generator.yaml --out surface.json
     """
     from gof.io import InputError
-    from gof.metrics.evaluate import EvaluateJob, FaceSources, run_evaluate
+    from gof.metrics.control_bench import ControlFiles
+    from gof.metrics.evaluate import EvaluateJob, run_evaluate
 
     if options.reference == (options.generator is not None):
         raise InputError("gof evaluate: give either --generator FILE or --reference")
@@ -164,7 +190,7 @@ def evaluate(options: Options) -> None:
         generator=options.generator,
         untrained=options.untrained,
         features=options.features,
-        faces=FaceSources(options.head_model, options.statistics, options.judge, options.floor),
+        control=ControlFiles(options.head_model, options.statistics, options.judge, options.floor),
     )
     run_evaluate(_config(options), wanted)
 
@@ -341,6 +367,28 @@ VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
             _file("--head-model", "head_model.npz of `gof head-model`"),
             _file("--regressor", "regressor.yaml to find landmarks in a centred face", False),
             _out("folder to write"),
+        ],
+    ),
+    "pool": (
+        pool,
+        [
+            CONFIG,
+            _file("--statistics", "statistics.npz of `gof fits`"),
+            _file("--head-model", "head_model.npz of `gof head-model`"),
+            _out("manifest.json to write; the renders go beside it"),
+        ],
+    ),
+    "regressor": (
+        regressor,
+        [
+            CONFIG,
+            _choice("--name", ("teacher", "judge"), "which of `faces.regressors`"),
+            MANIFEST,
+            _file("--landmarks", "landmarks.json of `gof landmarks`"),
+            _file("--fits", "fits.json of `gof fits`"),
+            _file("--pool", "manifest.json of `gof pool`"),
+            _file("--statistics", "statistics.npz of `gof fits`"),
+            _out("JSON to write; regressor.yaml and its weights appear beside it"),
         ],
     ),
     "train": (

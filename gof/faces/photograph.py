@@ -23,10 +23,12 @@ from gof.faces.fit_figure import FITTED, GIVEN, dotted, draw_fit
 from gof.faces.fitting import FAILURES, Fits, Fitter
 from gof.faces.morphable import MorphableModel
 from gof.faces.picture import to_srgb
+from gof.faces.regressor import load_regressor
 from gof.io import InputError, atomic_write, say, write_png
 from gof.job import job
 
 SIZE = 256  # of the crop, pixels
+READ = 64  # pixels at which a regressor reads a picture
 SMALLEST = 64  # side of a photograph, pixels
 LARGEST = 2048  # side at which faces are looked for, pixels
 SIGMA = 0.02  # of a detected landmark, image half-widths
@@ -43,6 +45,30 @@ class Faces:
 
 
 Finder = Callable[[Tensor], Faces]  # of a square picture uint8 [3, s, s]
+
+
+def finder(regressor: Path | None) -> Finder:
+    """What finds landmarks: a trained regressor, which takes the picture for a centred face, as in
+    the images it was trained on; without one the detector, which finds any number of faces. Raises
+    InputError for a file that is no regressor."""
+    if regressor is None:
+        return _detect
+    network = load_regressor(regressor)
+
+    def read_off(picture: Tensor) -> Faces:
+        small = torch.nn.functional.interpolate(picture[None].float(), READ, mode="area")
+        points = network(small / 127.5 - 1).landmarks
+        return Faces(points, torch.ones(points.shape[:2]))
+
+    return read_off
+
+
+def _detect(picture: Tensor) -> Faces:
+    from gof.faces.detect import detect
+
+    found = detect(picture[None])
+    count = int(found.faces[0])
+    return Faces(found.points[:1].expand(count, -1, -1), found.confidence[:1].expand(count, -1))
 
 
 @dataclass(frozen=True, slots=True)

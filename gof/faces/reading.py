@@ -11,8 +11,8 @@ from torch import Tensor, nn
 @dataclass(frozen=True, slots=True)
 class Reading:
     """n faces. z [n, d]: whitened coefficients, blocks in the order of
-    `gof.faces.coefficients.BLOCKS`; pose [n, 2]: yaw and pitch, radians; landmarks [n, 68, 2] on the
-    image plane (x right, y up, the image spans [-1, 1])."""
+    `gof.faces.coefficients.BLOCKS`; pose [n, 2]: yaw and pitch, radians; landmarks [n, 68, 2] on
+    the image plane (x right, y up, the image spans [-1, 1])."""
 
     z: Tensor
     pose: Tensor

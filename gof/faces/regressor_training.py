@@ -225,10 +225,7 @@ def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -
     """Train and measure the regressor `name` of the configuration; beside the record `out` come
     regressor.yaml and its weights. Raises InputError for an unknown name and for files that do not
     fit each other."""
-    if name not in config.faces.regressors:
-        known = ", ".join(config.faces.regressors)
-        raise InputError(f"faces.regressors: no {name!r} (there are: {known})")
-    settings = config.faces.regressors[name]
+    settings: Regressor = getattr(config.faces.regressors, name)
     inputs = {key: getattr(files, key) for key in RegressorFiles.__dataclass_fields__}
     with job(out, "regressor", config, inputs) as running:
         torch.set_num_threads(1)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from gof.cameras import camera_rays, sample_poses
-from gof.config import Metrics
-from gof.data.dataset import Manifest, load_images
-from gof.faces.meshes import Meshes
-from gof.io import InputError, say
+from gof.cameras import camera_rays
+from gof.data.dataset import load_images
+from gof.io import say
 from gof.losses.face import FIRST_INNER, lift
 from gof.metrics.bench import Row, row
 from gof.metrics.control import (
@@ -26,74 +23,10 @@ from gof.metrics.control import (
     spread,
     transfer_error,
 )
+from gof.metrics.control_bench import BLOCKS_OF, ControlBench, Readings
 from gof.metrics.depth import erode
 from gof.metrics.portraits import Portraits, Sitting, Source, draw
-from gof.rng import generator, streams
-
-# A factor, the blocks of the latent that it consists of, and the block the judge reads it in.
-BLOCKS_OF = {
-    "shape": ("identity", "free_geometry"),
-    "expression": ("expression",),
-    "pose": (),
-    "light": ("light",),
-}
-READ_IN = {"shape": "identity", "expression": "expression", "light": "light"}
-READ_AT_ONCE = 64  # images
-
-
-class Judgement(Protocol):
-    """What a judge reads: z [n, d] whitened coefficients, pose [n, 2], landmarks [n, 68, 2]."""
-
-    z: Tensor
-    pose: Tensor
-    landmarks: Tensor
-
-
-class Judge(Protocol):
-    """A regressor that had no part in training."""
-
-    def __call__(self, images: Tensor) -> Judgement:
-        """Reads images [n, 3, r, r] in [-1, 1]."""
-
-
-@dataclass(frozen=True, slots=True)
-class ControlBench:
-    """What measurements of control need; a judge only where images are read."""
-
-    metrics: Metrics
-    manifest: Manifest
-    meshes: Meshes
-    sources: tuple[Source, ...]
-    judge: Judge | None
-
-    def poses(self, seed: int, purpose: str, count: int) -> Tensor:
-        """[count, 2] from the data set's pose prior."""
-        return sample_poses(
-            self.manifest.camera, streams(seed, f"control, {purpose}", range(count))
-        )
-
-    @torch.no_grad()
-    def read(self, images: Tensor) -> Readings:
-        """What the judge sees in images [n, 3, r, r]. Raises InputError without a judge."""
-        if self.judge is None:
-            raise InputError("--judge: needed for this metric: regressor.yaml of the judge")
-        seen = [self.judge(part) for part in images.split(READ_AT_ONCE)]
-        columns = zip(*((one.z, one.pose, one.landmarks) for one in seen), strict=True)
-        return Readings(*(torch.cat(column).cpu() for column in columns))
-
-
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """See `Judgement`."""
-
-    z: Tensor
-    pose: Tensor
-    landmarks: Tensor
-
-    def of(self, factor: str, meshes: Meshes) -> Tensor:
-        """What is read of a factor, [n, d]."""
-        return self.pose if factor == "pose" else meshes.statistics.split(self.z)[READ_IN[factor]]
-
+from gof.rng import generator
 
 Found = dict[tuple[str, str], list[float]]  # (source, metric): a value for each evaluation seed
 
@@ -291,3 +224,10 @@ def _lifted(read: Tensor, seen: Portraits, poses: Tensor, fov_deg: float) -> Ten
     head's nearest pixel."""
     depth = filled(seen.depth, seen.mask)
     return lift(read[:, FIRST_INNER:], depth, (poses, fov_deg))
+
+
+MEASURES_OF_CONTROL: dict[str, Callable[[ControlBench], dict[str, Any]]] = {
+    "disentanglement": measure_disentanglement,
+    "shape": measure_shape,
+    "landmarks": measure_landmarks,
+}

@@ -19,6 +19,12 @@ MODEL = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 3}]}
         ({"models": {"gof": {**MODEL, "sampling": {"surface": 0}}}}, "models.gof"),
         ({"models": {"gof": {**MODEL, "stages": []}}}, "models.gof.stages"),
         ({"metrics": {"seeds": []}}, "metrics.seeds"),
+        ({"models": {"a": {**MODEL, "conditions": {"guided": True}}}}, "models.a.conditions.guided"),
+        ({"models": {"a": {**MODEL, "conditions": {}}}}, "faces.pool.resolutions lacks 8"),
+        (
+            {"models": {"a": {**MODEL, "stages": [{**MODEL["stages"][0], "objective": "warm"}]}}},
+            "models.a.stages.0.objective",
+        ),
     ],
 )
 def test_error_is_one_line_that_names_the_key(values, key):
@@ -59,6 +65,26 @@ def test_a_stage_depends_on_no_later_stage_and_no_other_model():
     changed = Config.parse({"models": {"a": {**MODEL, "stages": longer}}, "seeds": [4]})
     assert config.for_stage("a", 0) == changed.for_stage("a", 0)
     assert config.for_stage("a", 1) != changed.for_stage("a", 1)
+
+
+def test_a_stage_depends_on_no_loss_of_later_stages():
+    def config(weight, steps=5):
+        stages = [{"objective": "geometric", "resolution": 16, "steps": 5}]
+        stages += [{"resolution": 16, "steps": steps}, {"resolution": 32, "steps": 5}]
+        terms = {"warping": {"weight": weight, "from_stage": 2}, "guided_from": 1}
+        cgof = {"integrator": "occupancy", "conditions": terms, "stages": stages}
+        return Config.parse({"models": {"cgof": cgof}})
+
+    one, other = config(1), config(2)
+    for stage in (0, 1):
+        assert one.for_stage("cgof", stage) == other.for_stage("cgof", stage)
+    assert one.for_stage("cgof", 2) != other.for_stage("cgof", 2)
+    read = Config.load(one.for_stage("cgof", 0)).models["cgof"].conditions
+    assert (read.warping.weight, read.guided_from, read.geometric.weight) == (0, None, 1)
+
+
+def test_null_takes_a_model_away():
+    assert set(Config.parse({"models": {"a": MODEL, "b": None}}).models) == {"a"}
 
 
 def test_a_metric_depends_on_its_own_section():

@@ -48,6 +48,21 @@ def test_neutral_modules_do_not_count():
     assert not set(names) & set(provenance.NEUTRAL)
 
 
+def test_modules_left_out_count_no_more_than_what_only_they_import(tree):
+    _, fresh = tree
+    module = fresh()
+    assert module.closure("gof.a", without=("gof.b",)) == ("gof.a",)
+
+
+def test_an_unconditional_training_does_not_depend_on_what_only_conditions_need():
+    plain = set(provenance.closure("gof.training.stage", provenance.CONDITIONAL))
+    conditional = set(provenance.closure("gof.training.stage"))
+    assert {"gof.training.steps", "gof.generator", "gof.rendering.render"} <= plain
+    assert not plain & {"gof.losses.face", "gof.faces.regressor", *provenance.CONDITIONAL}
+    assert {"gof.losses.face", "gof.faces.regressor"} <= conditional
+    assert provenance.stage_code(False) != provenance.stage_code(True)
+
+
 def test_metrics_and_reports_are_no_part_of_the_head_model():
     assert not [
         n for n in provenance.closure("gof.data.dataset") if "report" in n or "metrics" in n

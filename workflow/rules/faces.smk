@@ -26,3 +26,55 @@ rule fits:
     shell:
         "exec gof fits --config {params.config:q} --data {input.data:q} --landmarks {input.landmarks:q}"
         " --head-model {input.model:q} --out {output.record:q} > {log:q} 2>&1"
+
+
+rule pool:
+    input:
+        statistics="<results>/heads/faces/fits/statistics.npz",
+        model="<results>/heads/model/head_model.npz",
+    output:
+        manifest="<results>/heads/faces/pool/manifest.json",
+        record="<results>/heads/faces/pool/pool.json",
+        picture=report(
+            "<results>/heads/faces/pool/sheet.png",
+            caption="../report/pool.rst",
+            category="Faces",
+            labels={"what": "condition pool"},
+        ),
+    log:
+        "<results>/logs/faces/pool.log",
+    conda:
+        "../../envs/gof.yaml"
+    threads: 2
+    params:
+        config=CONFIG.for_faces("pool"),
+        code=code("gof.faces.pool"),
+    shell:
+        "exec gof pool --config {params.config:q} --statistics {input.statistics:q}"
+        " --head-model {input.model:q} --out {output.manifest:q} > {log:q} 2>&1"
+
+
+rule regressor:
+    input:
+        data="<results>/heads/data/manifest.json",
+        landmarks="<results>/heads/faces/landmarks/landmarks.json",
+        fits="<results>/heads/faces/fits/fits.json",
+        pool="<results>/heads/faces/pool/manifest.json",
+        statistics="<results>/heads/faces/fits/statistics.npz",
+    output:
+        record="<results>/heads/faces/regressors/{regressor}/regressor.json",
+        weights="<results>/heads/faces/regressors/{regressor}/regressor.safetensors",
+        regressor="<results>/heads/faces/regressors/{regressor}/regressor.yaml",
+    log:
+        "<results>/logs/faces/regressor-{regressor}.log",
+    wildcard_constraints:
+        regressor="|".join(type(CONFIG.faces.regressors).model_fields),
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=lambda wildcards: CONFIG.for_regressor(wildcards.regressor),
+        code=code("gof.faces.regressor_training"),
+    shell:
+        "exec gof regressor --config {params.config:q} --name {wildcards.regressor:q} --data {input.data:q}"
+        " --landmarks {input.landmarks:q} --fits {input.fits:q} --pool {input.pool:q}"
+        " --statistics {input.statistics:q} --out {output.record:q} > {log:q} 2>&1"

@@ -78,7 +78,10 @@ def lively(tmp_path):
     arrays = toy_arrays()
     rng = np.random.default_rng(1)
     front = np.flatnonzero((arrays["mean"][:, 2] > 0.02) & (abs(arrays["mean"][:, 1]) < 0.07))
-    arrays["landmarks"] = front[np.linspace(0, len(front) - 1, 68).astype(int)]
+    jaw = 12 * COLUMNS + np.linspace(-6, 6, 17).round().astype(int) % COLUMNS  # ear to ear
+    arrays["landmarks"] = np.concatenate(
+        [jaw, front[np.linspace(0, len(front) - 1, 51).astype(int)]]
+    )
     count = len(arrays["mean"])
     low = np.concatenate([np.ones((count, 1)), arrays["mean"] / 0.08], 1)  # smooth over the sphere
     for name, size in (("identity", 0.004), ("expression", 0.008)):

@@ -73,9 +73,7 @@ def test_perfect_fits_have_no_error(model, truth):
 
 def test_mean_heads_are_as_good_as_the_mean_head(model, truth):
     head = truth.coefficients
-    mean = dataclasses.replace(
-        head, identity=head.identity * 0, expression=head.expression * 0
-    )
+    mean = dataclasses.replace(head, identity=head.identity * 0, expression=head.expression * 0)
     rows, _ = against_truth(model, perfect(truth, coefficients=mean), truth, FOV)
     ratio = next(row["value"] for row in rows if row["metric"] == "depth_error_ratio")
     assert ratio == pytest.approx(1)
@@ -83,7 +81,9 @@ def test_mean_heads_are_as_good_as_the_mean_head(model, truth):
 
 def test_a_head_moved_along_the_axis_errs_by_that_much(model, truth):
     fits = perfect(truth)
-    place = dataclasses.replace(fits.placement, shift=torch.tensor([[0.0, 0.0, 0.01]]).expand(5, -1))
+    place = dataclasses.replace(
+        fits.placement, shift=torch.tensor([[0.0, 0.0, 0.01]]).expand(5, -1)
+    )
     errors = depth_errors(model, dataclasses.replace(fits, placement=place), truth, FOV)
     torch.testing.assert_close(errors.fit, torch.full((5,), 0.01), atol=1.5e-3, rtol=0)
 

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from gof.config import Camera, Fit
+from gof.config import Camera, Config, Fit
 from gof.data.dataset import write_shard
 from gof.faces.coefficients import BLOCKS
 from gof.faces.fit_checks import projected
-from gof.faces.fitting import FAILURES, Fitter, Fits, estimate, join, load_fits, relative_error
+from gof.faces.fitting import FAILURES, Fits, Fitter, estimate, join, load_fits, relative_error
 from gof.faces.heads import Heads, render_heads
-from gof.faces.morphable import MorphableModel
 from gof.faces.lighting import random_light
-from gof.config import Config
+from gof.faces.morphable import MorphableModel
 from gof.io import InputError, write_json
 from gof.rng import streams
 

@@ -11,8 +11,8 @@ from gof.faces.geometry_fit import (
     PLACE,
     Gaussian,
     Marks,
-    Placement,
     PlaceLaw,
+    Placement,
     expression_law,
     fit_shape,
     shape_prior,
@@ -101,14 +101,16 @@ def test_exact_landmarks_give_back_heads_and_places(lively):
     goal = model.vertices(identity, expression)[:, model.landmarks]
     # scale and distance cannot be told apart: compare what the camera sees of the placed heads
     seen = project(fit.placement.apply(shapes), fit.placement.pose, FOV)[0]
-    torch.testing.assert_close(seen, project(place.apply(goal), place.pose, FOV)[0], atol=3e-4, rtol=0)
+    torch.testing.assert_close(
+        seen, project(place.apply(goal), place.pose, FOV)[0], atol=3e-4, rtol=0
+    )
     assert (fit.placement.pose - place.pose).square().mean().sqrt() < 0.1
 
 
 def test_uncertainty_is_honest(lively):
     """Over heads drawn from the prior and noisy landmarks, errors have the covariance that the fit
-    reports: the Mahalanobis distance is chi-squared with as many degrees as coefficients. Places are
-    near the middle, where the problem is nearly linear and the Laplace approximation holds."""
+    reports: the Mahalanobis distance is chi-squared with as many degrees as coefficients. Places
+    are near the middle, where the problem is nearly linear and the Laplace approximation holds."""
     model, sigma, count = MorphableModel.load(lively), 0.03, 300
     law = PlaceLaw(0.03, 0.03, 0.03, 0.003, 0.003)
     identity, expression, _, plane = truth(model, count, 10, law)

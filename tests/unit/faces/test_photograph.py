@@ -65,7 +65,9 @@ def placed(head, angle, folder):
     """The head turned by an angle, off the middle of a larger picture; landmarks on its square."""
     image, points, _ = head
     page = Image.new("RGB", (700, 500), (115, 140, 178))
-    page.paste(image.rotate(math.degrees(angle), Image.BICUBIC, fillcolor=(115, 140, 178)), (400, 30))
+    page.paste(
+        image.rotate(math.degrees(angle), Image.BICUBIC, fillcolor=(115, 140, 178)), (400, 30)
+    )
     path = folder / "photograph.png"
     page.save(path)
     points = turned(points, angle)
@@ -157,7 +159,6 @@ def test_cut_shows_the_picture_at_the_crops_place():
     pixels = np.stack(np.broadcast_arrays(x[None], x[::-1, None], 100), -1).astype(np.uint8)
     crop = Crop(0.4, 0.5, (0.1, -0.2))
     cut = crop.cut(Image.fromarray(pixels))
-    plane = torch.tensor([[0.5 / SIZE * 2 * 200 - 1, 1 - 60.5 / SIZE * 2]])
     plane = torch.tensor([[(200 + 0.5) / SIZE * 2 - 1, 1 - (60 + 0.5) / SIZE * 2]])
     at = crop.to_picture(plane)[0]
     expected = [(at[0] + 1) / 2 * 255, (at[1] + 1) / 2 * 255, 100]

@@ -51,7 +51,9 @@ def pigments(lively):
 def test_jacobian_is_that_of_automatic_differentiation(pigments):
     palette = pigments.at(torch.arange(40))
     _, _, seen = example(palette, 2, 40)
-    phi = torch.cat([0.5 * draws(2, palette.size, seed=2), light_law().mean.float().expand(2, -1)], 1)
+    phi = torch.cat(
+        [0.5 * draws(2, palette.size, seed=2), light_law().mean.float().expand(2, -1)], 1
+    )
     basis = photometric_fit.harmonics(seen.normals) * torch.tensor(photometric_fit.KERNEL)
     _, found = photometric_fit._linearise(seen, palette, phi, basis)
     exact = torch.func.jacrev(lambda p: photometric_fit._linearise(seen, palette, p, basis)[0])(phi)
@@ -73,7 +75,7 @@ def test_light_and_albedo_come_back(kind, pigments):
 
 
 def test_wrong_colours_of_a_fifth_of_the_vertices_do_little(pigments):
-    albedo, light, seen = example(pigments, 4, 408)
+    albedo, _, seen = example(pigments, 4, 408)
     spoilt = seen.colour.clone()
     spoilt[:, ::5] = torch.rand(spoilt[:, ::5].shape, generator=torch.Generator().manual_seed(0))
     clean, dirty = (
@@ -119,9 +121,7 @@ def test_look_reads_the_pixel_under_each_visible_vertex(lively):
     colour, normals, visible = look(images, world, model.triangles, place, FOV)
     plane, _ = project(world, pose, FOV)
     inside = visible[0]
-    torch.testing.assert_close(
-        colour[0, inside, :2], (plane[0, inside] + 1) / 2, atol=2e-3, rtol=0
-    )
+    torch.testing.assert_close(colour[0, inside, :2], (plane[0, inside] + 1) / 2, atol=2e-3, rtol=0)
     # on a sphere, what is seen is what looks at the camera
     towards = (normals[0] @ camera_axes(pose)[2][0]) > 0.35
     assert visible[0][towards].float().mean() > 0.95
