@@ -29,9 +29,10 @@ class Fit(Section):
         description="standard deviation of a landmark, image half-widths; null: 0.002 where the"
         " landmarks are the truth, else 0.02",
     )
-    contour: Positive = Field(
-        1.0,
-        description="how many times larger it is on the jaw line; detectors slide along it: 2.5",
+    contour: Positive | None = Field(
+        None,
+        description="how many times larger it is on the jaw line, along which detectors slide; null:"
+        " 1 where the landmarks are the truth, else 2.5",
     )
     roll: Positive = Field(
         0.005,
@@ -68,17 +69,22 @@ class Pool(Section):
 class Regressor(Section):
     """A CNN from image to coefficients, pose and landmarks."""
 
-    width: Count = Field(32, description="channels of the first layer")
-    steps: Count = 1500
-    batch: Count = 64
-    lr: Positive = 2e-3
+    width: Count = Field(16, description="channels of the first level")
+    steps: Count = 2400
+    batch: Count = 32
+    lr: Positive = Field(4e-3, description="largest learning rate of the cycle")
     seed: int = 0
+    deep3d: str | None = Field(
+        None,
+        description="epoch_20.pth of Deep3DFaceRecon_pytorch, to use its network instead of training"
+        " one; the head model must then be the Basel Face Model",
+    )
 
 
 class Judge(Regressor):
     """The same with another width and seed, so that no model is graded by its own teacher."""
 
-    width: Count = Field(24, description="channels of the first layer")
+    width: Count = Field(20, description="channels of the first level")
     seed: int = 1
 
 

@@ -109,12 +109,19 @@ def regressor(options: Options) -> None:
     """Train a network that reads coefficients, pose and landmarks off an image.
 
     gof regressor --name judge --data manifest.json --landmarks landmarks.json --fits fits.json
-    --pool pool/manifest.json --statistics statistics.npz --out regressor.json
+    --pool pool/manifest.json --statistics statistics.npz --head-model head_model.npz --out
+    regressor.json
     """
-    from gof.faces.regressor_training import RegressorFiles, run_regressor
+    from gof.faces.regressor_data import RegressorFiles
+    from gof.faces.regressor_training import run_regressor
 
     files = RegressorFiles(
-        options.data, options.landmarks, options.fits, options.pool, options.statistics
+        data=options.data,
+        landmarks=options.landmarks,
+        fits=options.fits,
+        pool=options.pool,
+        statistics=options.statistics,
+        head_model=options.head_model,
     )
     run_regressor(_config(options), options.name, files, options.out)
 
@@ -388,6 +395,7 @@ VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
             _file("--fits", "fits.json of `gof fits`"),
             _file("--pool", "manifest.json of `gof pool`"),
             _file("--statistics", "statistics.npz of `gof fits`"),
+            _file("--head-model", "head_model.npz of `gof head-model`"),
             _out("JSON to write; regressor.yaml and its weights appear beside it"),
         ],
     ),

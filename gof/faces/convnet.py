@@ -18,7 +18,7 @@ LANDMARKS = 68
 
 
 def resized(images: Tensor, size: int) -> Tensor:
-    """Images [n, c, r, r] at another size, bilinear, areas averaged where it shrinks."""
+    """Images [n, c, r, r] at another size, bilinear, antialiased where it shrinks."""
     if images.shape[-1] == size:
         return images
     return F.interpolate(images, (size, size), mode="bilinear", antialias=True)
@@ -62,9 +62,9 @@ class ConvRegressor(FaceRegressor):
         self.register_buffer("scale", torch.ones(placed))
 
     @torch.no_grad()
-    def reset(self, seed: int) -> None:
-        """Draw all weights from a seed."""
-        generator = rng.generator(seed, "regressor weights")
+    def reset(self, seed: int, name: str) -> None:
+        """Draw all weights from a seed; those of another name differ."""
+        generator = rng.generator(seed, f"regressor weights/{name}")
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)

@@ -18,7 +18,7 @@ from gof.faces.coefficients import BLOCKS, Statistics
 from gof.faces.detect import load_landmarks
 from gof.faces.fit_checks import against_truth, fit_row, fits_model, has_truth, load_truth
 from gof.faces.fit_figure import Shown, write_figure
-from gof.faces.fitting import FAILURES, Fits, Fitter, estimate, join
+from gof.faces.fitting import FAILURES, Certainty, Fits, Fitter, estimate, join
 from gof.faces.morphable import MorphableModel
 from gof.faces.shards import render_all
 from gof.io import InputError, read_json, read_npz, say
@@ -27,7 +27,6 @@ from gof.job import job
 SPLITS = ("train", "test")
 BLOCK = 32  # images fitted together: their Jacobians stay in the processor cache
 RESOLUTION = 128  # pixels that colours are read from, at most
-SIGMA_TRUTH, SIGMA_FOUND = 0.002, 0.02  # of a landmark, image half-widths
 NAMED = 20  # failures listed one by one
 _NONE = Split(0, ())
 
@@ -49,7 +48,7 @@ class _Task:
     config: Config
     split: str
     number: int
-    sigma: float
+    certainty: Certainty
     path: Path
 
 
@@ -62,7 +61,7 @@ def _fit_shard(task: _Task) -> Shard:
     images = load_images(part, split, _resolution(manifest))
     marks = load_landmarks(task.files.landmarks, split)
     model = MorphableModel.load(task.files.head_model)
-    fitter = Fitter.make(model, task.config.faces.fit, manifest.camera, task.sigma)
+    fitter = Fitter.make(model, task.config.faces.fit, manifest.camera, task.certainty)
     found, posteriors, weights = [], [], []
     for start in range(0, only.count, BLOCK):
         own = slice(before + start, before + min(start + BLOCK, only.count))
@@ -86,12 +85,10 @@ def _resolution(manifest: Manifest) -> int:
     return max(fitting, default=min(manifest.resolutions))
 
 
-def _sigma(config: Config, landmarks: Path) -> float:
-    """Standard deviation of landmarks: as configured, else by where they came from."""
-    if config.faces.fit.sigma is not None:
-        return config.faces.fit.sigma
-    source = read_json(landmarks)["numbers"].get("source")
-    return SIGMA_TRUTH if source == "truth" else SIGMA_FOUND
+def _certainty(config: Config, landmarks: Path) -> Certainty:
+    """How sure landmarks are: as configured, else by where they came from."""
+    exact = read_json(landmarks)["numbers"].get("source") == "truth"
+    return Certainty.of(config.faces.fit, exact)
 
 
 def run_fits(config: Config, files: FitFiles, out: Path) -> None:
@@ -129,7 +126,7 @@ def _fit_all(
     config: Config, files: FitFiles, manifest: Manifest, splits: list[str], folder: Path
 ) -> dict[str, list[Shard]]:
     """Shards of fits by split, one for each shard of images."""
-    sigma = _sigma(config, files.landmarks)
+    certainty = _certainty(config, files.landmarks)
     for name in splits:
         marks, images = len(load_landmarks(files.landmarks, name).found), manifest.split(name).count
         if marks != images:
@@ -138,7 +135,7 @@ def _fit_all(
                 " find the landmarks again"
             )
     tasks = [
-        _Task(files, config, name, number, sigma, folder / f"{name}-{number:03d}.npz")
+        _Task(files, config, name, number, certainty, folder / f"{name}-{number:03d}.npz")
         for name in splits
         for number in range(len(manifest.split(name).shards))
     ]

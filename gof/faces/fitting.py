@@ -128,33 +128,53 @@ class Posterior:
 
 
 @dataclass(frozen=True, slots=True)
+class Certainty:
+    """Standard deviation of a landmark, image half-widths, and how many times larger it is on the
+    contour."""
+
+    sigma: float
+    contour: float
+
+    @classmethod
+    def of(cls, settings: Fit, exact: bool) -> Certainty:
+        """As configured, else what suits projected vertices (`exact`) or found landmarks."""
+        sigma, contour = (0.002, 1.0) if exact else (0.02, 2.5)
+        return cls(settings.sigma or sigma, settings.contour or contour)
+
+    def weight(self, confidence: Tensor) -> Tensor:
+        """One over the standard deviations of landmarks with a confidence [n, 68]."""
+        weight = confidence / self.sigma
+        return torch.cat([weight[:, :CONTOUR] / self.contour, weight[:, CONTOUR:]], 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Fitter:
     """Fits heads of one model to images of one camera; made by `Fitter.make`."""
 
     model: MorphableModel
     settings: Fit
     fov_deg: float
-    sigma: float
+    certainty: Certainty
     prior: Gaussian
     light: Gaussian
     chosen: Tensor
     palette: Palette
 
     @classmethod
-    def make(cls, model: MorphableModel, settings: Fit, camera: Camera, sigma: float) -> Fitter:
-        """sigma: standard deviation of the landmarks, image half-widths."""
+    def make(
+        cls, model: MorphableModel, settings: Fit, camera: Camera, certainty: Certainty
+    ) -> Fitter:
+        """The fitter of a model for images of a camera, whose pose prior it takes over."""
         law = PlaceLaw(camera.yaw, camera.pitch, settings.roll, settings.shift, settings.shift)
         prior = shape_prior(model, law, expression_law(model, settings.expression_spread))
         chosen = sample_vertices(model, settings.region == "head")
         palette = model.palette.at(chosen)
-        return cls(model, settings, camera.fov_deg, sigma, prior, light_law(), chosen, palette)
+        return cls(model, settings, camera.fov_deg, certainty, prior, light_law(), chosen, palette)
 
     def fit(self, images: Tensor, points: Tensor, confidence: Tensor) -> tuple[Fits, Posterior]:
         """Fit images [n, 3, r, r] (code values 0 to 1) with landmarks [n, 68, 2] on the image
         plane and their confidence [n, 68], 0 where there is none."""
-        weight = confidence / self.sigma
-        weight = torch.cat([weight[:, :CONTOUR] / self.settings.contour, weight[:, CONTOUR:]], 1)
-        marks = Marks(points, weight)
+        marks = Marks(points, self.certainty.weight(confidence))
         shape = fit_shape(self.model, marks, self.prior, self.fov_deg, self.settings.iterations)
         usable = shape.finite[:, None]
         identity = torch.where(usable, shape.identity, 0.0)

@@ -20,7 +20,7 @@ from gof.data.images import BadImage, decode
 from gof.faces.coefficients import BLOCKS
 from gof.faces.fit_checks import projected
 from gof.faces.fit_figure import FITTED, GIVEN, dotted, draw_fit
-from gof.faces.fitting import FAILURES, Fits, Fitter
+from gof.faces.fitting import FAILURES, Certainty, Fits, Fitter
 from gof.faces.morphable import MorphableModel
 from gof.faces.picture import to_srgb
 from gof.faces.regressor import load_regressor
@@ -31,7 +31,6 @@ SIZE = 256  # of the crop, pixels
 READ = 64  # pixels at which a regressor reads a picture
 SMALLEST = 64  # side of a photograph, pixels
 LARGEST = 2048  # side at which faces are looked for, pixels
-SIGMA = 0.02  # of a detected landmark, image half-widths
 YAW, PITCH, ROLL, SHIFT = 0.6, 0.3, 0.1, 0.05  # standard deviations of a face's place in its crop
 
 
@@ -188,7 +187,7 @@ def fit_photograph(config: Config, model: MorphableModel, path: Path, find: Find
     wide = config.camera.model_copy(update={"yaw": YAW, "pitch": PITCH})
     place = {"roll": ROLL, "shift": SHIFT, "region": "face"}
     settings = config.faces.fit.model_copy(update=place)
-    fitter = Fitter.make(model, settings, wide, settings.sigma or SIGMA)
+    fitter = Fitter.make(model, settings, wide, Certainty.of(settings, exact=False))
     code = torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255
     fits, _ = fitter.fit(code, marks[None], confidence[None])
     reason = FAILURES[int(fits.failure[0])]

@@ -16,6 +16,7 @@ from gof.io import InputError, atomic_write, sha256
 __all__ = ["FaceRegressor", "Reading", "load_regressor", "save_regressor"]
 
 FORMAT = 1
+NETWORK = "convolutional"
 
 
 def save_regressor(path: Path, network: ConvRegressor, info: dict[str, Any]) -> None:
@@ -27,7 +28,7 @@ def save_regressor(path: Path, network: ConvRegressor, info: dict[str, Any]) -> 
         "format": FORMAT,
         "weights": weights.name,
         "sha256": sha256(weights),
-        "network": "convolutional",
+        "network": NETWORK,
         "coefficients": network.coefficients,
         "width": network.width,
         **info,
@@ -43,6 +44,8 @@ def load_regressor(path: Path) -> FaceRegressor:
         if info["format"] != FORMAT:
             raise InputError(f"{path}: format {info['format']}, this version reads {FORMAT}")
         weights, digest = path.parent / info["weights"], info["sha256"]
+        if info["network"] != NETWORK:
+            raise InputError(f"{path}: network {info['network']!r}, this version knows {NETWORK!r}")
         network = ConvRegressor(info["coefficients"], info["width"])
     except FileNotFoundError:
         raise InputError(f"{path}: no such regressor: train one (gof regressor)") from None

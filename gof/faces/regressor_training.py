@@ -4,7 +4,6 @@ it."""
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +14,30 @@ from tqdm import tqdm
 
 from gof import rng
 from gof.config import Config, Regressor
-from gof.data.dataset import Manifest, load_images, load_manifest, load_split
-from gof.faces.coefficients import Statistics
 from gof.faces.convnet import SIZE, ConvRegressor
-from gof.faces.detect import load_landmarks
-from gof.faces.fitting import load_fits
+from gof.faces.pool import load_pair
 from gof.faces.regressor import FaceRegressor, save_regressor
-from gof.io import InputError, say, sha256
+from gof.faces.regressor_data import (
+    Faces,
+    RegressorFiles,
+    data_faces,
+    pool_faces,
+    shown,
+    to_unit,
+    training_faces,
+    visibility,
+)
+from gof.io import say, sha256
 from gof.job import Job, job
 
 # Sizes at which images are seen in training, by share: generators make small ones.
 SEEN = ((64, 0.4), (48, 0.15), (32, 0.25), (24, 0.1), (16, 0.1))
 MEASURED = (64, 32, 16)  # sizes at which errors are reported, pixels
 NOISE = 0.03  # standard deviation added to images in [-1, 1]: no generator is as clean as a render
-# Weights of the losses beside that of the coefficients; landmarks and pose count in their own
-# standard deviations.
-LANDMARKS, POSE = 4.0, 1.0
+# Weights of the losses. Coefficients count by what they show (`visibility`), else by themselves:
+# half of the whitened dimensions show so little that no image tells them. Landmarks and pose count
+# in their own standard deviations.
+SHOWN, PLAIN, LANDMARKS, POSE = 3.0, 0.1, 4.0, 1.0
 WEIGHT_DECAY = 1e-2
 WARM_UP = 0.05  # share of the steps over which the learning rate grows
 EYES = (36, 45)  # outer corners
@@ -38,79 +45,20 @@ LOGGED = 100  # steps between recorded losses
 BATCH = 100  # images measured together
 
 
-@dataclass(frozen=True, slots=True)
-class RegressorFiles:
-    """What a regressor learns from: manifest of a data set, records of its landmarks and fits,
-    manifest of the pool, statistics of the coefficients."""
-
-    data: Path
-    landmarks: Path
-    fits: Path
-    pool: Path
-    statistics: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Faces:
-    """n labelled images: uint8 [n, 3, SIZE, SIZE], z [n, d], pose [n, 2], landmarks [n, 68, 2]."""
-
-    images: Tensor
-    z: Tensor
-    pose: Tensor
-    landmarks: Tensor
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, rows: Tensor | slice) -> Faces:
-        return Faces(self.images[rows], self.z[rows], self.pose[rows], self.landmarks[rows])
-
-    def placed(self) -> Tensor:
-        """Pose and landmarks side by side, [n, 2 + 136]."""
-        return torch.cat([self.pose, self.landmarks.flatten(1)], -1)
-
-
-def pool_faces(manifest: Manifest, split: str) -> Faces:
-    """Renders of the pool, whose labels are the truth."""
-    stored = load_split(manifest, split, ["z", "pose", "landmarks"])
-    z, pose, marks = (torch.from_numpy(stored[name]) for name in ("z", "pose", "landmarks"))
-    return Faces(load_images(manifest, split, SIZE), z, pose, marks)
-
-
-def data_faces(files: RegressorFiles, split: str) -> Faces:
-    """Images of the data set with their landmarks and fits; those without either are left out.
-    Raises InputError when the files are not of the same images."""
-    manifest = load_manifest(files.data)
-    images = load_images(manifest, split, SIZE)
-    marks, fits = load_landmarks(files.landmarks, split), load_fits(files.fits, split)
-    if not len(images) == len(marks.found) == len(fits.ok):
-        raise InputError(
-            f"{files.fits}: {len(fits.ok)} fits and {len(marks.found)} landmarks for {len(images)}"
-            f" images of split {split!r}: fit again"
-        )
-    kept = fits.ok & marks.found
-    statistics = Statistics.load(files.statistics)
-    z = statistics.whiten(fits.coefficients)
-    return Faces(images[kept], z[kept], fits.pose[kept], marks.points[kept])
-
-
-def to_unit(images: Tensor) -> Tensor:
-    """uint8 -> [-1, 1]."""
-    return images.float() / 127.5 - 1
-
-
 class Trainer:
     """Minibatches, one optimiser; every draw is a function of (seed, step)."""
 
-    def __init__(self, settings: Regressor, sizes: list[int], faces: Faces) -> None:
-        self.settings, self.sizes, self.faces = settings, sizes, faces
-        self.network = ConvRegressor(sum(sizes), settings.width)
-        self.network.reset(settings.seed)
+    def __init__(
+        self, settings: Regressor, name: str, metric: dict[str, Tensor], faces: Faces
+    ) -> None:
+        self.settings, self.name, self.metric, self.faces = settings, name, metric, faces
+        self.network = ConvRegressor(sum(map(len, metric.values())), settings.width)
+        self.network.reset(settings.seed, name)
         placed = faces.placed()
         self.network.centre.copy_(placed.mean(0))
         self.network.scale[:2] = placed[:, :2].std(0).clamp_min(1e-3)
         self.network.scale[2:] = placed[:, 2:].std(0).mean()  # one for all: errors are lengths
-        self.network.to(memory_format=torch.channels_last)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), settings.lr, weight_decay=WEIGHT_DECAY
         )
@@ -120,7 +68,7 @@ class Trainer:
 
     def batch(self, step: int) -> tuple[Tensor, Faces]:
         """Images [b, 3, r, r] in [-1, 1] of a size of SEEN, noisy, and their labels."""
-        own = rng.generator(self.settings.seed, "regressor batch", step)
+        own = rng.generator(self.settings.seed, f"regressor batch/{self.name}", step)
         rows = torch.randint(len(self.faces), (self.settings.batch,), generator=own)
         faces = self.faces[rows]
         share = torch.tensor([share for _, share in SEEN])
@@ -134,13 +82,15 @@ class Trainer:
         images, faces = self.batch(step)
         reading = self.network(images.to(memory_format=torch.channels_last))
         scale = self.network.scale
-        wrong = (reading.z - faces.z).square().split(self.sizes, -1)
+        wrong = shown(reading.z - faces.z, self.metric).values()
         losses = {
-            "coefficients": torch.stack([block.mean() for block in wrong]).mean(),
+            "shown": torch.stack([block.square().sum(-1).mean() for block in wrong]).mean(),
+            "coefficients": (reading.z - faces.z).square().mean(),
             "pose": ((reading.pose - faces.pose) / scale[:2]).square().mean(),
             "landmarks": ((reading.landmarks - faces.landmarks) / scale[-1]).abs().mean(),
         }
-        total = losses["coefficients"] + POSE * losses["pose"] + LANDMARKS * losses["landmarks"]
+        weights = {"shown": SHOWN, "coefficients": PLAIN, "pose": POSE, "landmarks": LANDMARKS}
+        total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         self.optimiser.step()
@@ -182,23 +132,19 @@ def nme_percent(found: Tensor, truth: Tensor) -> Tensor:
     return 100 * (found - truth).norm(dim=-1).mean(-1) / apart
 
 
-def correlations(found: Tensor, truth: Tensor, sizes: dict[str, int]) -> dict[str, float]:
-    """Correlation of read and true coefficients [n, d], a mean over the dimensions of each
-    block."""
-
-    def unit(values: Tensor) -> Tensor:
-        return F.normalize(values - values.mean(0), dim=0, eps=1e-12)
-
-    every = (unit(found) * unit(truth)).sum(0)
-    parts = every.split(list(sizes.values()))
-    return {name: float(part.mean()) for name, part in zip(sizes, parts, strict=True)}
+def correlations(found: Tensor, truth: Tensor, metric: dict[str, Tensor]) -> dict[str, float]:
+    """Correlation of read and true coefficients [n, d] by block, in the metric of `visibility`."""
+    pairs = zip(shown(found, metric).values(), shown(truth, metric).values(), strict=True)
+    centred = [(a - a.mean(0), b - b.mean(0)) for a, b in pairs]
+    values = [(a * b).sum() / (a.norm() * b.norm()).clamp_min(1e-12) for a, b in centred]
+    return {name: float(value) for name, value in zip(metric, values, strict=True)}
 
 
 def measure(
-    network: FaceRegressor, test: Faces, pool: Faces, sizes: dict[str, int]
+    network: FaceRegressor, test: Faces, pool: Faces, metric: dict[str, Tensor]
 ) -> dict[str, Any]:
     """Errors on the data set's test images at several sizes, and on renders of the pool what only
-    they have the truth of."""
+    they have the truth of. Pose errors are mean angles in radians."""
     error = {}
     for size in MEASURED:
         _, pose, marks = read_all(network, test.images, size)
@@ -211,40 +157,28 @@ def measure(
         "test": error,
         "pool": {
             "landmark_nme_percent": float(nme_percent(marks, pool.landmarks).mean()),
-            "correlation": correlations(z, pool.z, sizes),
+            "correlation": correlations(z, pool.z, metric),
         },
     }
 
 
-def model_name(name: str) -> str:
-    """The name in tables: the judge is the one that metrics report."""
-    return "regressor" if name == "judge" else f"regressor_{name}"
-
-
 def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -> None:
-    """Train and measure the regressor `name` of the configuration; beside the record `out` come
-    regressor.yaml and its weights. Raises InputError for an unknown name and for files that do not
-    fit each other."""
+    """Train and measure the regressor `name` (teacher or judge) of the configuration; beside the
+    record `out` come regressor.yaml and its weights. Raises InputError for files that do not fit
+    each other."""
     settings: Regressor = getattr(config.faces.regressors, name)
     inputs = {key: getattr(files, key) for key in RegressorFiles.__dataclass_fields__}
     with job(out, "regressor", config, inputs) as running:
         torch.set_num_threads(1)
-        pool = load_manifest(files.pool)
-        sizes = Statistics.load(files.statistics).sizes
-        rendered, own = pool_faces(pool, "train"), data_faces(files, "train")
-        if rendered.z.shape[1] != sum(sizes.values()):
-            raise InputError(f"{files.pool}: rendered from other statistics: make the pool again")
-        pairs = [
-            torch.cat([getattr(part, key) for part in (rendered, own)])
-            for key in Faces.__dataclass_fields__
-        ]
-        trainer = Trainer(settings, list(sizes.values()), Faces(*pairs))
+        model, statistics = load_pair(files.head_model, files.statistics)
+        metric = visibility(model, statistics)
+        trainer = Trainer(settings, name, metric, training_faces(files))
         train(trainer, running)
         network = trainer.network.eval().requires_grad_(False)
-        test, drawn = data_faces(files, "test"), pool_faces(pool, "test")
-        numbers = measure(network, test, drawn, sizes)
+        test, drawn = data_faces(files, "test"), pool_faces(files, "test")
+        numbers = measure(network, test, drawn, metric)
         row = {
-            "model": model_name(name),
+            "model": "regressor" if name == "judge" else f"regressor_{name}",
             "metric": "landmark_nme_percent",
             "value": numbers["test"][f"{SIZE} px"]["landmark_nme_percent"],
             "spread": 0.0,

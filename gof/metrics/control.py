@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -76,3 +77,9 @@ def filled(depth: Tensor, mask: Tensor) -> Tensor:
         )
         found.append(one[torch.from_numpy(row).long(), torch.from_numpy(column).long()])
     return torch.stack(found)
+
+
+def median(maps: Tensor) -> Tensor:
+    """Each pixel of [n, r, r] becomes the median of its 3 x 3 neighbours; edges repeat."""
+    padded = F.pad(maps[:, None], (1, 1, 1, 1), mode="replicate")
+    return F.unfold(padded, 3).median(1).values.view_as(maps)

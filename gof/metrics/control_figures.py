@@ -84,12 +84,12 @@ def sweeps(model: Pretrained, meshes: Meshes, resolution: int) -> np.ndarray:
     strips = []
     for factor, component in SWEEPS:
         latents, poses = swept(model, Edit(factor, component, None, STEPS, 0), meshes)
-        name = f"{factor} {component}"
+        name = f"{component} ±0.5 rad" if factor == "pose" else f"{factor} {component}"
         request = ViewRequest(latents, poses, resolution, 1.0, f"sweep of {name}")
         mesh = meshes.pictures(latents, poses, resolution)
         strips += [Strip(name, mesh), Strip("generated", views(model, request).rgb)]
     values = torch.linspace(-2, 2, STEPS).tolist()
-    return page([f"{value:+.1f}" for value in values], strips)
+    return page([f"{value:+.1f}" if round(value, 1) else "0" for value in values], strips)
 
 
 def surface_points(vertices: Tensor, triangles: Tensor) -> Tensor:
@@ -109,12 +109,12 @@ def heat(distance: Tensor) -> Tensor:
     return torch.lerp(stops[low], stops[low + 1], (at - low)[:, None])
 
 
-def _clay(mesh: tuple[Tensor, Tensor], colours: Tensor, poses: Tensor, size: int) -> Tensor:
-    """A mesh (vertices [v, 3], triangles) with vertex colours [v, 3] from poses [n, 2]: [n, 3,
+def _clay(mesh: tuple[Tensor, Tensor], colours: Tensor, view: View, size: int) -> Tensor:
+    """A mesh (vertices [v, 3], triangles) with vertex colours [v, 3] seen from n poses: [n, 3,
     size, size] in [-1, 1]."""
-    vertices = mesh[0][None].expand(len(poses), -1, -1)
-    light = shade(vertex_normals(vertices, mesh[1]), studio_light(len(poses)))
-    image = picture(vertices, mesh[1], colours * light, View(poses, 12.0, WHITE), 2 * size)
+    vertices = mesh[0][None].expand(len(view.poses), -1, -1)
+    light = shade(vertex_normals(vertices, mesh[1]), studio_light(len(view.poses)))
+    image = picture(vertices, mesh[1], colours * light, view, 2 * size)
     return shrink(image, size).permute(0, 3, 1, 2) * 2 - 1
 
 
@@ -123,7 +123,8 @@ def mesh_figure(
 ) -> tuple[np.ndarray, list[float]]:
     """Meshes that are asked for, those extracted from the raw field, and these with their distance
     to the former painted on; and the root mean square of that distance, head radii."""
-    size, poses = 2 * config.samples.resolution, torch.tensor([[0.0, 0.0], [YAW, 0.0]])
+    size = 2 * config.samples.resolution
+    view = View(torch.tensor([[0.0, 0.0], [YAW, 0.0]]), meshes.camera.fov_deg, WHITE)
     grid = Grid(config.meshes.resolution, config.meshes.side)
     latents = draw(meshes.layout, 0, "figures", range(HEADS))
     strips, found = [], []
@@ -137,8 +138,8 @@ def mesh_figure(
         tree = cKDTree(surface_points(*asked).numpy())
         distance = torch.from_numpy(tree.query(surface.vertices)[0]).float() / HEAD_RADIUS
         found.append(float(distance.square().mean().sqrt()))
-        plain = (_clay(m, torch.full_like(m[0], CLAY), poses, size) for m in (asked, made))
-        images = torch.cat([*plain, _clay(made, heat(distance), poses, size)])
+        plain = (_clay(m, torch.full_like(m[0], CLAY), view, size) for m in (asked, made))
+        images = torch.cat([*plain, _clay(made, heat(distance), view, size)])
         strips.append(Strip(f"rms {found[-1]:.3f}", images))
     if not strips:
         raise InputError("no field has a surface in the meshed cube: train longer")
@@ -185,8 +186,8 @@ class ShowFiles:
 
 
 def run_show_control(config: Config, files: ShowFiles) -> None:
-    """Write sweeps.png, meshes.png and warping.png beside the record `files.out`. Raises InputError
-    for a generator that no coefficients condition."""
+    """Write sweeps.png, distances.png and warping.png beside the record `files.out`. Raises
+    InputError for a generator that no coefficients condition."""
     inputs = {
         "generator": files.generator,
         "head_model": files.head_model,
@@ -200,7 +201,7 @@ def run_show_control(config: Config, files: ShowFiles) -> None:
         distances, found = mesh_figure(model, meshes, config)
         drawn = {
             "sweeps": sweeps(model, meshes, resolution),
-            "meshes": distances,
+            "distances": distances,
             "warping": warping_figure(model, meshes, resolution),
         }
         for name, sheet in drawn.items():

@@ -20,6 +20,7 @@ from gof.metrics.control import (
     disentanglement_score,
     filled,
     landmark_distance,
+    median,
     spread,
     transfer_error,
 )
@@ -180,7 +181,7 @@ def measure_landmarks(bench: ControlBench) -> dict[str, Any]:
         for source in bench.sources:
             for metric, value in _landmarks_of(bench, source, seed).items():
                 found.setdefault((source.name, metric), []).append(value)
-    base = f"judge's landmarks, {s.pairs} pairs of heads from one camera each, {s.resolution} px"
+    base = f"judge's landmarks, {s.pairs} pairs of frontal heads, {s.resolution} px"
     lifted = f"{base}; 51 lifted by the image's depth, cosine of differences in the world"
     protocols = {
         "landmark_distance": f"{base}; % of the outer eye corners' distance",
@@ -200,7 +201,7 @@ def _landmarks_of(bench: ControlBench, source: Source, seed: int) -> dict[str, f
     place = meshes.layout.place("expression")
     moved[:, place] = first[:, place]
     latents = torch.cat([first, second, moved])
-    poses = bench.poses(seed, "poses of pairs", s.pairs).repeat(3, 1)
+    poses = torch.zeros(len(latents), 2)
     sitting = Sitting(latents, poses, s.resolution, seed, "landmarks")
     seen = source.portraits(sitting)
     read = bench.read(seen.rgb).landmarks
@@ -220,9 +221,9 @@ def _landmarks_of(bench: ControlBench, source: Source, seed: int) -> dict[str, f
 
 
 def _lifted(read: Tensor, seen: Portraits, poses: Tensor, fov_deg: float) -> Tensor:
-    """Inner landmarks [n, 51, 3] in the world; one read just beside the head gets the depth of the
-    head's nearest pixel."""
-    depth = filled(seen.depth, seen.mask)
+    """Inner landmarks [n, 51, 3] in the world. One read just beside the head gets the depth of the
+    head's nearest pixel; the median over neighbours keeps the lips out of an open mouth."""
+    depth = median(filled(seen.depth, seen.mask))
     return lift(read[:, FIRST_INNER:], depth, (poses, fov_deg))
 
 

@@ -11,10 +11,12 @@ from typing import Any
 from gof.io import InputError, read_json
 
 # results/{dataset}/{model}/seed{n}/{node}.json, or results/{dataset}/{node}.json for what belongs
-# to no training
+# to no training, whose node has two parts unless it is one of faces
 _TRAINING = re.compile(r"([^/]+)/([^/]+)/seed(\d+)/(.+)\.json$")
+_FACES = re.compile(r"([^/]+)/(faces/[^/]+/.+)\.json$")
 _OTHER = re.compile(r"([^/]+)/([^/]+/[^/]+)\.json$")
-NAMES = {"gof": "GOF", "pigan": "pi-GAN"}  # how tables and figures write a model's name
+# how tables and figures write the first word of a model's name
+NAMES = {"gof": "GOF", "pigan": "pi-GAN", "cgof": "cGOF", "fit": "3DMM fit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def _read(path: Path) -> Record:
         if found := _TRAINING.search(where):
             dataset, model, seed, node = found.groups()
         else:
-            dataset, node = _OTHER.search(where).groups()  # type: ignore[union-attr]
+            place = _FACES.search(where) or _OTHER.search(where)
+            dataset, node = place.groups()  # type: ignore[union-attr]
             model = seed = ""
         models = value.get("settings", {}).get("models", {})
         integrator = models.get(model, {}).get("integrator", "")
@@ -59,4 +62,5 @@ def _read(path: Path) -> Record:
 
 def label(model: str) -> str:
     """A model's name as the papers write it."""
-    return NAMES.get(model, model.replace("_", " "))
+    first, *others = model.split("_")
+    return " ".join([NAMES.get(first, first), *others])

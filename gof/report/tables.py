@@ -23,19 +23,20 @@ LONG = ("dataset", "model", "seed", "metric", "value", "spread", "n", "protocol"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A metric as a column of the comparison."""
+    """A metric as a column of a comparison; higher_is_better is None where neither direction is."""
 
     metric: str
     title: str
-    higher_is_better: bool = False
+    higher_is_better: bool | None = False
 
     @property
     def head(self) -> str:
         """Title and the better direction."""
-        return f"{self.title} {'↑' if self.higher_is_better else '↓'}"
+        arrows = {True: " ↑", False: " ↓", None: ""}
+        return f"{self.title}{arrows[self.higher_is_better]}"
 
 
-COLUMNS = (
+QUALITY = (
     Column("fd_efficientnet", "FD (EfficientNet)"),
     Column("fid", "FID"),
     Column("sigma", "Σ ×1e4"),
@@ -45,6 +46,28 @@ COLUMNS = (
     Column("surface_agreement", "surface agreement", higher_is_better=True),
     Column("outward_fraction", "outward", higher_is_better=True),
 )
+CONTROL = (
+    Column("ds_shape", "DS shape", higher_is_better=True),
+    Column("ds_expression", "DS expression", higher_is_better=True),
+    Column("ds_pose", "DS pose", higher_is_better=True),
+    Column("ds_light", "DS light", higher_is_better=True),
+    Column("chamfer", "Chamfer"),
+    Column("chamfer_cross", "Chamfer, other mesh", higher_is_better=None),
+    Column("landmark_distance", "landmarks (%)"),
+    Column("landmark_correlation", "landmark corr.", higher_is_better=True),
+    Column("landmark_correlation_cross", "other pair's", higher_is_better=None),
+    Column("expression_transfer", "expression transfer"),
+)
+FACES = (
+    Column("landmark_nme_percent", "landmark error (%)"),
+    Column("depth_error_ratio", "depth error / mean head's"),
+)
+# file: title and columns of a comparison; those without a measured number are not written
+COMPARISONS: dict[str, tuple[str, tuple[Column, ...]]] = {
+    "comparison": ("Image quality and geometry", QUALITY),
+    "control": ("Control", CONTROL),
+    "faces": ("Fits and regressors", FACES),
+}
 
 
 def long_form(records: Sequence[Record]) -> pd.DataFrame:
@@ -76,7 +99,7 @@ def summary(frame: pd.DataFrame) -> dict[tuple[str, str], tuple[float, float]]:
 
 def _best(values: Mapping[str, float], column: Column) -> set[str]:
     """Models with the best value of a column; all of them where several share it."""
-    if not values:
+    if not values or column.higher_is_better is None:
         return set()
     best = max(values.values()) if column.higher_is_better else min(values.values())
     return {model for model, value in values.items() if value == best}
@@ -90,10 +113,15 @@ def _number(value: float, spread: float) -> str:
     return f"{text} ± {spread:.{places}f}" if spread else text
 
 
-def comparison(frame: pd.DataFrame, note: str) -> Table:
-    """The trained models with their best values marked, the reference rows below."""
+def comparison(frame: pd.DataFrame, name: str, note: str) -> Table | None:
+    """One of COMPARISONS: the trained models with their best values marked, what belongs to no
+    training below; None where nothing of it was measured."""
+    title, possible = COMPARISONS[name]
+    frame = frame[frame["metric"].isin([column.metric for column in possible])]
+    if frame.empty:
+        return None
     numbers = summary(frame)
-    columns = [column for column in COLUMNS if column.metric in set(frame["metric"])]
+    columns = [column for column in possible if column.metric in set(frame["metric"])]
     trained = list(dict.fromkeys(frame.loc[frame["seed"] != "", "model"]))
     references = [model for model in dict.fromkeys(frame["model"]) if model not in trained]
     best = {
@@ -112,21 +140,27 @@ def comparison(frame: pd.DataFrame, note: str) -> Table:
             cells.append(Cell(shown, best=model in best[column.metric]))
         return cells
 
-    rows = [*map(row, trained), *([None] if references else []), *map(row, references)]
+    line = [None] if trained and references else []
+    rows = [*map(row, trained), *line, *map(row, references)]
     heads = ["", *(column.head for column in columns)]
-    return Table("Image quality and geometry", heads, rows, _notes(frame, columns, note))
+    return Table(title, heads, rows, _notes(frame, columns, note))
 
 
 def _notes(frame: pd.DataFrame, columns: Sequence[Column], note: str) -> list[str]:
-    seeds = frame.loc[frame["seed"] != "", "seed"].nunique()
-    over = f"{seeds} training seeds" if seeds > 1 else "the evaluation seeds"
     notes = [note] if note else []
-    notes.append(f"Mean ± standard deviation over {over}; bold: best of the trained models.")
     trained = frame.loc[frame["seed"] != ""]
+    if len(trained):
+        seeds = trained["seed"].nunique()
+        over = f"{seeds} training seeds" if seeds > 1 else "the evaluation seeds"
+        notes.append(f"Mean ± standard deviation over {over}; bold: best of the trained models.")
     for column in columns:
-        protocols = trained.loc[trained["metric"] == column.metric, "protocol"]
-        notes.append(f"{column.title}: {'; or '.join(dict.fromkeys(protocols))}.")
-    notes.append("How the rows below the line were measured: metrics.csv.")
+        # what is truncated is measured as the same without, but for psi: in metrics.csv
+        truncated = frame["model"].str.endswith("_truncated")
+        own = frame.loc[(frame["metric"] == column.metric) & ~truncated]
+        measured = own.loc[own["seed"] != ""] if len(trained) else own
+        notes.append(f"{column.title}: {'; or '.join(dict.fromkeys(measured['protocol']))}.")
+    if len(trained) < len(frame) and len(trained):
+        notes.append("How the rows below the line were measured: metrics.csv.")
     return notes
 
 
@@ -183,23 +217,31 @@ def published(path: Path) -> tuple[Table, pd.DataFrame]:
 
 
 def run_tables(config: Config, paths: Sequence[Path], published_file: Path, out: Path) -> None:
-    """Write metrics.csv, and comparison, cost and published as .md, .tex and .csv, into the folder
-    `out`."""
+    """Write metrics.csv, and every comparison, cost and published as .md, .tex and .csv, into the
+    folder `out`."""
     inputs = {str(path): path for path in [*paths, published_file]}
     with job(out / "tables.json", "tables", config, inputs) as running:
         records = read_records(paths)
         frame = long_form(records)
         atomic_write(out / "metrics.csv", _csv(frame))
-        cost_table, cost_frame = cost(records, config.note)
-        published_table, published_frame = published(published_file)
-        pivot = frame.pivot(index=["model", "seed"], columns="metric", values=["value", "spread"])
-        pivot.columns = pd.Index([f"{name[1]}_{name[0]}" for name in pivot.columns.to_list()])
-        _write(out / "comparison", comparison(frame, config.note), pivot.reset_index())
-        _write(out / "cost", cost_table, cost_frame)
-        _write(out / "published", published_table, published_frame)
+        written = ["metrics.csv"]
+        for name, (_, columns) in COMPARISONS.items():
+            if (table := comparison(frame, name, config.note)) is not None:
+                _write(out / name, table, _wide(frame, columns))
+                written.append(f"{name}.md")
+        _write(out / "cost", *cost(records, config.note))
+        _write(out / "published", *published(published_file))
         running.numbers = {"metrics": len(frame)}
-        for name in ("metrics.csv", "comparison.md", "cost.md"):
+        for name in (*written, "cost.md"):
             running.artifact(out / name)
+
+
+def _wide(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """A row for each model and seed, value and spread of each metric side by side."""
+    frame = frame[frame["metric"].isin([column.metric for column in columns])]
+    pivot = frame.pivot(index=["model", "seed"], columns="metric", values=["value", "spread"])
+    pivot.columns = pd.Index([f"{name[1]}_{name[0]}" for name in pivot.columns.to_list()])
+    return pivot.reset_index()
 
 
 def _csv(frame: pd.DataFrame) -> str:

@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 from gof.config import Config, ConfigError
 from gof.io import append_json
 from gof.job import FOLLOWED
-from gof.provenance import code_hash, stage_code
+from gof.provenance import code_hash, metric_code, stage_code
 from gof.tracking import dismiss, follower
 
 try:
@@ -21,7 +21,9 @@ except ConfigError as error:
 
 RESULTS = Path(CONFIG.pathvars.get("results", "results"))
 METRICS = ("frechet", "surface", "depth")
+CONTROL = ("disentanglement", "shape", "landmarks")  # of conditional models
 TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
+CONDITIONAL = [(m, seed) for m, seed in TRAININGS if CONFIG.models[m].conditions]
 
 # Settings that change no result reach the jobs this way, so that no rule reruns for them.
 os.environ.update(GOF_RUNTIME=CONFIG.runtime_only())
@@ -31,7 +33,7 @@ wildcard_constraints:
     model="|".join(CONFIG.models) or "none",
     seed=r"\d+",
     stage=r"\d+",
-    metric="|".join(METRICS),
+    metric="|".join((*METRICS, *CONTROL)),
 
 
 def code(*modules):
@@ -57,9 +59,40 @@ def conditions_of(wildcards):
 
 def conditions_options(input):
     """The options that name what `conditions_of` asks for."""
-    names = ("pool", "statistics", "regressor")
+    return named_options(input, "pool", "statistics", "regressor")
+
+
+def named_options(input, *names):
+    """The options that name those of these inputs that a job has."""
     given = [name for name in names if name in input.keys()]
-    return [word for name in given for word in (f"--{name}", input[name])]
+    return [
+        word for name in given for word in (f"--{name.replace('_', '-')}", input[name])
+    ]
+
+
+def measuring_code(metric):
+    return metric_code(metric in CONTROL) if CONFIG.track_code else "not tracked"
+
+
+def faces_of_metric(wildcards):
+    """What a metric of control is measured with; nothing for others."""
+    if wildcards.metric not in CONTROL:
+        return {}
+    files = {
+        "head_model": "<results>/heads/model/head_model.npz",
+        "statistics": "<results>/heads/faces/fits/statistics.npz",
+    }
+    if wildcards.metric != "shape":
+        files["judge"] = "<results>/heads/faces/regressors/judge/regressor.yaml"
+    return files
+
+
+def faces_of_reference(wildcards):
+    """The same, and the unconditional generator that is the floor of control."""
+    files = faces_of_metric(wildcards)
+    if files and "gof" in CONFIG.models and not CONFIG.models["gof"].conditions:
+        files["floor"] = last_stage("gof", CONFIG.seeds[0], "generator.yaml")
+    return files
 
 
 def stage_folder(model, seed, stage):
@@ -80,6 +113,11 @@ def each_model(file):
     return [f"<results>/heads/{model}/seed{seed}/{file}" for model, seed in TRAININGS]
 
 
+def each_conditional(file):
+    """A file of every training of a conditional model."""
+    return [f"<results>/heads/{model}/seed{seed}/{file}" for model, seed in CONDITIONAL]
+
+
 def each_stage(file):
     """A file of every stage of every training."""
     return [
@@ -87,6 +125,15 @@ def each_stage(file):
         for model, seed in TRAININGS
         for stage in range(len(CONFIG.models[model].stages))
     ]
+
+
+def faces_records():
+    """Records of the steps that conditional models need."""
+    if not CONDITIONAL:
+        return []
+    names = ["landmarks/landmarks", "fits/fits", "pool/pool"]
+    names += [f"regressors/{name}/regressor" for name in CONFIG.faces.regressors]
+    return [f"<results>/heads/faces/{name}.json" for name in names]
 
 
 def previous_state(wildcards):

@@ -3,6 +3,7 @@
 
 rule evaluate:
     input:
+        unpack(faces_of_metric),
         data="<results>/heads/data/manifest.json",
         generator=generator_of,
         features=needs_features,
@@ -14,15 +15,19 @@ rule evaluate:
         "../../envs/gof.yaml"
     params:
         config=lambda wildcards: CONFIG.for_metric(wildcards.metric),
-        code=code("gof.metrics.evaluate"),
+        code=lambda wildcards: measuring_code(wildcards.metric),
         features=lambda wildcards, input: optional("--features", input.features),
+        faces=lambda wildcards, input: named_options(
+            input, "head_model", "statistics", "judge", "floor"
+        ),
     shell:
         "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " --generator {input.generator:q} {params.features:q} --out {output:q} > {log:q} 2>&1"
+        " --generator {input.generator:q} {params.features:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule reference:
     input:
+        unpack(faces_of_reference),
         data="<results>/heads/data/manifest.json",
         features=needs_features,
     output:
@@ -33,8 +38,39 @@ rule reference:
         "../../envs/gof.yaml"
     params:
         config=lambda wildcards: CONFIG.for_reference(wildcards.metric),
-        code=code("gof.metrics.evaluate"),
+        code=lambda wildcards: measuring_code(wildcards.metric),
         features=lambda wildcards, input: optional("--features", input.features),
+        faces=lambda wildcards, input: named_options(
+            input, "head_model", "statistics", "judge", "floor"
+        ),
     shell:
         "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " --reference {params.features:q} --out {output:q} > {log:q} 2>&1"
+        " --reference {params.features:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule show_control:
+    input:
+        generator=generator_of,
+        model="<results>/heads/model/head_model.npz",
+        statistics="<results>/heads/faces/fits/statistics.npz",
+    output:
+        record="<results>/heads/{model}/seed{seed}/control/control.json",
+        pictures=[
+            report(
+                f"<results>/heads/{{model}}/seed{{seed}}/control/{name}.png",
+                caption=f"../report/{name}.rst",
+                category="Control",
+                labels={"model": "{model}", "seed": "{seed}", "what": name},
+            )
+            for name in ("sweeps", "distances", "warping")
+        ],
+    log:
+        "<results>/logs/show_control/heads-{model}-seed{seed}.log",
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.only("samples", "meshes"),
+        code=code("gof.metrics.control_figures"),
+    shell:
+        "exec gof show-control --config {params.config:q} --generator {input.generator:q} --head-model {input.model:q}"
+        " --statistics {input.statistics:q} --out {output.record:q} > {log:q} 2>&1"

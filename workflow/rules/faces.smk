@@ -61,6 +61,7 @@ rule regressor:
         fits="<results>/heads/faces/fits/fits.json",
         pool="<results>/heads/faces/pool/manifest.json",
         statistics="<results>/heads/faces/fits/statistics.npz",
+        model="<results>/heads/model/head_model.npz",
     output:
         record="<results>/heads/faces/regressors/{regressor}/regressor.json",
         weights="<results>/heads/faces/regressors/{regressor}/regressor.safetensors",
@@ -77,4 +78,4 @@ rule regressor:
     shell:
         "exec gof regressor --config {params.config:q} --name {wildcards.regressor:q} --data {input.data:q}"
         " --landmarks {input.landmarks:q} --fits {input.fits:q} --pool {input.pool:q}"
-        " --statistics {input.statistics:q} --out {output.record:q} > {log:q} 2>&1"
+        " --statistics {input.statistics:q} --head-model {input.model:q} --out {output.record:q} > {log:q} 2>&1"

@@ -1,18 +1,29 @@
 """Tables and figures, from the records of jobs alone."""
 
-TABLES = ("comparison", "cost", "published")
+TABLES = (
+    "comparison",
+    "cost",
+    "published",
+    *(("control", "faces") if CONDITIONAL else ()),
+)
 FIGURES = ("losses", "interval", "weights", "shapes")
 
 
 rule tables:
     input:
         metrics=expand(each_model("metrics/{metric}.json"), metric=METRICS),
-        references=expand("<results>/heads/reference/{metric}.json", metric=METRICS),
+        control=expand(each_conditional("metrics/{metric}.json"), metric=CONTROL),
+        references=expand(
+            "<results>/heads/reference/{metric}.json",
+            metric=(*METRICS, *CONTROL) if CONDITIONAL else METRICS,
+        ),
         stages=each_stage("stage.json"),
         others=[
             "<results>/heads/data/data.json",
             each_model("samples/samples.json"),
             each_model("meshes/meshes.json"),
+            each_conditional("control/control.json"),
+            faces_records(),
         ],
         published="workflow/paper/published.yaml",
     output:
@@ -31,7 +42,7 @@ rule tables:
         folder=subpath(output.long, parent=True),
     shell:
         "exec gof tables --config {params.config:q} --published {input.published:q}"
-        " --out {params.folder:q} {input.metrics:q} {input.references:q} {input.stages:q} {input.others:q} > {log:q} 2>&1"
+        " --out {params.folder:q} {input.metrics:q} {input.control:q} {input.references:q} {input.stages:q} {input.others:q} > {log:q} 2>&1"
 
 
 rule figures:

@@ -11,7 +11,7 @@ from gof.data.dataset import load_manifest, load_split
 from gof.faces import fit_set
 from gof.faces.coefficients import Statistics
 from gof.faces.fit_set import FitFiles, run_fits
-from gof.faces.fitting import load_fits
+from gof.faces.fitting import Certainty, load_fits
 from gof.io import InputError, read_json, write_json
 
 CONFIG = Config.parse({"tracking": {"enabled": False}})
@@ -100,7 +100,9 @@ def test_no_landmarks_at_all_is_one_clear_error(files, tmp_path, monkeypatch):
     load = fit_set.load_landmarks
 
     def none(path, split):
-        return dataclasses.replace(load(path, split), found=torch.zeros(12 if split == "train" else 4))
+        return dataclasses.replace(
+            load(path, split), found=torch.zeros(12 if split == "train" else 4)
+        )
 
     monkeypatch.setattr(fit_set, "load_landmarks", none)
     with pytest.raises(InputError, match="no image of split train could be fitted"):
@@ -110,8 +112,7 @@ def test_no_landmarks_at_all_is_one_clear_error(files, tmp_path, monkeypatch):
 
 def test_the_landmarks_source_says_how_sure_they_are(tmp_path):
     record = tmp_path / "landmarks.json"
-    for source, sigma in (("truth", 0.002), ("detector", 0.02), ("regressor", 0.02)):
+    for source in ("truth", "detector", "regressor"):
         write_json(record, {"numbers": {"source": source}})
-        assert fit_set._sigma(CONFIG, record) == sigma
-    own = Config.parse({"faces": {"fit": {"sigma": 0.5}}})
-    assert fit_set._sigma(own, record) == 0.5
+        expected = Certainty.of(CONFIG.faces.fit, exact=source == "truth")
+        assert fit_set._certainty(CONFIG, record) == expected

@@ -10,14 +10,24 @@ from gof.config import Camera, Config, Fit
 from gof.data.dataset import write_shard
 from gof.faces.coefficients import BLOCKS
 from gof.faces.fit_checks import projected
-from gof.faces.fitting import FAILURES, Fits, Fitter, estimate, join, load_fits, relative_error
+from gof.faces.fitting import (
+    FAILURES,
+    Certainty,
+    Fits,
+    Fitter,
+    estimate,
+    join,
+    load_fits,
+    relative_error,
+)
 from gof.faces.heads import Heads, render_heads
 from gof.faces.lighting import random_light
-from gof.faces.morphable import MorphableModel
+from gof.faces.morphable import LinearAlbedo, MorphableModel
 from gof.io import InputError, write_json
 from gof.rng import streams
 
 CAMERA = Camera()
+EXACT = Certainty(0.002, 1.0)
 
 
 def draws(*shape, seed=0):
@@ -31,7 +41,7 @@ def model(lively):
 
 @pytest.fixture
 def fitter(model):
-    return Fitter.make(model, Fit(), CAMERA, 0.002)
+    return Fitter.make(model, Fit(), CAMERA, EXACT)
 
 
 def rendered(model, count):
@@ -91,8 +101,10 @@ def test_contour_may_count_less(model):
     images, landmarks, _ = rendered(model, 1)
     landmarks[:, :17] += 0.05
     one = torch.ones(1, 68)
-    loose = Fitter.make(model, Fit(contour=1000.0), CAMERA, 0.002).fit(images, landmarks, one)[0]
-    tight = Fitter.make(model, Fit(), CAMERA, 0.002).fit(images, landmarks, one)[0]
+    loose = Fitter.make(model, Fit(), CAMERA, Certainty(0.002, 1000.0)).fit(images, landmarks, one)[
+        0
+    ]
+    tight = Fitter.make(model, Fit(), CAMERA, EXACT).fit(images, landmarks, one)[0]
 
     def inner(fits):
         away = projected(model, fits, CAMERA.fov_deg)[:, 17:] - landmarks[:, 17:]
@@ -181,3 +193,25 @@ def test_parts_of_fits_are_fits(model, fitter):
     assert isinstance(some, Fits)
     torch.testing.assert_close(some.pose, fits.pose[[2, 0]])
     torch.testing.assert_close(some.coefficients.light[0], fits.coefficients.light[2])
+
+
+def test_found_landmarks_count_less_than_true_ones_unless_configured():
+    assert Certainty.of(Fit(), exact=True) == Certainty(0.002, 1.0)
+    assert Certainty.of(Fit(), exact=False) == Certainty(0.02, 2.5)
+    own = Fit(sigma=0.1, contour=3.0)
+    assert Certainty.of(own, exact=True) == Certainty.of(own, exact=False) == Certainty(0.1, 3.0)
+
+
+def test_a_model_of_another_kind_is_fitted_alike(model):
+    """Linear albedo in sRGB and expressions without names, as the Basel Face Model has them."""
+    base = 130 + 400 * model.mean
+    palette = LinearAlbedo(base, 15 * draws(3, 1, 1, seed=6) * draws(3, *base.shape, seed=7))
+    names = tuple(f"expression {k}" for k in range(len(model.expression)))
+    other = dataclasses.replace(model, palette=palette, expression_names=names)
+    images, landmarks, heads = rendered(other, 4)
+    fitter = Fitter.make(other, Fit(region="face"), CAMERA, EXACT)
+    fits, _ = fitter.fit(images, landmarks, torch.ones(4, 68))
+    assert fits.ok.all()
+    assert (fits.residual < 1).all()
+    assert fits.coefficients.albedo.shape == heads.albedo.shape
+    assert fits.colour_residual.max() < 0.1

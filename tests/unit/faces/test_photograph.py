@@ -11,6 +11,7 @@ from PIL import Image
 
 from gof.cameras import project
 from gof.config import Config
+from gof.faces import photograph
 from gof.faces.heads import Heads, render_heads
 from gof.faces.lighting import random_light
 from gof.faces.morphable import MorphableModel
@@ -19,15 +20,19 @@ from gof.faces.photograph import (
     Crop,
     Faces,
     crop_around,
+    finder,
     fit_photograph,
     read,
     run_fit,
     square,
 )
+from gof.faces.reading import Reading
 from gof.io import InputError, read_json
 from gof.rng import streams
 
-CONFIG = Config.parse({"tracking": {"enabled": False}, "faces": {"fit": {"sigma": 0.005}}})
+CONFIG = Config.parse(
+    {"tracking": {"enabled": False}, "faces": {"fit": {"sigma": 0.005, "contour": 1.0}}}
+)
 ONE = torch.ones(1, 68)
 
 
@@ -201,3 +206,22 @@ def test_not_an_image_and_too_small_are_said_in_one_line(tmp_path):
         read(tmp_path / "thin.png")
     with pytest.raises(InputError, match=r"none\.png: "):
         read(tmp_path / "none.png")
+
+
+def test_a_regressor_reads_landmarks_off_the_whole_picture(monkeypatch, tmp_path):
+    seen = []
+
+    def network(images):
+        seen.append(images)
+        return Reading(torch.zeros(1, 4), torch.zeros(1, 2), draws(1, 68, 2))
+
+    monkeypatch.setattr(photograph, "load_regressor", lambda _: network)
+    faces = finder(tmp_path / "regressor.yaml")(torch.full((3, 300, 300), 255, dtype=torch.uint8))
+    torch.testing.assert_close(faces.points, draws(1, 68, 2))
+    torch.testing.assert_close(faces.confidence, ONE)
+    torch.testing.assert_close(seen[0], torch.ones(1, 3, 64, 64))
+
+
+def test_a_missing_regressor_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.yaml: no such regressor"):
+        finder(tmp_path / "none.yaml")

@@ -67,3 +67,25 @@ def records(results):
 @pytest.fixture
 def training():
     return make_training
+
+
+CGOF = {"chamfer": (0.01, 0.001), "chamfer_cross": (0.03, 0.0), "ds_pose": (9.0, 1.0)}
+TRUNCATED = {"chamfer": (0.008, 0.001), "chamfer_cross": (0.02, 0.0), "ds_pose": (8.0, 1.0)}
+
+
+@pytest.fixture
+def obeying(results, records):
+    """Records of a conditional model, its references and the face pipeline."""
+    base = results / "heads"
+    rows = metric_rows("cgof", CGOF) + metric_rows("cgof_truncated", TRUNCATED)
+    floor = metric_rows("random_pairing", {"chamfer": (0.09, 0.0), "ds_pose": (1.0, 0.1)})
+    fit = metric_rows("fit", {"landmark_nme_percent": (1.0, 0.0), "depth_error_ratio": (0.5, 0.0)})
+    judge = metric_rows("regressor", {"landmark_nme_percent": (3.0, 0.0)})
+    places = {
+        "cgof/seed0/metrics/shape": rows,
+        "reference/shape": floor,
+        "faces/fits/fits": fit,
+        "faces/regressors/judge/regressor": judge,
+    }
+    more = [write(base / f"{place}.json", "any", {"rows": some}) for place, some in places.items()]
+    return [*records, *more]

@@ -9,7 +9,8 @@ from gof.config import Config
 from gof.io import InputError
 from gof.report.records import read_records
 from gof.report.tables import (
-    COLUMNS,
+    CONTROL,
+    QUALITY,
     _number,
     comparison,
     cost,
@@ -47,7 +48,7 @@ def test_long_form_has_the_promised_columns_and_knows_model_and_seed(records):
 
 
 def test_best_of_the_trained_models_is_marked_also_when_the_baseline_wins(records):
-    table = comparison(long_form(read_records(records)), "")
+    table = comparison(long_form(read_records(records)), "comparison", "")
     gof, pigan, real = (cells(table, name) for name in ("GOF", "pi-GAN", "real"))
     assert pigan["FD (EfficientNet) ↓"].best
     assert not gof["FD (EfficientNet) ↓"].best
@@ -61,10 +62,10 @@ def test_best_of_the_trained_models_is_marked_also_when_the_baseline_wins(record
 def test_higher_is_better_where_it_is(records):
     frame = long_form(read_records(records))
     frame.loc[(frame["model"] == "pigan") & (frame["metric"] == "outward_fraction"), "value"] = 0.5
-    table = comparison(frame, "")
+    table = comparison(frame, "comparison", "")
     assert cells(table, "GOF")["outward ↑"].best
     assert not cells(table, "pi-GAN")["outward ↑"].best
-    assert {c.metric for c in COLUMNS if c.higher_is_better} == {
+    assert {c.metric for c in QUALITY if c.higher_is_better} == {
         "surface_agreement",
         "outward_fraction",
     }
@@ -76,13 +77,56 @@ def test_several_training_seeds_give_their_mean_and_spread(results, records, tra
     value, spread = summary(frame)["gof", "fd_efficientnet"]
     assert value == pytest.approx(31.0)
     assert spread == pytest.approx(2**0.5)
-    assert "2 training seeds" in comparison(frame, "").markdown()
+    assert "2 training seeds" in comparison(frame, "comparison", "").markdown()
 
 
 def test_protocols_and_note_stand_under_the_table(records):
-    text = comparison(long_form(read_records(records)), "numbers mean nothing").markdown()
+    frame = long_form(read_records(records))
+    text = comparison(frame, "comparison", "numbers mean nothing").markdown()
     assert "numbers mean nothing" in text
     assert "FD (EfficientNet): how fd_efficientnet." in text
+
+
+def test_models_stand_in_the_tables_they_were_measured_for(obeying):
+    frame = long_form(read_records(obeying))
+    names = {
+        name: [row[0].text for row in comparison(frame, name, "").rows if row]
+        for name in ("comparison", "control", "faces")
+    }
+    assert names == {
+        "comparison": ["GOF", "pi-GAN", "real"],
+        "control": ["cGOF", "cGOF truncated", "random pairing"],
+        "faces": ["3DMM fit", "regressor"],
+    }
+
+
+def test_a_column_without_a_better_direction_has_no_arrow_and_no_best(obeying):
+    table = comparison(long_form(read_records(obeying)), "control", "")
+    cgof, truncated = cells(table, "cGOF"), cells(table, "cGOF truncated")
+    assert truncated["Chamfer ↓"].best and not cgof["Chamfer ↓"].best
+    assert cgof["DS pose ↑"].best
+    assert not cgof["Chamfer, other mesh"].best and not truncated["Chamfer, other mesh"].best
+    cross = {c.metric for c in CONTROL if c.higher_is_better is None}
+    assert cross == {"chamfer_cross", "landmark_correlation_cross"}
+
+
+def test_steps_of_the_face_pipeline_belong_to_the_data_set(obeying):
+    found = {(r.dataset, r.model, r.node) for r in read_records(obeying)}
+    assert ("heads", "", "faces/fits/fits") in found
+    assert ("heads", "", "faces/regressors/judge/regressor") in found
+    frame = long_form(read_records(obeying))
+    assert set(frame["dataset"]) == {"heads"}
+
+
+def test_a_table_of_which_nothing_was_measured_is_not_written(records, obeying, tmp_path):
+    assert comparison(long_form(read_records(records)), "control", "") is None
+    for name, some, files in (("a", records, set()), ("b", obeying, {"control", "faces"})):
+        run_tables(UNTRACKED, some, PUBLISHED, tmp_path / name)
+        written = {path.stem for path in (tmp_path / name).glob("*.md")}
+        assert written == {"comparison", "cost", "published"} | files
+    wide = pd.read_csv(tmp_path / "b" / "control.csv")
+    assert set(wide["model"]) == {"cgof", "cgof_truncated", "random_pairing"}
+    assert "chamfer_value" in wide.columns and "sigma_value" not in wide.columns
 
 
 def test_cost_lists_every_node_and_the_sum(records):
