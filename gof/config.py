@@ -147,6 +147,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _pool_serves_the_stages(self) -> Config:
+        if "faces" not in self.model_fields_set:  # what a rule passes on, or all defaults
+            return self
         for name, model in self.models.items():
             needed = {stage.resolution for stage in model.stages} if model.conditions else set()
             if missing := needed - set(self.faces.pool.resolutions):
@@ -189,8 +191,9 @@ class Config(Section):
     def for_faces(self, part: str) -> str:
         """JSON of what one step of the face pipeline depends on: its own part of `faces`, the
         camera and the background."""
-        chosen = {"faces": {part}, "camera": True, "heads": {"background"}}
-        return self.model_dump_json(include=chosen)
+        return self.model_dump_json(
+            include={"faces": {part}, "camera": True, "heads": {"background"}}
+        )
 
     def for_regressor(self, name: str) -> str:
         """JSON of what one face regressor depends on: its own section."""

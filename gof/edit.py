@@ -115,6 +115,8 @@ def run_edit(config: Config, files: EditFiles, edit: Edit) -> None:
         raise InputError(f"--out: {files.out.name}: known endings are {', '.join(SUFFIXES)}")
     if edit.factor not in (*FACTORS, "pose"):
         raise InputError(f"--factor: {edit.factor!r} is none: pose, {', '.join(FACTORS)}")
+    if edit.frames < 1:
+        raise InputError(f"--frames: at least 1, got {edit.frames}")
     if (files.head_model is None) != (files.statistics is None):
         raise InputError("--head-model, --statistics: both are needed, or neither")
     inputs = {"generator": files.generator}

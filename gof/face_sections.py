@@ -31,8 +31,8 @@ class Fit(Section):
     )
     contour: Positive | None = Field(
         None,
-        description="how many times larger it is on the jaw line, along which detectors slide; null:"
-        " 1 where the landmarks are the truth, else 2.5",
+        description="how many times larger it is on the jaw line, along which detectors slide;"
+        " null: 1 where the landmarks are the truth, else 2.5",
     )
     roll: Positive = Field(
         0.005,
@@ -76,8 +76,8 @@ class Regressor(Section):
     seed: int = 0
     deep3d: str | None = Field(
         None,
-        description="epoch_20.pth of Deep3DFaceRecon_pytorch, to use its network instead of training"
-        " one; the head model must then be the Basel Face Model",
+        description="epoch_20.pth of Deep3DFaceRecon_pytorch, to use its network instead of"
+        " training one; the head model must then be the Basel Face Model",
     )
 
 
@@ -85,6 +85,7 @@ class Judge(Regressor):
     """The same with another width and seed, so that no model is graded by its own teacher."""
 
     width: Count = Field(20, description="channels of the first level")
+    steps: Count = 2000
     seed: int = 1
 
 

@@ -72,6 +72,17 @@ def prepare(options: Options) -> None:
     run_prepare(_config(options), options.images, options.out, options.on_bad)
 
 
+def landmarks(options: Options) -> None:
+    """Find 68 landmarks in every image of a data set.
+
+    gof landmarks --data results/heads/data/manifest.json --out
+    results/heads/faces/landmarks/landmarks.json
+    """
+    from gof.faces.detect import run_landmarks
+
+    run_landmarks(_config(options), options.data, options.regressor, options.out)
+
+
 def fits(options: Options) -> None:
     """Fit the 3DMM to every image of a data set, and estimate the statistics of its coefficients.
 
@@ -354,6 +365,15 @@ VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
             _file("--images", "folder of photographs"),
             _choice("--on-bad", ("fail", "skip"), "skip leaves out up to 1 %% bad files", "fail"),
             _out("manifest.json to write; the images go beside it"),
+        ],
+    ),
+    "landmarks": (
+        landmarks,
+        [
+            CONFIG,
+            MANIFEST,
+            _file("--regressor", "regressor.yaml, where it is the source", required=False),
+            _out("landmarks.json to write; shards and a picture appear beside it"),
         ],
     ),
     "fits": (

@@ -171,12 +171,13 @@ def _check(manifest: Manifest) -> dict[str, float]:
         raise InputError(
             f"{manifest.path}: no head is in view: check camera.fov_deg and the units of the model"
         )
-    outside = (abs(arrays["landmarks"][:, FIRST_INNER:]) > 1).any((1, 2))
-    if outside.any():
-        say(f"pool: {outside.sum()} of {len(outside)} faces reach beyond the image")
+    marks = arrays["landmarks"][:, FIRST_INNER:]
+    outside = int((abs(marks) > 1).any((1, 2)).sum())
+    if outside:
+        say(f"pool: {outside} of {len(marks)} faces reach beyond the image")
     flow = np.linalg.norm(arrays[f"flow_{size}"].astype(np.float32), axis=-1)
     moved = float(np.sqrt((flow[flow > 0] ** 2).mean())) if (flow > 0).any() else 0.0
-    return {"faces_beyond_image": int(outside.sum()), "displacement": moved}
+    return {"faces_beyond_image": outside, "displacement": moved}
 
 
 def _write_sheet(manifest: Manifest, out: Path) -> None:

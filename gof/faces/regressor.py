@@ -10,30 +10,35 @@ import yaml
 from safetensors import SafetensorError
 
 from gof.faces.convnet import ConvRegressor
+from gof.faces.deep3d import Deep3D
 from gof.faces.reading import FaceRegressor, Reading
 from gof.io import InputError, atomic_write, sha256
 
 __all__ = ["FaceRegressor", "Reading", "load_regressor", "save_regressor"]
 
 FORMAT = 1
-NETWORK = "convolutional"
 
 
-def save_regressor(path: Path, network: ConvRegressor, info: dict[str, Any]) -> None:
+def save_regressor(path: Path, network: FaceRegressor, info: dict[str, Any]) -> None:
     """Write `path` (YAML) and the weights beside it (.safetensors, written first)."""
     weights = path.with_suffix(".safetensors")
     state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     atomic_write(weights, safetensors.torch.save(state))
-    described = {
-        "format": FORMAT,
-        "weights": weights.name,
-        "sha256": sha256(weights),
-        "network": NETWORK,
-        "coefficients": network.coefficients,
-        "width": network.width,
-        **info,
-    }
-    atomic_write(path, yaml.safe_dump(described, sort_keys=False))
+    built: dict[str, Any] = {"network": "deep3d"}
+    if isinstance(network, ConvRegressor):
+        built = {"network": "convolutional", "coefficients": network.coefficients}
+        built["width"] = network.width
+    described = {"format": FORMAT, "weights": weights.name, "sha256": sha256(weights)}
+    atomic_write(path, yaml.safe_dump(described | built | info, sort_keys=False))
+
+
+def _build(info: dict[str, Any]) -> FaceRegressor:
+    """An untrained network of a description. Raises ValueError for an unknown one."""
+    if info["network"] == "convolutional":
+        return ConvRegressor(info["coefficients"], info["width"])
+    if info["network"] == "deep3d":
+        return Deep3D()
+    raise ValueError(f"network {info['network']!r}: convolutional and deep3d are known")
 
 
 def load_regressor(path: Path) -> FaceRegressor:
@@ -44,9 +49,7 @@ def load_regressor(path: Path) -> FaceRegressor:
         if info["format"] != FORMAT:
             raise InputError(f"{path}: format {info['format']}, this version reads {FORMAT}")
         weights, digest = path.parent / info["weights"], info["sha256"]
-        if info["network"] != NETWORK:
-            raise InputError(f"{path}: network {info['network']!r}, this version knows {NETWORK!r}")
-        network = ConvRegressor(info["coefficients"], info["width"])
+        network = _build(info)
     except FileNotFoundError:
         raise InputError(f"{path}: no such regressor: train one (gof regressor)") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:

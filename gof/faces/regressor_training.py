@@ -15,6 +15,7 @@ from tqdm import tqdm
 from gof import rng
 from gof.config import Config, Regressor
 from gof.faces.convnet import SIZE, ConvRegressor
+from gof.faces.deep3d import load_deep3d
 from gof.faces.pool import load_pair
 from gof.faces.regressor import FaceRegressor, save_regressor
 from gof.faces.regressor_data import (
@@ -163,18 +164,24 @@ def measure(
 
 
 def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -> None:
-    """Train and measure the regressor `name` (teacher or judge) of the configuration; beside the
-    record `out` come regressor.yaml and its weights. Raises InputError for files that do not fit
-    each other."""
+    """Train and measure the regressor `name` (teacher or judge) of the configuration, or take over
+    the user's; beside the record `out` come regressor.yaml and its weights. Raises InputError for
+    files that do not fit each other."""
     settings: Regressor = getattr(config.faces.regressors, name)
     inputs = {key: getattr(files, key) for key in RegressorFiles.__dataclass_fields__}
+    if settings.deep3d is not None:
+        inputs["deep3d"] = Path(settings.deep3d)
     with job(out, "regressor", config, inputs) as running:
         torch.set_num_threads(1)
         model, statistics = load_pair(files.head_model, files.statistics)
         metric = visibility(model, statistics)
-        trainer = Trainer(settings, name, metric, training_faces(files))
-        train(trainer, running)
-        network = trainer.network.eval().requires_grad_(False)
+        network: FaceRegressor
+        if settings.deep3d is not None:
+            network = load_deep3d(Path(settings.deep3d), model, statistics)
+        else:
+            trainer = Trainer(settings, name, metric, training_faces(files))
+            train(trainer, running)
+            network = trainer.network.eval().requires_grad_(False)
         test, drawn = data_faces(files, "test"), pool_faces(files, "test")
         numbers = measure(network, test, drawn, metric)
         row = {
@@ -185,11 +192,7 @@ def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -
             "n": len(test),
             "protocol": f"mean over the test images at {SIZE} px, outer corners of the eyes",
         }
-        running.numbers = {"rows": [row], **numbers, "trained_on": len(trainer.faces)}
-        info = {
-            "name": name,
-            "seed": settings.seed,
-            "steps": settings.steps,
-            "statistics": sha256(files.statistics),
-        }
+        running.numbers = {"rows": [row], **numbers}
+        info = {"name": name, "settings": settings.model_dump(mode="json")}
+        info["statistics"] = sha256(files.statistics)
         save_regressor(out.with_suffix(".yaml"), network, info)

@@ -13,11 +13,16 @@ JOBS = {
     "download_features": 1,
     "head_model": 1,
     "heads_dataset": 1,
-    "train": 4,
-    "samples": 2,
-    "mesh": 2,
-    "evaluate": 6,
-    "reference": 3,
+    "landmarks": 1,
+    "fits": 1,
+    "pool": 1,
+    "regressor": 2,
+    "train": 7,
+    "samples": 3,
+    "mesh": 3,
+    "evaluate": 12,
+    "reference": 6,
+    "show_control": 1,
     "tables": 1,
     "figures": 1,
 }
@@ -29,7 +34,7 @@ def test_shipped_configurations_are_valid_and_keep_out_of_the_real_results(here,
     files = [here.folder / "config.yaml", here.folder / "workflow" / "configs" / f"{name}.yaml"]
     config = Config.load(*map(str, files))
     assert config.pathvars["results"] == f"results-{name}"
-    assert set(config.models) == {"gof", "pigan"}
+    assert set(config.models) == {"gof", "pigan", "cgof"}
 
 
 def test_schema_file_is_that_of_the_code(here):
@@ -52,9 +57,22 @@ def test_smoke_plan_has_every_step_and_its_own_folder(copied):
 
 def test_seeds_multiply_trainings_and_not_the_data(copied):
     jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
-    assert jobs["train"] == 12
-    assert jobs["evaluate"] == 18
-    assert (jobs["heads_dataset"], jobs["reference"]) == (1, 3)
+    assert jobs["train"] == 21
+    assert jobs["evaluate"] == 36
+    assert (jobs["heads_dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 6)
+
+
+def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
+    jobs = copied.plan("--config", "models={cgof: null}").jobs
+    faces = {"landmarks", "fits", "pool", "regressor", "show_control"}
+    assert jobs == {
+        **{name: count for name, count in JOBS.items() if name not in faces},
+        "train": 4,
+        "samples": 2,
+        "mesh": 2,
+        "evaluate": 6,
+        "reference": 3,
+    }
 
 
 @pytest.mark.parametrize(
@@ -130,7 +148,7 @@ def test_slurm_training_starts_one_process_for_each_gpu(copied):
     words = ("--workflow-profile", "profiles/slurm", "--cores", "64")
     done = copied.run("-n", *words, "--config", "runtime={gpus: 4}")
     calls = re.findall(r"exec gof train .* --processes (\d+) ", done.text)
-    assert calls == ["4"] * 4
+    assert calls == ["4"] * 7
 
 
 def test_every_test_named_in_the_deviations_exists(here):

@@ -19,8 +19,14 @@ MODEL = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 3}]}
         ({"models": {"gof": {**MODEL, "sampling": {"surface": 0}}}}, "models.gof"),
         ({"models": {"gof": {**MODEL, "stages": []}}}, "models.gof.stages"),
         ({"metrics": {"seeds": []}}, "metrics.seeds"),
-        ({"models": {"a": {**MODEL, "conditions": {"guided": True}}}}, "models.a.conditions.guided"),
-        ({"models": {"a": {**MODEL, "conditions": {}}}}, "faces.pool.resolutions lacks 8"),
+        (
+            {"models": {"a": {**MODEL, "conditions": {"guided": True}}}},
+            "models.a.conditions.guided",
+        ),
+        (
+            {"models": {"a": {**MODEL, "conditions": {}}}, "faces": {}},
+            "faces.pool.resolutions lacks 8",
+        ),
         (
             {"models": {"a": {**MODEL, "stages": [{**MODEL["stages"][0], "objective": "warm"}]}}},
             "models.a.stages.0.objective",

@@ -20,6 +20,7 @@ except ConfigError as error:
     raise WorkflowError(str(error))
 
 RESULTS = Path(CONFIG.pathvars.get("results", "results"))
+REGRESSORS = tuple(type(CONFIG.faces.regressors).model_fields)
 METRICS = ("frechet", "surface", "depth")
 CONTROL = ("disentanglement", "shape", "landmarks")  # of conditional models
 TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
@@ -68,6 +69,11 @@ def named_options(input, *names):
     return [
         word for name in given for word in (f"--{name.replace('_', '-')}", input[name])
     ]
+
+
+def reference_config(metric):
+    control = metric in CONTROL
+    return CONFIG.for_metric(metric) if control else CONFIG.for_reference(metric)
 
 
 def measuring_code(metric):
@@ -132,7 +138,7 @@ def faces_records():
     if not CONDITIONAL:
         return []
     names = ["landmarks/landmarks", "fits/fits", "pool/pool"]
-    names += [f"regressors/{name}/regressor" for name in CONFIG.faces.regressors]
+    names += [f"regressors/{name}/regressor" for name in REGRESSORS]
     return [f"<results>/heads/faces/{name}.json" for name in names]
 
 

@@ -37,7 +37,7 @@ rule reference:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: CONFIG.for_reference(wildcards.metric),
+        config=lambda wildcards: reference_config(wildcards.metric),
         code=lambda wildcards: measuring_code(wildcards.metric),
         features=lambda wildcards, input: optional("--features", input.features),
         faces=lambda wildcards, input: named_options(

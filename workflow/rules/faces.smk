@@ -1,6 +1,29 @@
 """Faces: landmarks, 3DMM fits and their statistics, condition pool, regressors."""
 
 
+rule landmarks:
+    input:
+        data="<results>/heads/data/manifest.json",
+    output:
+        record="<results>/heads/faces/landmarks/landmarks.json",
+        picture=report(
+            "<results>/heads/faces/landmarks/landmarks.png",
+            caption="../report/landmarks.rst",
+            category="Faces",
+            labels={"what": "landmarks"},
+        ),
+    log:
+        "<results>/logs/faces/landmarks.log",
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.for_faces("landmarks"),
+        code=code("gof.faces.detect"),
+    shell:
+        "exec gof landmarks --config {params.config:q} --data {input.data:q}"
+        " --out {output.record:q} > {log:q} 2>&1"
+
+
 rule fits:
     input:
         data="<results>/heads/data/manifest.json",
@@ -69,7 +92,7 @@ rule regressor:
     log:
         "<results>/logs/faces/regressor-{regressor}.log",
     wildcard_constraints:
-        regressor="|".join(type(CONFIG.faces.regressors).model_fields),
+        regressor="|".join(REGRESSORS),
     conda:
         "../../envs/gof.yaml"
     params:

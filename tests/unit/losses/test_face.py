@@ -184,3 +184,11 @@ def test_labels_are_those_of_the_sphere() -> None:
     truth = sphere(0.08, sharpness=2000.0).logits(rays.at(t).flatten(1, 2)).reshape(t.shape)
     right = face.geometric_term(truth, occupied)
     assert right < 0.1 < face.geometric_term(-truth, occupied)
+
+
+def test_lift_moves_points_of_the_plane_onto_the_surface_under_them() -> None:
+    depth = sphere_guide(camera_rays(POSES, 128, FOV)).depth.unflatten(-1, (128, 128))
+    plane = rng.streams(0, "points", range(2)).uniform(30, 2) - 0.5  # well inside the sphere
+    world = face.lift(plane, depth, (POSES, FOV))
+    assert (world.norm(dim=-1) - 0.08).abs().max() < 1e-4
+    torch.testing.assert_close(project(world, POSES, FOV)[0], plane, rtol=0, atol=1e-5)
