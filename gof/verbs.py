@@ -51,6 +51,16 @@ def head_model(options: Options) -> None:
     run_head_model(_config(options), options.asset, options.out)
 
 
+def bfm(options: Options) -> None:
+    """Make a head model of your own copy of the Basel Face Model.
+
+    gof bfm --mat BFM_model_front.mat --out bfm.npz
+    """
+    from gof.faces.bfm import run_bfm
+
+    run_bfm(_config(options), options.mat, options.out)
+
+
 def dataset(options: Options) -> None:
     """Render the data set `heads`.
 
@@ -348,6 +358,14 @@ VERBS: dict[str, tuple[Callable[[Options], None], list[Option]]] = {
             CONFIG,
             _file("--asset", "JSON of `gof download --asset head`"),
             _out("head_model.npz to write; a JSON and a picture appear beside it"),
+        ],
+    ),
+    "bfm": (
+        bfm,
+        [
+            CONFIG,
+            _file("--mat", "BFM_model_front.mat, or 01_MorphableModel.mat with its companions"),
+            _out("model file to write (.npz); a JSON and a picture appear beside it"),
         ],
     ),
     "dataset": (

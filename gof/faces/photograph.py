@@ -18,6 +18,7 @@ from gof.cameras import project
 from gof.config import Config
 from gof.data.images import BadImage, decode
 from gof.faces.coefficients import BLOCKS
+from gof.faces.detect import detect
 from gof.faces.fit_checks import projected
 from gof.faces.fit_figure import FITTED, GIVEN, dotted, draw_fit
 from gof.faces.fitting import FAILURES, Certainty, Fits, Fitter
@@ -63,8 +64,6 @@ def finder(regressor: Path | None) -> Finder:
 
 
 def _detect(picture: Tensor) -> Faces:
-    from gof.faces.detect import detect
-
     found = detect(picture[None])
     count = int(found.faces[0])
     return Faces(found.points[:1].expand(count, -1, -1), found.confidence[:1].expand(count, -1))

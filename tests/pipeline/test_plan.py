@@ -63,7 +63,8 @@ def test_seeds_multiply_trainings_and_not_the_data(copied):
 
 
 def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
-    jobs = copied.plan("--config", "models={cgof: null}").jobs
+    (copied.folder / "without.yaml").write_text("models: {cgof: null}")
+    jobs = copied.plan("--configfile", "without.yaml").jobs
     faces = {"landmarks", "fits", "pool", "regressor", "show_control"}
     assert jobs == {
         **{name: count for name, count in JOBS.items() if name not in faces},

@@ -63,6 +63,15 @@ def test_an_unconditional_training_does_not_depend_on_what_only_conditions_need(
     assert provenance.stage_code(False) != provenance.stage_code(True)
 
 
+def test_metrics_of_unconditional_models_do_not_depend_on_the_code_of_faces():
+    plain = set(provenance.closure("gof.metrics.evaluate", provenance.CONTROL))
+    control = set(provenance.closure("gof.metrics.evaluate"))
+    assert {"gof.metrics.protocols", "gof.metrics.depth", "gof.samples"} <= plain
+    assert {name for name in plain if "faces" in name} == {"gof.faces.coefficients"}
+    assert {"gof.metrics.portraits", "gof.faces.regressor", *provenance.CONTROL} <= control
+    assert provenance.metric_code(False) != provenance.metric_code(True)
+
+
 def test_metrics_and_reports_are_no_part_of_the_head_model():
     assert not [
         n for n in provenance.closure("gof.data.dataset") if "report" in n or "metrics" in n

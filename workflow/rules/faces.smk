@@ -1,4 +1,5 @@
-"""Faces: landmarks, 3DMM fits and their statistics, condition pool, regressors."""
+"""Faces: landmarks, 3DMM fits and their statistics, condition pool, regressors. Before the trainings that could start
+without them: the longest chain of the workflow goes through here."""
 
 
 rule landmarks:
@@ -14,6 +15,7 @@ rule landmarks:
         ),
     log:
         "<results>/logs/faces/landmarks.log",
+    priority: 10
     conda:
         "../../envs/gof.yaml"
     params:
@@ -40,9 +42,11 @@ rule fits:
         ),
     log:
         "<results>/logs/faces/fits.log",
+    priority: 10
     conda:
         "../../envs/gof.yaml"
-    threads: 2
+    # Like the pool, it uses all cores for a minute: to wait until all are free would be to wait for whole trainings.
+    threads: 1
     params:
         config=CONFIG.for_faces("fit"),
         code=code("gof.faces.fit_set"),
@@ -66,9 +70,10 @@ rule pool:
         ),
     log:
         "<results>/logs/faces/pool.log",
+    priority: 10
     conda:
         "../../envs/gof.yaml"
-    threads: 2
+    threads: 1
     params:
         config=CONFIG.for_faces("pool"),
         code=code("gof.faces.pool"),
@@ -93,6 +98,7 @@ rule regressor:
         "<results>/logs/faces/regressor-{regressor}.log",
     wildcard_constraints:
         regressor="|".join(REGRESSORS),
+    priority: 10
     conda:
         "../../envs/gof.yaml"
     params:

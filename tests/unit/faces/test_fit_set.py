@@ -10,6 +10,7 @@ from gof.config import Config
 from gof.data.dataset import load_manifest, load_split
 from gof.faces import fit_set
 from gof.faces.coefficients import Statistics
+from gof.faces.detect import run_landmarks
 from gof.faces.fit_set import FitFiles, run_fits
 from gof.faces.fitting import Certainty, load_fits
 from gof.io import InputError, read_json, write_json
@@ -116,3 +117,18 @@ def test_the_landmarks_source_says_how_sure_they_are(tmp_path):
         write_json(record, {"numbers": {"source": source}})
         expected = Certainty.of(CONFIG.faces.fit, exact=source == "truth")
         assert fit_set._certainty(CONFIG, record) == expected
+
+
+def test_from_landmarks_on_disk_to_statistics(tiny_heads, lively, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    record = tmp_path / "landmarks" / "landmarks.json"
+    run_landmarks(CONFIG, tiny_heads, None, record)
+    out = tmp_path / "fits" / "fits.json"
+    run_fits(CONFIG, FitFiles(tiny_heads, record, lively), out)
+    numbers = read_json(out)["numbers"]
+    assert {name: own["fitted"] for name, own in numbers["splits"].items()} == {
+        "train": 12,
+        "test": 4,
+    }
+    assert set(numbers["shards"]) == {"train", "test"}
+    assert Statistics.load(out.with_name("statistics.npz")).sizes["light"] == 27

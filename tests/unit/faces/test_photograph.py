@@ -12,6 +12,7 @@ from PIL import Image
 from gof.cameras import project
 from gof.config import Config
 from gof.faces import photograph
+from gof.faces.detect import Landmarks
 from gof.faces.heads import Heads, render_heads
 from gof.faces.lighting import random_light
 from gof.faces.morphable import MorphableModel
@@ -225,3 +226,22 @@ def test_a_regressor_reads_landmarks_off_the_whole_picture(monkeypatch, tmp_path
 def test_a_missing_regressor_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.yaml: no such regressor"):
         finder(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_the_detector_says_how_many_faces_there_are(count, monkeypatch):
+    shown = []
+
+    def detect(images):
+        shown.append(images)
+        faces = torch.tensor([count])
+        return Landmarks(draws(1, 68, 2), ONE / 2, faces == 1, faces)
+
+    monkeypatch.setattr(photograph, "detect", detect)
+    picture = torch.zeros(3, 90, 90, dtype=torch.uint8)
+    faces = finder(None)(picture)
+    assert shown[0].shape == (1, 3, 90, 90)
+    assert faces.points.shape == (count, 68, 2) and faces.confidence.shape == (count, 68)
+    if count == 1:
+        torch.testing.assert_close(faces.points, draws(1, 68, 2))
+        torch.testing.assert_close(faces.confidence, ONE / 2)
