@@ -14,6 +14,9 @@ import pandas as pd
 from gof.io import InputError, atomic_write, read_json
 
 Run = dict[str, float | int | str]
+TABLES, TABLES_OF_CONTROL = ("comparison", "cost", "published"), ("control", "faces")
+PICTURES = (Path("figures/shapes.png"),)
+PICTURES_OF_CONTROL = "heads/cgof/seed0/control/*.png"
 
 
 def replaced(text: str, name: str, content: str) -> str:
@@ -71,18 +74,20 @@ def _minutes(run: Run) -> str:
 
 
 def run_readme(results: Path, readme: Path) -> None:
-    """Write the generated blocks of `readme`, and its picture, from a finished run in `results`."""
+    """Write the generated blocks of `readme`, and its pictures, from a finished run in `results`.
+    What only a run with a conditional model has may be absent."""
     text = readme.read_text()
-    tables = results / "tables"
-    for name in ("comparison", "cost", "published"):
-        content = tables.joinpath(f"{name}.md")
-        if not content.exists():
+    for name in (*TABLES, *TABLES_OF_CONTROL):
+        content = results / "tables" / f"{name}.md"
+        if content.exists():
+            text = replaced(text, name, content.read_text())
+        elif name in TABLES:
             raise InputError(f"{content}: no such file: run `snakemake --cores all` first")
-        text = replaced(text, name, content.read_text())
-    picture = results / "figures" / "shapes.png"
-    if not picture.exists():
-        raise InputError(f"{picture}: no such file: run `snakemake --cores all` first")
-    atomic_write(readme.parent / "results" / "gallery" / picture.name, picture.read_bytes())
+    shown = [results / picture for picture in PICTURES]
+    for source in (*shown, *sorted(results.glob(PICTURES_OF_CONTROL))):
+        if not source.exists():
+            raise InputError(f"{source}: no such file: run `snakemake --cores all` first")
+        atomic_write(readme.parent / "results" / "gallery" / source.name, source.read_bytes())
     text = replaced(text, "measured", measured(results, Path("results-smoke")))
     text = replaced(text, "rules", rule_graph())
     atomic_write(readme, text)

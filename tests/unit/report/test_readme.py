@@ -47,8 +47,26 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     assert "| GOF | 30.0 ± 1.5 |" in text
     assert "69.2" in text and "graph" in text
     assert (results / "gallery" / "shapes.png").exists()
+    assert not (results / "gallery" / "sweeps.png").exists()
     readme.run_readme(results, page)
     assert page.read_text() == text
+
+
+def test_tables_and_pictures_of_a_conditional_model_are_shown(results, records, monkeypatch):
+    test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch)
+    page = results.parent / "README.md"
+    control = results / "heads" / "cgof" / "seed0" / "control"
+    control.mkdir(parents=True)
+    (control / "sweeps.png").write_bytes(b"picture")
+    for name in ("control", "faces"):
+        (results / "tables" / f"{name}.md").write_text(f"table of {name}")
+    with pytest.raises(InputError, match="<!-- control -->"):
+        readme.run_readme(results, page)
+    blocks = "".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("control", "faces"))
+    page.write_text(page.read_text() + blocks)
+    readme.run_readme(results, page)
+    assert "table of control" in page.read_text() and "table of faces" in page.read_text()
+    assert (results / "gallery" / "sweeps.png").read_bytes() == b"picture"
 
 
 def test_without_a_run_it_says_what_to_do(tmp_path):
