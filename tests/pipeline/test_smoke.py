@@ -13,6 +13,7 @@ import pytest
 pytestmark = pytest.mark.slow
 SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
 AFTER_TRAINING = {"samples": 1, "mesh": 1, "evaluate": 3, "tables": 1, "figures": 1}
+AFTER_CONDITIONAL = {"train": 3, **AFTER_TRAINING, "evaluate": 6, "show_control": 1}
 NOTE = "smoke run: numbers mean nothing"
 
 
@@ -45,9 +46,16 @@ def test_every_promised_file_is_there(results):
     training = ["stage0/stage.json", "stage1/generator.yaml", "stage1/samples.png"]
     training += ["samples/sheet.png", "samples/turntable.gif", "meshes/viewer.html"]
     training += [f"metrics/{name}.json" for name in ("frechet", "surface", "depth")]
-    files = [f"heads/{model}/seed0/{file}" for model in ("gof", "pigan") for file in training]
+    models = ("gof", "pigan", "cgof")
+    files = [f"heads/{model}/seed0/{file}" for model in models for file in training]
+    control = ["control/sweeps.png", "control/distances.png", "control/warping.png"]
+    control += [f"metrics/{name}.json" for name in ("disentanglement", "shape", "landmarks")]
+    files += [f"heads/cgof/seed0/{file}" for file in ("stage2/generator.yaml", *control)]
+    faces = ["landmarks/landmarks.png", "fits/fits.png", "fits/statistics.npz", "pool/sheet.png"]
+    faces += [f"regressors/{name}/regressor.yaml" for name in ("teacher", "judge")]
+    files += [f"heads/faces/{file}" for file in faces]
     files += [f"figures/{name}.png" for name in ("losses", "interval", "weights", "shapes")]
-    tables = ("comparison", "cost", "published")
+    tables = ("comparison", "control", "faces", "cost", "published")
     files += [f"tables/{name}.{suffix}" for name in tables for suffix in ("md", "tex", "csv")]
     files += ["tables/metrics.csv", "heads/data/manifest.json", "report.html", "runs.jsonl"]
     assert [file for file in files if not (results / file).stat().st_size] == []
@@ -58,8 +66,15 @@ def test_metrics_cover_models_and_references(results):
     frame = pd.read_csv(results / "tables" / "metrics.csv")
     by_model = frame.groupby("model")["metric"].agg(set)
     wanted = {"fd_efficientnet", "side_x100", "mad_deg", "outward_fraction", "surface_agreement"}
-    for model in ("gof", "pigan"):
+    for model in ("gof", "pigan", "cgof"):
         assert wanted <= by_model[model]
+    obeyed = {f"ds_{factor}" for factor in ("shape", "expression", "pose", "light")}
+    obeyed |= {"chamfer", "chamfer_cross", "landmark_distance", "landmark_correlation"}
+    obeyed |= {"landmark_correlation_cross", "expression_transfer"}
+    for model in ("cgof", "cgof_truncated", "random_pairing", "renders"):
+        assert obeyed <= by_model[model]
+    assert {"landmark_nme_percent", "depth_error_ratio"} <= by_model["fit"]
+    assert "landmark_nme_percent" in by_model["regressor"]
     assert {"real", "blurred", "untrained", "mean_depth"} <= set(by_model.index)
     assert frame["value"].notna().all()
     assert frame["protocol"].str.len().min() > 10
@@ -78,23 +93,26 @@ def test_report_shows_captions_and_categories(results):
 
 def test_run_is_noted_with_its_time(results):
     (run,) = [json.loads(line) for line in (results / "runs.jsonl").read_text().splitlines()]
-    assert run["jobs"] == 24
+    assert run["jobs"] == 44
     assert run["wall_s"] > 1
 
 
 def test_mlflow_holds_every_job_below_its_training(results):
     _, runs = tracked(results / "mlflow" / "mlflow.db")
     groups = {r.data.tags["gof.group"]: r for r in runs if r.data.tags["gof.kind"] == "group"}
-    assert set(groups) == {"heads/gof/seed0", "heads/pigan/seed0"}
+    assert set(groups) == {f"heads/{model}/seed0" for model in ("gof", "pigan", "cgof")}
     assert {run.info.status for run in runs} == {"FINISHED"}
     children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
-    assert len(children) == 14
+    assert len(children) == 26
     for run in children:
         group = f"heads/{run.data.tags['gof.model']}/seed{run.data.tags['gof.seed']}"
         assert run.data.tags["mlflow.parentRunId"] == groups[group].info.run_id
     trains = [run for run in runs if run.data.tags["gof.kind"] == "train"]
-    assert len(trains) == 4
-    assert all("loss_g" in run.data.metrics and run.data.params for run in trains)
+    assert len(trains) == 7
+    adversarial = [run for run in trains if "loss_g" in run.data.metrics]
+    warm = [run for run in trains if "geometric" in run.data.metrics and run not in adversarial]
+    assert (len(adversarial), len(warm)) == (6, 1)
+    assert all(run.data.params for run in trains)
 
 
 def test_second_run_does_nothing(finished):
@@ -113,14 +131,33 @@ def test_second_run_does_nothing(finished):
 )
 def test_a_metric_setting_reruns_that_metric_and_what_reads_it(finished, metric, setting, more):
     done = finished.plan(*SMOKE, "--config", f"metrics={{{metric}: {{{setting}}}}}")
-    assert done.jobs == {"evaluate": 2, "reference": 1, "tables": 1, **more}
+    assert done.jobs == {"evaluate": 3, "reference": 1, "tables": 1, **more}
+
+
+@pytest.mark.parametrize(
+    ("metric", "setting"),
+    [("disentanglement", "subjects: 4"), ("shape", "heads: 5"), ("landmarks", "pairs: 4")],
+)
+def test_a_setting_of_control_reruns_that_metric_of_the_conditional_model(
+    finished, metric, setting
+):
+    done = finished.plan(*SMOKE, "--config", f"metrics={{{metric}: {{{setting}}}}}")
+    assert done.jobs == {"evaluate": 1, "reference": 1, "tables": 1}
+
+
+def test_a_loss_of_the_last_conditional_stage_reruns_no_earlier_one(finished):
+    setting = "models={cgof: {conditions: {warping: {weight: 2}}}}"
+    done = finished.plan(*SMOKE, "--config", setting)
+    assert done.jobs == {"train": 1, **AFTER_TRAINING, "evaluate": 6, "show_control": 1}
+    assert "stage=2" in done.text
 
 
 def test_the_last_stage_does_not_rerun_earlier_ones(finished):
     path = finished.folder / "workflow" / "configs" / "smoke.yaml"
     with edited(path, "resolution: 16, steps: 8", "resolution: 16, steps: 9"):
         done = finished.plan(*SMOKE)
-    assert done.jobs == {"train": 1, **AFTER_TRAINING}
+    # the unconditional model is the floor of the three metrics of control
+    assert done.jobs == {"train": 1, **AFTER_TRAINING, "reference": 3}
     assert "stage=1" in done.text
     assert "stage=0" not in done.text
 
@@ -139,8 +176,10 @@ def test_how_a_run_is_made_reruns_nothing(finished, setting):
         ("report/figures.py", {"figures": 1}),
         ("report/tables.py", {"tables": 1}),
         ("report/records.py", {"figures": 1, "tables": 1}),
-        ("meshing.py", {"mesh": 2, "tables": 1}),
-        ("metrics/depth.py", {"evaluate": 6, "reference": 3, "tables": 1, "figures": 1}),
+        ("meshing.py", {"mesh": 3, "show_control": 1, "tables": 1}),
+        ("metrics/depth.py", {"evaluate": 12, "reference": 6, "tables": 1, "figures": 1}),
+        ("metrics/control_protocols.py", {"evaluate": 3, "reference": 3, "tables": 1}),
+        ("training/face_terms.py", AFTER_CONDITIONAL),
         ("data/download.py", None),
         ("training/watch.py", {}),
         ("mirror.py", {}),
@@ -184,11 +223,12 @@ def test_the_same_seed_gives_the_same_tables_and_a_dead_tracker_stops_nothing(fi
         )
         assert done.status == 0, done.text[-3000:]
         assert done.text.count("gof: tracking:") == 1
-        for name in ("metrics.csv", "comparison.md", "comparison.tex", "comparison.csv"):
+        for name in ("metrics.csv", "comparison.md", "control.tex", "faces.csv"):
             first, second = (place / "tables" / name for place in (results, again))
             assert first.read_bytes() == second.read_bytes(), name
-        weights = "heads/gof/seed0/stage1/generator.safetensors"
-        assert (results / weights).read_bytes() == (again / weights).read_bytes()
+        for stage in ("gof/seed0/stage1", "cgof/seed0/stage2"):
+            weights = f"heads/{stage}/generator.safetensors"
+            assert (results / weights).read_bytes() == (again / weights).read_bytes()
     finally:
         shutil.rmtree(again, ignore_errors=True)
 
