@@ -146,7 +146,8 @@ def rasterise(
 ) -> Raster:
     """Render meshes [batch, vertices, 3] with shared triangles [faces, 3] (counterclockwise from
     outside) from poses [batch, 2] at the pixel centres of `gof.cameras.camera_rays`. Faces that
-    look away are not drawn."""
+    look away are not drawn. A mesh outside the view gives an empty mask; where that is an error,
+    the caller says so."""
     # in double precision, so that an image does not depend on the batch it is in
     plane, z = (v.float() for v in project(vertices.double(), poses.double(), fov_deg))
     xy = torch.stack([plane[..., 0] + 1, 1 - plane[..., 1]], -1) * (resolution / 2)

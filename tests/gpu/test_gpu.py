@@ -5,6 +5,7 @@ import torch
 
 from gof.cameras import camera_rays
 from gof.config import Camera, FieldNetwork, Model, Stage, Training
+from gof.faces.raster import interpolate, rasterise
 from gof.generator import Generator
 from gof.rendering.render import RenderSettings, render
 from gof.training.distributed import World
@@ -48,3 +49,20 @@ def test_steps_run_and_every_weight_receives_gradient(precision) -> None:
     assert all(torch.isfinite(value) for value in values.values())
     for name, parameter in state.generator.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_meshes_are_rasterised_as_on_the_cpu() -> None:
+    own = torch.Generator().manual_seed(0)
+    centres = (torch.rand(2, 80, 1, 3, generator=own) - 0.5) * 0.15
+    corners = (centres + (torch.rand(2, 80, 3, 3, generator=own) - 0.5) * 0.06).flatten(1, 2)
+    triangles, poses = torch.arange(240).view(-1, 3), torch.tensor([[0.0, 0.0], [0.6, -0.3]])
+    seen = []
+    for device in ("cpu", "cuda"):
+        raster = rasterise(corners.to(device), triangles.to(device), poses.to(device), 64, 12.0)
+        places = interpolate(raster, corners.to(device))
+        seen.append((raster.triangle_id.cpu(), raster.depth.cpu(), places.cpu()))
+    (face, depth, place), (other_face, other_depth, other_place) = seen
+    same = face == other_face
+    assert same.float().mean() > 0.999  # rounding may decide about a pixel on an edge
+    torch.testing.assert_close(depth[same], other_depth[same], atol=1e-5, rtol=0)
+    torch.testing.assert_close(place[same], other_place[same], atol=1e-5, rtol=0)

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from gof import cli, verbs
+from gof import cli
+from gof.options import configuration
 from gof.io import InputError, MachineError
 
 
@@ -120,7 +121,7 @@ def test_sigterm_ends_a_verb_with_143():
 def test_runtime_settings_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("GOF_RUNTIME", '{"runtime": {"log_every": 7}}')
     options = cli.parser().parse_args(["check", "--config", '{"seeds": [4]}'])
-    config = verbs._config(options)
+    config = configuration(options)
     assert (config.seeds, config.runtime.log_every) == ((4,), 7)
 
 
