@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from gof import cli
-from gof.options import configuration
+from gof import cli, verbs
 from gof.io import InputError, MachineError
+from gof.options import configuration
 
 
 def run(*words, **environment):
