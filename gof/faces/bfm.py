@@ -255,6 +255,7 @@ def draw(model: MorphableModel, fov_deg: float, out: Path) -> None:
 def run_bfm(config: Config, mat: Path, out: Path) -> None:
     """Write the model file of the user's Basel Face Model, with a record and a picture beside it.
     Raises InputError naming the file and key that is missing or does not fit."""
+    _keys(mat)
     with job(out.with_suffix(".json"), "bfm", config, {"mat": mat}) as running:
         say(f"{mat}: reading")
         write_model(out, read_bfm(mat, config.camera.fov_deg))
