@@ -137,12 +137,12 @@ class Reader(torch.nn.Module):
 
 
 class TinyFaces(Tiny):
-    """The same for a conditional model, with a warm start before the two stages."""
+    """The same for a conditional model, with a warm start before the two stages if there is one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warm: bool = True) -> None:
         super().__init__(folder)
         everything = {
-            name: {"weight": 0.5, "from_stage": 1}
+            name: {"weight": 0.5, "from_stage": int(warm)}
             for name, item in Conditions.model_fields.items()
             if isinstance(item.default, Term)
         }
@@ -151,12 +151,13 @@ class TinyFaces(Tiny):
             | {"free_geometry": 1, "free_texture": 1, "geometric_rays": 16}
             | {key: {"weight": 1, "from_stage": 0} for key in ("geometric", "colour")}
         )
-        warm = STAGES[0].model_copy(update={"objective": "geometric", "lr_generator": 2e-3})
-        stages = (warm, *STAGES)
+        first = STAGES[0].model_copy(update={"objective": "geometric", "lr_generator": 2e-3})
+        stages = (first, *STAGES) if warm else STAGES
         self.model = self.model.model_copy(update={"conditions": conditions, "stages": stages})
         layout = Layout(SIZES | {"free_geometry": 1, "free_texture": 1})
         field = self.training.field.model_copy(update={"latent": layout.total})
         self.training = self.training.model_copy(update={"field": field})
+        folder.mkdir(exist_ok=True)
         pool = Pool(load_manifest(write_pool(folder)), 8, seed=3)
         self.face = FaceTask(conditions, layout, pool, Reader())
 

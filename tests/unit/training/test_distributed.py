@@ -12,11 +12,12 @@ from gof.training.distributed import World, join_world
 from gof.training.schedule import plan
 from gof.training.steps import discriminator_step, generator_step
 
-from .conftest import Tiny
+from .conftest import Tiny, TinyFaces
 
 
-def train(folder: Path, world: World, steps: int) -> None:
-    tiny = Tiny(folder)
+def train(folder: Path, world: World, steps: int, conditional: bool) -> None:
+    own = folder / f"files-{world.rank}-of-{world.size}"
+    tiny = TinyFaces(own, warm=False) if conditional else Tiny(own)
     task, state, reals = tiny.task(world), tiny.state(), tiny.reals()
     for _ in range(steps):
         now = plan(tiny.model, 0, state.step)
@@ -27,7 +28,7 @@ def train(folder: Path, world: World, steps: int) -> None:
     path.write_bytes(safetensors.torch.save(state.tensors()))
 
 
-def process(folder: Path, rank: int, port: int, steps: int) -> None:
+def process(folder: Path, rank: int, port: int, steps: int, conditional: bool) -> None:
     torch.set_num_threads(1)
     os.environ |= {
         "RANK": str(rank),
@@ -37,21 +38,23 @@ def process(folder: Path, rank: int, port: int, steps: int) -> None:
         "MASTER_PORT": str(port),
     }
     with join_world("cpu") as world:
-        train(folder, world, steps)
+        train(folder, world, steps, conditional)
 
 
-def test_two_processes_train_the_model_that_one_trains(tmp_path: Path) -> None:
+@pytest.mark.parametrize("conditional", [False, True])
+def test_two_processes_train_the_model_that_one_trains(tmp_path: Path, conditional: bool) -> None:
     steps = 4
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=process, args=(tmp_path, rank, port, steps)) for rank in range(2)
+        context.Process(target=process, args=(tmp_path, rank, port, steps, conditional))
+        for rank in range(2)
     ]
     for worker in workers:
         worker.start()
-    train(tmp_path, World(), steps)
+    train(tmp_path, World(), steps, conditional)
     for worker in workers:
         worker.join(120)
         assert worker.exitcode == 0

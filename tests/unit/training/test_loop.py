@@ -10,6 +10,8 @@ from gof.training import checkpoint, loop
 from gof.training.loop import Stopped
 from gof.training.steps import NonFinite
 
+from .conftest import Tiny, TinyFaces
+
 
 class Recorder:
     def __init__(self) -> None:
@@ -24,12 +26,14 @@ def tensors_equal(a, b) -> bool:
     return all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
-def test_interrupted_run_equals_an_unbroken_one(tiny) -> None:
+@pytest.mark.parametrize("kind", ["plain", "warm start", "conditional"])
+def test_interrupted_run_equals_an_unbroken_one(tmp_path, kind) -> None:
+    tiny = Tiny(tmp_path) if kind == "plain" else TinyFaces(tmp_path, kind == "warm start")
     unbroken, log = tiny.state(), Recorder()
     tiny.loop(6).run(unbroken, log)
     for stop_at in range(1, 6):
         state = tiny.state()
-        tiny.folder = tiny.folder.parent / f"stop-{stop_at}"
+        tiny.folder = tmp_path / f"stop-{stop_at}"
         first = tiny.loop(stop_at)
         first.run(state, Recorder())
         checkpoint.save(first.checkpoints, state, keep=2)
