@@ -9,9 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gof.faces.deep3d import CENTRE, DISTANCE, FOCAL, FRAME, ZOOM
 from gof.io import InputError
 
+# Deep3DFaceRecon's camera: pixels of its crop, decimetres.
+CROP, FOCAL, DISTANCE = 224, 1015.0, 10.0
+# The crop in an image of 256 pixels, y up: pixels of the crop for one of the image, and the image's
+# point at the crop's centre.
+FRAME, ZOOM, CENTRE = 256, 0.8975788298782894, (128.04371143, 89.95939538)
 _FLAT = 1e-6  # spread across a line, relative to that along it, below which a turn is undetermined
 
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gof.compat import make_torchvision_importable
+from gof.faces.alignment import CENTRE, CROP, DISTANCE, FOCAL, FRAME, ZOOM, constant_crop
 from gof.faces.coefficients import BLOCKS, Coefficients, Statistics
 from gof.faces.lighting import KERNEL, harmonics
 from gof.faces.morphable import MorphableModel
@@ -28,14 +29,6 @@ from gof.io import InputError
 HEADS = (80, 64, 80, 3, 27, 2, 1)
 SIZES = {"identity": 80, "expression": 64, "albedo": 80, "light": 27}
 FEATURES = 2048
-# Its camera: pixels of the crop, decimetres.
-CROP, FOCAL, DISTANCE = 224, 1015.0, 10.0
-# The crop in an image of 256 pixels, y up: pixels of the crop for one of the image, and the image's
-# point at the crop's centre.
-FRAME, ZOOM, CENTRE = 256, 0.8975788298782894, (128.04371143, 89.95939538)
-# Where the Basel Face Model stands in the world, for a pivot in its own origin (method-cgof 2.5):
-# camera radii a decimetre, and its origin.
-SCALE, ORIGIN = 0.0928547, (3.6e-5, -0.0312362, 0.0)
 AMBIENT = 0.8  # light of a face whose 27 light coefficients are 0
 EXPONENT = 2.2  # its light multiplies code values; about this power of it multiplies linear light
 DIRECTIONS = 512  # in which light is compared
@@ -131,18 +124,20 @@ class Deep3D(FaceRegressor):
         )
 
     @torch.no_grad()
-    def adapt(self, model: MorphableModel, statistics: Statistics) -> None:
-        """Take landmarks and the whitening of coefficients from the model in the world and its
-        statistics. Raises InputError where they are not of the Basel Face Model."""
+    def adapt(self, model: MorphableModel, statistics: Statistics, fov_deg: float) -> None:
+        """Take landmarks and the whitening of coefficients from the model, in the world of a camera
+        with this angle of view, and its statistics. Raises InputError where they are not of the
+        Basel Face Model."""
         sizes = (len(model.identity), len(model.expression), model.palette.size)
         if sizes != tuple(SIZES.values())[:3] or statistics.sizes != SIZES:
             raise InputError(
                 f"deep3d: the head model has {sizes} components (identity, expression, albedo), not"
                 " the Basel Face Model's (80, 64, 80): build it with gof bfm, or unset deep3d"
             )
-        basis = [model.identity, model.expression]
-        parts = [(model.mean - model.mean.new_tensor(ORIGIN))[None], *basis]
-        self.marks.copy_(torch.cat(parts)[:, model.landmarks] / SCALE)
+        home = constant_crop(fov_deg).inverse()
+        moves = torch.cat([model.identity, model.expression])[:, model.landmarks]
+        mean = home.apply(model.mean[model.landmarks])
+        self.marks.copy_(torch.cat([mean[None], home.turn(moves)]))
         self.mean.copy_(torch.cat([statistics.mean[name] for name in BLOCKS]))
         self.unmix.copy_(torch.block_diag(*(statistics.factor[n].inverse().mT for n in BLOCKS)))
 
@@ -169,9 +164,12 @@ class Deep3D(FaceRegressor):
         return Reading((found - self.mean) @ self.unmix, camera_pose(turned), landmarks)
 
 
-def load_deep3d(weights: Path, model: MorphableModel, statistics: Statistics) -> Deep3D:
-    """The network with the user's weights (epoch_20.pth), frozen. Raises InputError for a file that
-    is missing, damaged, holds anything but tensors and numbers, or lacks a layer."""
+def load_deep3d(
+    weights: Path, model: MorphableModel, statistics: Statistics, fov_deg: float
+) -> Deep3D:
+    """The network with the user's weights (epoch_20.pth), frozen; see `Deep3D.adapt`. Raises
+    InputError for a file that is missing, damaged, holds anything but tensors and numbers, or lacks
+    a layer."""
     network = Deep3D()
     own = dict(network.named_parameters()) | dict(network.named_buffers())
     wanted = {name for name in own if name.startswith(("backbone.", "final_layers."))}
@@ -186,7 +184,7 @@ def load_deep3d(weights: Path, model: MorphableModel, statistics: Statistics) ->
                 " Deep3DFaceRecon_pytorch"
             )
     network.load_state_dict({name: given[name] for name in wanted}, strict=False)
-    network.adapt(model, statistics)
+    network.adapt(model, statistics, fov_deg)
     return network.eval().requires_grad_(False)
 
 

@@ -21,6 +21,7 @@ from gof.job import job
 
 SHOWN, COLUMNS, TILE = 16, 8, 192  # images of the figure
 READ = 64  # pixels a regressor is shown
+SEARCHED = 256  # smaller images are enlarged: the detector's points are whole pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +76,23 @@ def detect(images: Tensor, find: Find | None = None) -> Landmarks:
     """Landmarks of photographs uint8 [n, 3, s, s] by face-alignment, those of the first face where
     there are several. Raises MachineError when its weights cannot be had."""
     find = find or load("cuda" if torch.cuda.is_available() else "cpu")
-    n, size = len(images), images.shape[-1]
+    n, size = len(images), max(images.shape[-1], SEARCHED)
     points, confidence = torch.zeros(n, 68, 2), torch.zeros(n, 68)
     faces = torch.zeros(n, dtype=torch.int64)
     for k, image in enumerate(tqdm(images, desc="landmarks", disable=None if n > 1 else True)):
-        seen = find(image.permute(1, 2, 0).numpy())
+        seen = find(_at_least(image, size).permute(1, 2, 0).numpy())
         faces[k] = len(seen)
         if seen:
             points[k] = to_plane(seen[0][0], size)
             confidence[k] = torch.from_numpy(np.asarray(seen[0][1], np.float32)).clamp(0, 1)
     return Landmarks(points, confidence, faces == 1, faces)
+
+
+def _at_least(image: Tensor, size: int) -> Tensor:
+    if image.shape[-1] == size:
+        return image
+    large = torch.nn.functional.interpolate(image[None].float(), (size, size), mode="bilinear")
+    return large[0].round().byte()
 
 
 def _source(config: Config, manifest: Manifest, regressor: Path | None) -> Source:

@@ -20,10 +20,12 @@ from torch import Tensor
 from gof.compat import make_torchvision_importable
 from gof.io import InputError, MachineError, say
 
-# File, and the start of its sha256, which its name ends with.
+# File, and the start of its sha256, which its name ends with. The landmarks are projections of
+# points of the head, as those of a 3DMM are; those of the package's "2D" network slide along the
+# visible outline.
 WEIGHTS = {
     "s3fd-619a316812.pth": "619a316812",
-    "2DFAN4-11f355bf06.pth.tar": "11f355bf06",
+    "3DFAN4-7835d9f11d.pth.tar": "7835d9f11d",
 }
 URL = "https://www.adrianbulat.com/downloads/python-fan/"
 # Points [68, 2] in pixels (x right, y down) and scores [68] of each face of an image [h, w, 3].
@@ -67,12 +69,12 @@ def load(device: str = "cpu") -> Find:
     try:
         # Its own download would unpickle whatever it fetched; a path is read as weights alone.
         network = face_alignment.FaceAlignment(
-            face_alignment.LandmarksType.TWO_D,
+            face_alignment.LandmarksType.TWO_HALF_D,
             device=device,
             compile=False,
             face_detector_kwargs={"path_to_detector": str(paths["s3fd-619a316812.pth"])},
         )
-    except (RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(
             f"{weights_folder()}: {' or '.join(WEIGHTS)} is damaged ({reason}): delete both"
@@ -83,13 +85,15 @@ def load(device: str = "cpu") -> Find:
             warnings.simplefilter("ignore")
             found: Any = network.get_landmarks_from_image(image, return_landmark_score=True)
         points, scores, _ = found
-        return list(zip(points or [], scores or [], strict=True))
+        # heat maps of the image and of its mirror image are summed
+        halves = [score / 2 for score in scores or []]
+        return list(zip(points or [], halves, strict=True))
 
     return find
 
 
 def to_plane(points: np.ndarray, size: int) -> Tensor:
-    """Pixels (x right, y down, the centre of the first at 0) of a square image -> the image plane
-    (x right, y up, the image spans [-1, 1])."""
+    """Pixels (x right, y down; the package cuts off what is behind the point, so half a pixel is
+    added) of a square image -> the image plane (x right, y up, the image spans [-1, 1])."""
     plane = (torch.from_numpy(np.asarray(points, np.float32)) + 0.5) / size * 2 - 1
     return plane * torch.tensor([1.0, -1.0])

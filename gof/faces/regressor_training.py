@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from gof import rng
 from gof.config import Config, Regressor
+from gof.data.dataset import load_manifest
 from gof.faces.convnet import SIZE, ConvRegressor
 from gof.faces.deep3d import load_deep3d
 from gof.faces.pool import load_pair
@@ -177,7 +178,8 @@ def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -
         metric = visibility(model, statistics)
         network: FaceRegressor
         if settings.deep3d is not None:
-            network = load_deep3d(Path(settings.deep3d), model, statistics)
+            fov_deg = load_manifest(files.data).camera.fov_deg
+            network = load_deep3d(Path(settings.deep3d), model, statistics, fov_deg)
         else:
             trainer = Trainer(settings, name, metric, training_faces(files))
             train(trainer, running)

@@ -7,7 +7,7 @@ import torch
 
 from gof.cameras import project
 from gof.faces.alignment import Similarity, align, constant_crop
-from gof.faces.deep3d import ORIGIN, SCALE, on_plane
+from gof.faces.deep3d import on_plane
 from gof.io import InputError
 
 
@@ -95,8 +95,8 @@ def test_both_cameras_see_a_frontal_face_in_the_same_place(pivot):
 
 def test_the_crop_gives_the_constants_that_the_regressor_uses():
     world = constant_crop(12.0)
-    assert world.scale == pytest.approx(SCALE, rel=1e-5)
-    assert world.translation.tolist() == pytest.approx(ORIGIN, abs=1e-6)
+    assert world.scale == pytest.approx(0.0928547, rel=1e-5)
+    assert world.translation.tolist() == pytest.approx((3.6e-5, -0.0312362, 0.0), abs=1e-6)
     near = constant_crop(12.0, 0.1)
     assert near.scale == pytest.approx(0.9 * world.scale)
     assert near.translation[2] == 0.1

@@ -147,6 +147,23 @@ def test_changed_or_absent_files_are_named(tiny_heads, tmp_path):
         load_landmarks(out, "train")
 
 
+def test_small_images_are_enlarged_for_the_detector():
+    shown = []
+
+    def find(image):
+        shown.append(image)
+        return [(np.full((68, 2), 127), np.full(68, 0.5))]
+
+    small = (
+        torch.arange(64 * 64, dtype=torch.float).view(64, 64).div(16).byte().expand(1, 3, -1, -1)
+    )
+    found = detect(small, find)
+    assert shown[0].shape == (256, 256, 3)
+    block = shown[0].reshape(64, 4, 64, 4, 3).mean((1, 3))
+    assert abs(block - small[0].permute(1, 2, 0).numpy()).max() < 3
+    torch.testing.assert_close(found.points, torch.tensor([-0.5, 0.5]).expand(1, 68, 2) / 128)
+
+
 def test_the_first_of_several_faces_is_kept_but_not_taken_for_the_only_one():
     found = detect(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), finder([2, 1]))
     assert isinstance(found, Landmarks)

@@ -146,7 +146,7 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", list(WEIGHTS))
-@pytest.mark.parametrize("content", ["foreign", "pickle"])
+@pytest.mark.parametrize("content", ["cut", "foreign", "pickle"])
 def test_files_that_are_no_weights_are_refused_and_not_run(
     cached, tmp_path, monkeypatch, name, content
 ):
@@ -155,7 +155,9 @@ def test_files_that_are_no_weights_are_refused_and_not_run(
     for own in WEIGHTS:
         (folder / own).symlink_to(cached / own)
     (folder / name).unlink()
-    if content == "foreign":
+    if content == "cut":
+        (folder / name).write_bytes((cached / name).read_bytes()[:5000])
+    elif content == "foreign":
         torch.save({"weight": torch.zeros(3)}, folder / name)
     else:
         (folder / name).write_bytes(pickle.dumps(Bomb(), protocol=2))
