@@ -199,6 +199,9 @@ class Conditions(Section):
     )
     warping_images: Count = Field(1, description="images of a micro-batch that are warped")
     geometric_rays: Count = Field(96, description="labelled rays of an image")
+    landmark_rays: Fraction = Field(
+        0.5, description="share of them near landmarks of brows, eyes, nose and mouth"
+    )
 
     def upto(self, stage: int) -> Conditions:
         """The same without the terms that only later stages have."""
@@ -227,7 +230,9 @@ class Stage(Section):
         8, description="images that pass the networks together; top-k acts within it"
     )
     lr_generator: Positive = 2e-4
-    lr_discriminator: Positive = 1e-3
+    # At 1e-3 the discriminator tears the sphere that shapes start as to pieces, and some of them
+    # are left floating in front of the faces.
+    lr_discriminator: Positive = 3e-4
     fade_steps: CountOrZero = Field(
         150, description="steps over which the discriminator's new layers fade in"
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from gof.cameras import Rays, pixel_grid, plane_rays
-from gof.config import Camera
+from gof.config import Camera, Conditions
 from gof.faces.coefficients import BLOCKS
 from gof.fields import Field
 from gof.generator import Generator
@@ -17,14 +18,15 @@ from gof.training.fakes import Fakes
 from gof.training.schedule import StepPlan
 
 POINTS = 4  # labelled places on a ray of the warm start
+ABOUT = 0.06  # standard deviation of labelled rays about a landmark, image half-widths
 
 
 def warm_terms(
     face: FaceTask, field: Field, condition: Condition, camera: Camera, streams: Streams
 ) -> dict[str, Tensor]:
     """Labels of the mesh on random rays: occupancy before and behind it, colour on it."""
+    chosen = _labelled_pixels(face.conditions, condition, streams)
     size = round(condition.labels.shape[1] ** 0.5)
-    chosen = (streams.uniform(face.conditions.geometric_rays) * size**2).long()
     plane = pixel_grid(size, chosen.device)[chosen]
     rays = plane_rays(plane, condition.poses, camera.fov_deg)
     depth = condition.labels.gather(1, chosen)
@@ -37,6 +39,21 @@ def warm_terms(
     apart = (colour - wanted).abs().mean(-1)
     shown = (apart * guide.mask).sum() / guide.mask.sum().clamp_min(1)
     return {"geometric": losses.geometric_term(logits, occupied), "colour": shown}
+
+
+def _labelled_pixels(conditions: Conditions, condition: Condition, streams: Streams) -> Tensor:
+    """Numbers [n, rays] of the pixels that lend their labels: some about inner landmarks, where
+    expressions show, the others anywhere."""
+    size = round(condition.labels.shape[1] ** 0.5)
+    close = round(conditions.geometric_rays * conditions.landmark_rays)
+    anywhere = (streams.uniform(conditions.geometric_rays - close) * size**2).long()
+    marks = condition.landmarks[:, losses.FIRST_INNER :]
+    which = (streams.uniform(close) * marks.shape[1]).long()
+    points = marks.gather(1, which[..., None].expand(-1, -1, 2))
+    points = points + ABOUT * streams.normal(close, 2)
+    upright = points * points.new_tensor([1.0, -1.0])  # rows count downwards
+    column, row = ((1 + upright) / 2 * size).long().clamp(0, size - 1).unbind(-1)
+    return torch.cat([anywhere, row * size + column], 1)
 
 
 def shape_terms(fakes: Fakes) -> dict[str, Tensor]:
