@@ -198,9 +198,9 @@ class Conditions(Section):
         Term(weight=1.0, from_stage=2), description="one field warped to another expression's"
     )
     warping_images: Count = Field(1, description="images of a micro-batch that are warped")
-    geometric_rays: Count = Field(96, description="labelled rays of an image")
+    geometric_rays: Count = Field(128, description="labelled rays of an image")
     landmark_rays: Fraction = Field(
-        0.5, description="share of them near landmarks of brows, eyes, nose and mouth"
+        0.4, description="share of them near landmarks of brows, eyes, nose and mouth"
     )
 
     def upto(self, stage: int) -> Conditions:

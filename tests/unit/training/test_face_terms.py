@@ -1,10 +1,12 @@
 import pytest
 import torch
+from torch import Tensor
 
 from gof import rng
-from gof.cameras import camera_rays
-from gof.config import Camera
+from gof.cameras import camera_rays, pixel_grid
+from gof.config import Camera, Conditions
 from gof.fields.analytic import sphere
+from gof.training import face_terms
 from gof.training.face_terms import conditional_terms, warm_terms, warping_terms
 from gof.training.fakes import draw_latents, make_fakes
 from gof.training.schedule import plan
@@ -74,6 +76,23 @@ def test_warm_terms_are_small_for_the_very_mesh(tiny_faces) -> None:
 
     assert term(radius) < 0.15
     assert term(radius) < term(radius * 1.05) and term(radius) < term(radius * 0.95)
+
+
+def test_labelled_pixels_gather_about_landmarks(tiny_faces) -> None:
+    condition = tiny_faces.face.pool([0, 1], "generator", torch.device("cpu"))
+    size = round(condition.labels.shape[1] ** 0.5)
+    marks = condition.landmarks[:, 17:].clamp(-1, 1)
+
+    def furthest(share: float) -> Tensor:
+        conditions = Conditions(geometric_rays=400, landmark_rays=share)
+        streams = rng.streams(0, "labels", [0, 1])
+        pixels = face_terms._labelled_pixels(conditions, condition, streams)
+        assert pixels.shape == (2, 400)
+        apart = torch.cdist(pixel_grid(size)[pixels], marks).amin(-1)
+        return apart.amax(-1)
+
+    assert (furthest(1.0) < 5 * face_terms.ABOUT + 2 / size).all()
+    assert (furthest(0.0) > 0.5).all()
 
 
 def test_warping_of_one_expression_onto_itself_is_zero(tiny_faces) -> None:
