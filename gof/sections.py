@@ -3,7 +3,8 @@ Unknown keys are refused."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -202,6 +203,18 @@ class Conditions(Section):
     landmark_rays: Fraction = Field(
         0.4, description="share of them near landmarks of brows, eyes, nose and mouth"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_defaults(cls, given: Any) -> Any:
+        """A loss of which only some settings are given keeps its own defaults of the others."""
+        if not isinstance(given, Mapping):
+            return given
+        found = dict(given)
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Term) and isinstance(given.get(name), Mapping):
+                found[name] = field.default.model_dump() | dict(given[name])
+        return found
 
     def upto(self, stage: int) -> Conditions:
         """The same without the terms that only later stages have."""

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gof.config import Config, ConfigError
+from gof.config import Conditions, Config, ConfigError
 
 MODEL = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 3}]}
 
@@ -87,6 +87,14 @@ def test_a_stage_depends_on_no_loss_of_later_stages():
     assert one.for_stage("cgof", 2) != other.for_stage("cgof", 2)
     read = Config.load(one.for_stage("cgof", 0)).models["cgof"].conditions
     assert (read.warping.weight, read.guided_from, read.geometric.weight) == (0, None, 1)
+
+
+def test_a_loss_given_in_part_keeps_its_other_defaults():
+    plain, given = Conditions(), Conditions(warping={"weight": 2})
+    assert given.warping == plain.warping.model_copy(update={"weight": 2.0})
+    assert given.warping.from_stage == 2
+    with pytest.raises(ValueError, match="wight"):
+        Conditions(warping={"wight": 2})
 
 
 def test_null_takes_a_model_away():
