@@ -33,8 +33,8 @@ class DepthNet(Section):
     """SIDE and MAD through a depth network trained on a generator's (image, depth) pairs
     (method-gof 3.5)."""
 
-    pairs: Count = 800
-    steps: Count = 500
+    pairs: Count = 2000
+    steps: Count = 1000
     batch: Count = 32
     lr: Positive = 2e-3
     width: Annotated[int, Field(ge=4, multiple_of=4)] = Field(

@@ -103,6 +103,9 @@ class FieldNetwork(Section):
     sphere_radius: NonNegative = Field(
         0.085, description="radius of the sphere the field starts as, 0 for none"
     )
+    sphere_stretch: tuple[Positive, Positive, Positive] = Field(
+        (1.0, 1.0, 1.0), description="semi-axes of that sphere (right, up, forward) over its radius"
+    )
     sphere_sharpness: NonNegative = Field(
         60.0, description="slope of the logit across that sphere, per camera radius"
     )

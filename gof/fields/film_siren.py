@@ -128,7 +128,8 @@ class BoundFilmSiren:
             h = film(h)
         logits = F.linear(h, head.weight, head.bias).squeeze(-1) * network.logit_scale
         # The sphere that the shape starts as: it decides that shapes turn outward.
-        distance = network.sphere_radius - points.norm(dim=-1)
+        squeezed = points / points.new_tensor(network.sphere_stretch)
+        distance = network.sphere_radius - squeezed.norm(dim=-1)
         return h, logits + network.sphere_sharpness * distance
 
     def _radiance(self, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,8 @@ def unfolded(siren: FilmSiren, style, points, directions):
         h = film(layer, h, i)
     head = siren.occupancy
     logit = (h @ head.weight.double().T + head.bias.double()).squeeze(-1) * network.logit_scale
-    distance = network.sphere_radius - points.double().norm(dim=-1)
+    squeezed = points.double() / torch.tensor(network.sphere_stretch, dtype=torch.float64)
+    distance = network.sphere_radius - squeezed.norm(dim=-1)
     logit = logit + network.sphere_sharpness * distance
     colour = film(siren.colour_layer, torch.cat([directions.double(), h], -1), -1)
     rgb = torch.sigmoid(colour @ siren.colour.weight.double().T + siren.colour.bias.double())
@@ -30,7 +31,8 @@ def unfolded(siren: FilmSiren, style, points, directions):
 
 def make(layers: int, width: int, seed: int = 0):
     generator = torch.Generator().manual_seed(seed)
-    siren = FilmSiren(FieldNetwork(layers=layers, width=width))
+    network = FieldNetwork(layers=layers, width=width, sphere_stretch=(1.0, 1.5, 0.9))
+    siren = FilmSiren(network)
     siren.reset(generator)
     style = torch.randn(2, siren.style_size, generator=generator) * 0.2
     points = (torch.rand(2, 300, 3, generator=generator) - 0.5) * 0.24
@@ -65,12 +67,14 @@ def test_folded_gradient_equals_unfolded() -> None:
         torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-8 * float(theirs.abs().max()))
 
 
-def test_it_starts_as_a_sphere() -> None:
+def test_it_starts_as_a_stretched_sphere() -> None:
     siren, style, points, _ = make(4, 64)
     logits = siren.bind(style).logits(points)
     radius = points.norm(dim=-1)
     assert (logits[radius < 0.05] > 0).all()
-    assert (logits[radius > 0.11] < 0).all()
+    assert (logits[radius > 0.15] < 0).all()
+    up = torch.tensor([[[0.0, 0.11, 0.0], [0.11, 0.0, 0.0], [0.0, 0.0, 0.11]]])
+    assert (siren.bind(style[:1]).logits(up).sign() == torch.tensor([1, -1, -1])).all()
 
 
 @pytest.mark.parametrize("autocast", [False, True])
