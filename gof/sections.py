@@ -246,8 +246,8 @@ class Stage(Section):
         8, description="images that pass the networks together; top-k acts within it"
     )
     lr_generator: Positive = 2e-4
-    # At 1e-3 the discriminator tears the sphere that shapes start as to pieces, and some of them
-    # are left floating in front of the faces.
+    # At 1e-3 a first stage tears the sphere that shapes start as to pieces, and some of them are
+    # left floating in front of the faces.
     lr_discriminator: Positive = 3e-4
     fade_steps: CountOrZero = Field(
         150, description="steps over which the discriminator's new layers fade in"
