@@ -1,5 +1,5 @@
-"""Faces: landmarks, 3DMM fits and their statistics, condition pool, regressors. Before the trainings that could start
-without them: the longest chain of the workflow goes through here."""
+"""Faces: landmarks, 3DMM fits and their statistics, condition pool, regressors. Before samples, meshes and
+metrics: the trainings of conditional models wait for them."""
 
 
 rule landmarks:

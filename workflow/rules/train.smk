@@ -21,6 +21,8 @@ rule train:
         ),
     log:
         "<results>/logs/train/heads-{model}-seed{seed}-stage{stage}.log",
+    # The longest jobs first: whatever waits for a core then fits in beside them.
+    priority: 20
     conda:
         "../../envs/gof.yaml"
     threads: CONFIG.runtime.train_threads
