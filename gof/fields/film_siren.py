@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gof.config import FieldNetwork
+from gof.fields.layers import Heads, Weights, evaluate
 
 FREQUENCY_SCALE, FREQUENCY_SHIFT = 15.0, 30.0  # f = 15 f' + 30
 HIDDEN_INIT = 25.0  # hidden weights start uniform within sqrt(6 / inputs) / 25
@@ -97,12 +97,17 @@ class BoundFilmSiren:
     def logits(self, points: Tensor) -> Tensor:
         """See `gof.fields.Field.logits`."""
         with torch.autocast(points.device.type, enabled=False):
-            parts = [part._trunk(x)[1] for part, x in self._blocks(points)]
-            return _join(parts, points)
+            if _once(points):
+                read = evaluate(self._unit(points), None, self._weights[:-1], self._heads)
+                return self._logits(read[..., 0], points)
+            return _join([part._trunk(x)[1] for part, x in self._blocks(points)], points)
 
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """See `gof.fields.Field.radiance`."""
         with torch.autocast(points.device.type, enabled=False):
+            if _once(points):
+                read = evaluate(self._unit(points), directions, self._weights, self._heads)
+                return self._colour(read[..., :3]), self._logits(read[..., 3], points)
             both = torch.cat([points, directions], -1)
             parts = [part._radiance(x) for part, x in self._blocks(both)]
             return (
@@ -120,24 +125,48 @@ class BoundFilmSiren:
             for block in inputs[index : index + 1].split(CPU_BLOCK, dim=1):
                 yield one, block
 
+    @property
+    def _weights(self) -> list[Weights]:
+        return [(film.weight, film.bias) for film in self.films]
+
+    @property
+    def _heads(self) -> Heads:
+        return Heads(self.siren.occupancy.weight, self.siren.colour.weight)
+
+    def _unit(self, points: Tensor) -> Tensor:
+        return points * (2 / self.siren.network.scene_side)
+
     def _trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Features [batch, n, width] and logits [batch, n]."""
-        network, head = self.siren.network, self.siren.occupancy
-        h = points * (2 / network.scene_side)
+        h = self._unit(points)
         for film in self.films[:-1]:
             h = film(h)
-        logits = F.linear(h, head.weight, head.bias).squeeze(-1) * network.logit_scale
-        # The sphere that the shape starts as: it decides that shapes turn outward.
+        return h, self._logits(h @ self._heads.occupancy[0], points)
+
+    def _logits(self, read: Tensor, points: Tensor) -> Tensor:
+        """Logits from what the occupancy head reads, [batch, n]."""
+        network = self.siren.network
+        logits = (read + self.siren.occupancy.bias) * network.logit_scale
+        # The stretched sphere that the shape starts as: it decides that shapes turn outward.
         squeezed = points / points.new_tensor(network.sphere_stretch)
         distance = network.sphere_radius - squeezed.norm(dim=-1)
-        return h, logits + network.sphere_sharpness * distance
+        return logits + network.sphere_sharpness * distance
+
+    def _colour(self, read: Tensor) -> Tensor:
+        """Colours in [-1, 1] from what the colour head reads, [batch, n, 3]."""
+        return (read + self.siren.colour.bias).sigmoid() * 2 - 1
 
     def _radiance(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         points, directions = inputs.split(3, dim=-1)
         features, logits = self._trunk(points)
         h = self.films[-1](torch.cat([directions, features], -1))
-        colour = self.siren.colour
-        return F.linear(h, colour.weight, colour.bias).sigmoid() * 2 - 1, logits
+        return self._colour(h @ self._heads.colour.mT), logits
+
+
+def _once(points: Tensor) -> bool:
+    """Whether the blockwise evaluation serves: on a CPU, and no gradient of the points, such as
+    normals are, is asked for."""
+    return points.device.type == "cpu" and not points.requires_grad
 
 
 def _join(parts: list[Tensor], points: Tensor) -> Tensor:
