@@ -12,7 +12,8 @@ from torch import Tensor
 from gof.cameras import project
 from gof.data.dataset import Manifest, load_depth, load_split
 from gof.faces.coefficients import BLOCKS, Coefficients
-from gof.faces.fitting import Fits, relative_error
+from gof.faces.fitting import Fits
+from gof.faces.landmarks import nme_percent
 from gof.faces.morphable import MorphableModel
 from gof.faces.raster import Raster, rasterise
 from gof.io import InputError
@@ -118,7 +119,7 @@ def against_truth(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows for the tables, and further numbers, of the fits that are ok."""
     ok = fits.ok
-    error = relative_error(projected(model, fits, fov_deg), truth.landmarks)[ok]
+    error = nme_percent(projected(model, fits, fov_deg), truth.landmarks)[ok]
     depths = depth_errors(model, fits, truth, fov_deg)
     own, mean = (e[ok] for e in (depths.fit, depths.mean_head))
     ratio = float(own.nanmedian() / mean.nanmedian())

@@ -23,6 +23,7 @@ from gof.faces.geometry_fit import (
     fit_shape,
     shape_prior,
 )
+from gof.faces.landmarks import FIRST_INNER, nme_percent
 from gof.faces.morphable import MorphableModel, Palette
 from gof.faces.photometric_fit import (
     ColourFit,
@@ -36,9 +37,7 @@ from gof.io import InputError, read_json, read_npz, sha256
 
 # Why a fit is no fit; 0 where it is one.
 FAILURES = ("", "no landmarks", "degenerate", "landmarks far off", "too few pixels to see colours")
-EYE_CORNERS = (36, 45)  # outer
 RIDGE = 1e-4  # least standard deviation of statistics, in those of the prior
-CONTOUR = 17  # landmarks of the jaw line
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,7 @@ class Certainty:
     def weight(self, confidence: Tensor) -> Tensor:
         """One over the standard deviations of landmarks with a confidence [n, 68]."""
         weight = confidence / self.sigma
-        return torch.cat([weight[:, :CONTOUR] / self.contour, weight[:, CONTOUR:]], 1)
+        return torch.cat([weight[:, :FIRST_INNER] / self.contour, weight[:, FIRST_INNER:]], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ class Fitter:
         world = placement.apply(self.model.vertices(identity, expression))
         seen = look(images, world, self.model.triangles, placement, self.fov_deg)
         colour = fit_colour(observe(seen, self.chosen), self.palette, self.light)
-        residual = relative_error(shape.landmarks, points)
+        residual = nme_percent(shape.landmarks, points)
         failure = self._failure(shape, colour, residual, confidence)
         head = Coefficients(identity, expression, colour.albedo, colour.light)
         return _without_failures(head, placement, residual, colour, failure), _posterior(
@@ -209,13 +208,6 @@ class Fitter:
         )
         first = failed.int().argmax(-1) + 1
         return torch.where(failed.any(-1), first, 0).to(torch.uint8)
-
-
-def relative_error(found: Tensor, goal: Tensor) -> Tensor:
-    """Mean distance of landmarks [n, 68, 2] in percent of the distance of the goal's outer eye
-    corners, [n]."""
-    eyes = (goal[:, EYE_CORNERS[0]] - goal[:, EYE_CORNERS[1]]).norm(dim=-1)
-    return 100 * (found - goal).norm(dim=-1).mean(-1) / eyes
 
 
 def _without_failures(

@@ -1,4 +1,5 @@
-"""The 68 landmarks of iBUG 300-W as vertices of the hm08 base mesh.
+"""The 68 landmarks of iBUG 300-W: which vertices of the hm08 base mesh they are, and how errors of
+them are measured.
 
 Picked by hand on renders of the base mesh; the right half of the table follows from left-right
 pairs. Order: jaw line 0 to 16 from the subject's right ear, brows 17 to 26, nose 27 to 35, eyes 36
@@ -9,6 +10,10 @@ to 47, outer lips 48 to 59, inner lips 60 to 67 (Sagonas et al., "300 Faces in-t
 from __future__ import annotations
 
 import numpy as np
+from torch import Tensor
+
+FIRST_INNER = 17  # landmarks before it lie on the jaw line, whose depth means nothing
+EYE_CORNERS = (36, 45)  # outer
 
 # Landmarks on the subject's left and on the middle line: base mesh vertices.
 LEFT = {
@@ -31,6 +36,13 @@ MIRRORED = np.array(
         *(64, 63, 62, 61, 60, 67, 66, 65),
     ]
 )
+
+
+def nme_percent(found: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance of landmarks [n, 68, 2] from the true ones, in percent of the distance of the
+    true outer corners of the eyes, [n]."""
+    eyes = (truth[:, EYE_CORNERS[0]] - truth[:, EYE_CORNERS[1]]).norm(dim=-1)
+    return 100 * (found - truth).norm(dim=-1).mean(-1) / eyes
 
 
 def base_landmarks(mirror: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ from gof.config import Config
 from gof.data.dataset import Manifest, Shard, encode_depth, load_split, write_manifest, write_shard
 from gof.data.head_mesh import vertex_normals
 from gof.faces.coefficients import BLOCKS, Coefficients, Statistics
+from gof.faces.landmarks import FIRST_INNER
 from gof.faces.lighting import shade
 from gof.faces.morphable import MorphableModel
 from gof.faces.picture import View, pictures
@@ -36,7 +37,6 @@ from gof.io import InputError, say, sha256, write_png
 from gof.job import job
 from gof.rng import streams
 
-FIRST_INNER = 17  # landmarks before it lie on the contour
 SHEET_COLUMNS, SHEET_ROWS = 10, 2
 FLOW_SHOWN = 0.01  # displacement that saturates a colour of the sheet, camera radii
 

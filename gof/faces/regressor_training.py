@@ -17,6 +17,7 @@ from gof.config import Config, Regressor
 from gof.data.dataset import load_manifest
 from gof.faces.convnet import SIZE, ConvRegressor
 from gof.faces.deep3d import load_deep3d
+from gof.faces.landmarks import nme_percent
 from gof.faces.pool import load_pair
 from gof.faces.regressor import FaceRegressor, save_regressor
 from gof.faces.regressor_data import (
@@ -42,7 +43,6 @@ NOISE = 0.03  # standard deviation added to images in [-1, 1]: no generator is a
 SHOWN, PLAIN, LANDMARKS, POSE = 3.0, 0.1, 4.0, 1.0
 WEIGHT_DECAY = 1e-2
 WARM_UP = 0.05  # share of the steps over which the learning rate grows
-EYES = (36, 45)  # outer corners
 LOGGED = 100  # steps between recorded losses
 BATCH = 100  # images measured together
 
@@ -125,13 +125,6 @@ def read_all(network: FaceRegressor, images: Tensor, size: int) -> tuple[Tensor,
             own.append(value)
     z, pose, marks = (torch.cat(own) for own in found)
     return z, pose, marks
-
-
-def nme_percent(found: Tensor, truth: Tensor) -> Tensor:
-    """Mean landmark error [n] of landmarks [n, 68, 2], percent of the distance of the outer corners
-    of the eyes."""
-    apart = (truth[:, EYES[0]] - truth[:, EYES[1]]).norm(dim=-1)
-    return 100 * (found - truth).norm(dim=-1).mean(-1) / apart
 
 
 def correlations(found: Tensor, truth: Tensor, metric: dict[str, Tensor]) -> dict[str, float]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gof.cameras import plane_rays
+from gof.faces.landmarks import FIRST_INNER
 from gof.rendering.render import Guide, RenderOutput
 from gof.rng import Streams
 
@@ -19,7 +20,6 @@ SHARPNESS = 20.0  # of the distance term, per camera radius
 # and this share of the free points anywhere before it (cpu measurements of cGOF's warm start).
 NEAR_SURFACE, DEEPEST, AFAR = 0.012, 0.03, 0.3
 BLUR_REACH, BLUR_SIGMA = 2, 2.0  # pixels, of the images that warping compares
-FIRST_INNER = 17  # landmarks before it lie on the contour, whose depth means nothing
 
 
 def _mean_over(values: Tensor, chosen: Tensor) -> Tensor:

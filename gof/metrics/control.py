@@ -16,7 +16,6 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 
 HEAD_RADIUS = 0.1  # camera radii: half the height of a head
-EYES = (36, 45)  # landmarks: outer corners of the eyes
 MOVING = (*range(17, 27), *range(36, 68))  # landmarks of brows, eyes and mouth
 LEAST = 1e-8  # of a spread, where one is divided by
 
@@ -44,13 +43,6 @@ def chamfer(a: Tensor, b: Tensor) -> float:
     """Mean of the two one-way distances between point sets [n, 3] and [m, 3], in head radii."""
     ours, theirs = (x.double().cpu().numpy() for x in (a, b))
     return (rms_nearest(ours, theirs) + rms_nearest(theirs, ours)) / 2 / HEAD_RADIUS
-
-
-def landmark_distance(read: Tensor, wanted: Tensor) -> Tensor:
-    """Mean distance of landmarks [n, 68, 2] in percent of the wanted outer eye corners' distance:
-    [n]."""
-    eyes = (wanted[:, EYES[0]] - wanted[:, EYES[1]]).norm(dim=-1)
-    return 100 * (read - wanted).norm(dim=-1).mean(-1) / eyes
 
 
 def correlation(a: Tensor, b: Tensor) -> Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from gof.cameras import sample_poses
 from gof.config import Config, Metrics
 from gof.data.dataset import Manifest
 from gof.faces.meshes import Meshes
+from gof.faces.reading import Reading
 from gof.faces.regressor import load_regressor
 from gof.io import InputError
 from gof.metrics.portraits import Obedient, RandomPairing, Renders, Source
@@ -29,6 +30,7 @@ BLOCKS_OF = {
 READ_IN = {"shape": "identity", "expression": "expression", "light": "light"}
 READ_AT_ONCE = 64  # images
 Data = tuple[Manifest, str]  # and the device of the generators
+Judge = Callable[[Tensor], Reading]  # a regressor that had no part in training
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +42,6 @@ class ControlFiles:
     statistics: Path | None = None
     judge: Path | None = None
     floor: Path | None = None
-
-
-class Judgement(Protocol):
-    """What a judge reads: z [n, d] whitened coefficients, pose [n, 2], landmarks [n, 68, 2]."""
-
-    z: Tensor
-    pose: Tensor
-    landmarks: Tensor
-
-
-class Judge(Protocol):
-    """A regressor that had no part in training."""
-
-    def __call__(self, images: Tensor) -> Judgement:
-        """Reads images [n, 3, r, r] in [-1, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +61,20 @@ class ControlBench:
         )
 
     @torch.no_grad()
-    def read(self, images: Tensor) -> Readings:
+    def read(self, images: Tensor) -> Reading:
         """What the judge sees in images [n, 3, r, r]. Raises InputError without a judge."""
         if self.judge is None:
             raise InputError("--judge: needed for this metric: regressor.yaml of the judge")
         seen = [self.judge(part) for part in images.split(READ_AT_ONCE)]
         columns = zip(*((one.z, one.pose, one.landmarks) for one in seen), strict=True)
-        return Readings(*(torch.cat(column).cpu() for column in columns))
+        return Reading(*(torch.cat(column).cpu() for column in columns))
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
-    """See `Judgement`."""
-
-    z: Tensor
-    pose: Tensor
-    landmarks: Tensor
-
-    def of(self, factor: str, meshes: Meshes) -> Tensor:
-        """What is read of a factor, [n, d]."""
-        return self.pose if factor == "pose" else meshes.statistics.split(self.z)[READ_IN[factor]]
+def seen_of(reading: Reading, factor: str, meshes: Meshes) -> Tensor:
+    """What is read of a factor, [n, d]."""
+    if factor == "pose":
+        return reading.pose
+    return meshes.statistics.split(reading.z)[READ_IN[factor]]
 
 
 def control_bench(

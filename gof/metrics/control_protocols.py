@@ -10,8 +10,10 @@ from torch import Tensor
 
 from gof.cameras import camera_rays
 from gof.data.dataset import load_images
+from gof.faces.landmarks import FIRST_INNER, nme_percent
+from gof.faces.reading import Reading
 from gof.io import say
-from gof.losses.face import FIRST_INNER, lift
+from gof.losses.face import lift
 from gof.metrics.bench import Row, row
 from gof.metrics.control import (
     MOVING,
@@ -19,12 +21,11 @@ from gof.metrics.control import (
     correlation,
     disentanglement_score,
     filled,
-    landmark_distance,
     median,
     spread,
     transfer_error,
 )
-from gof.metrics.control_bench import BLOCKS_OF, ControlBench, Readings
+from gof.metrics.control_bench import BLOCKS_OF, ControlBench, seen_of
 from gof.metrics.depth import erode
 from gof.metrics.portraits import Portraits, Sitting, Source, draw
 from gof.rng import generator
@@ -75,7 +76,7 @@ def measure_disentanglement(bench: ControlBench) -> dict[str, Any]:
     return {"rows": _rows(found, count, protocols, bench.sources), "spreads": spreads}
 
 
-def _real_spreads(bench: ControlBench, real: Readings, seed: int) -> dict[str, float]:
+def _real_spreads(bench: ControlBench, real: Reading, seed: int) -> dict[str, float]:
     """Spread of every factor over as many test images as a subject has variations, mean over as
     many draws as there are subjects."""
     s = bench.metrics.disentanglement
@@ -84,7 +85,7 @@ def _real_spreads(bench: ControlBench, real: Readings, seed: int) -> dict[str, f
         torch.randperm(len(real.z), generator=draws)[: s.variations] for _ in range(s.subjects)
     ]
     rows = torch.stack(groups)
-    return {key: float(spread(real.of(key, bench.meshes)[rows]).mean()) for key in BLOCKS_OF}
+    return {key: float(spread(seen_of(real, key, bench.meshes)[rows]).mean()) for key in BLOCKS_OF}
 
 
 def _factor_spreads(
@@ -107,7 +108,8 @@ def _factor_spreads(
     read = bench.read(source.portraits(sitting).rgb)
     shape = (s.subjects, s.variations, -1)
     return {
-        key: float(spread(read.of(key, bench.meshes).reshape(shape)).mean()) for key in BLOCKS_OF
+        key: float(spread(seen_of(read, key, bench.meshes).reshape(shape)).mean())
+        for key in BLOCKS_OF
     }
 
 
@@ -213,7 +215,7 @@ def _landmarks_of(bench: ControlBench, source: Source, seed: int) -> dict[str, f
     _, plain, changed = read[:, list(MOVING)].chunk(3)
     _, plain_mesh, changed_mesh = wanted[:, list(MOVING)].chunk(3)
     return {
-        "landmark_distance": float(landmark_distance(read, wanted).mean()),
+        "landmark_distance": float(nme_percent(read, wanted).mean()),
         "landmark_correlation": float(correlation(a - b, step).mean()),
         "landmark_correlation_cross": float(correlation(a - b, step.roll(1, 0)).mean()),
         "expression_transfer": transfer_error(changed - plain, changed_mesh - plain_mesh),

@@ -8,6 +8,7 @@ from torch import Tensor
 from gof.cameras import Rays, pixel_grid, plane_rays
 from gof.config import Camera, Conditions
 from gof.faces.coefficients import BLOCKS
+from gof.faces.landmarks import FIRST_INNER
 from gof.fields import Field
 from gof.generator import Generator
 from gof.losses import face as losses
@@ -47,7 +48,7 @@ def _labelled_pixels(conditions: Conditions, condition: Condition, streams: Stre
     size = round(condition.labels.shape[1] ** 0.5)
     close = round(conditions.geometric_rays * conditions.landmark_rays)
     anywhere = (streams.uniform(conditions.geometric_rays - close) * size**2).long()
-    marks = condition.landmarks[:, losses.FIRST_INNER :]
+    marks = condition.landmarks[:, FIRST_INNER:]
     which = (streams.uniform(close) * marks.shape[1]).long()
     points = marks.gather(1, which[..., None].expand(-1, -1, 2))
     points = points + ABOUT * streams.normal(close, 2)

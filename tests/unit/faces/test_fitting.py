@@ -18,9 +18,9 @@ from gof.faces.fitting import (
     estimate,
     join,
     load_fits,
-    relative_error,
 )
 from gof.faces.heads import Heads, render_heads
+from gof.faces.landmarks import nme_percent
 from gof.faces.lighting import random_light
 from gof.faces.morphable import LinearAlbedo, MorphableModel
 from gof.io import InputError, write_json
@@ -67,7 +67,7 @@ def test_heads_are_fitted_from_their_images(model, fitter):
     assert (fits.residual < 1).all()
     assert (fits.pose - heads.pose).abs().mean() < 0.04  # a quarter of the prior
     torch.testing.assert_close(
-        relative_error(projected(model, fits, CAMERA.fov_deg), landmarks), fits.residual,
+        nme_percent(projected(model, fits, CAMERA.fov_deg), landmarks), fits.residual,
         atol=1e-2, rtol=1e-3,
     )  # fmt: skip
     left = (fits.coefficients.albedo - heads.albedo).square().mean()
@@ -148,14 +148,6 @@ def test_bad_files_of_fits_are_named(model, fitter, tmp_path):
     write_shard(path, arrays)
     with pytest.raises(InputError, match=r"train-000\.npz: holds no albedo"):
         join([path])
-
-
-def test_relative_error_is_in_percent_of_the_eyes_distance():
-    goal = torch.zeros(1, 68, 2)
-    goal[0, 36], goal[0, 45] = torch.tensor([-0.2, 0.0]), torch.tensor([0.2, 0.0])
-    found = goal.clone()
-    found[..., 1] += 0.02
-    assert relative_error(found, goal).item() == pytest.approx(5.0, rel=1e-5)
 
 
 def test_statistics_give_back_the_distribution_that_shrunken_fits_hide():

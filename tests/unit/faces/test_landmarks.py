@@ -1,8 +1,9 @@
-"""The region that the jaw line bounds, on an ellipsoid with a drawn jaw line."""
+"""The region that the jaw line bounds, on an ellipsoid with a drawn jaw line; errors."""
 
 import numpy as np
+import torch
 
-from gof.faces.landmarks import face_region
+from gof.faces.landmarks import face_region, nme_percent
 
 
 def ellipsoid():
@@ -39,3 +40,11 @@ def test_it_does_not_depend_on_place_size_or_the_order_of_sides():
     np.testing.assert_array_equal(face_region(points * 3 + (0.1, -0.2, 0.5), landmarks), found)
     mirrored = np.array(jaw[::-1] + [0] * 51)
     np.testing.assert_array_equal(face_region(points, mirrored), found)
+
+
+def test_landmark_error_is_in_percent_of_the_outer_eye_distance():
+    truth = torch.zeros(2, 68, 2)
+    truth[:, 36], truth[:, 45] = torch.tensor([-0.2, 0.1]), torch.tensor([0.2, 0.4])
+    found = truth + torch.tensor([0.03, -0.04])
+    found[1] = truth[1]
+    torch.testing.assert_close(nme_percent(found, truth), torch.tensor([10.0, 0.0]))

@@ -10,6 +10,7 @@ from gof.data.dataset import load_manifest, load_split
 from gof.faces import regressor_data
 from gof.faces.coefficients import Coefficients, Statistics
 from gof.faces.convnet import SIZE
+from gof.faces.landmarks import nme_percent
 from gof.faces.lighting import shade
 from gof.faces.morphable import MorphableModel
 from gof.faces.pool import run_pool
@@ -23,7 +24,7 @@ from gof.faces.regressor_data import (
     training_faces,
     visibility,
 )
-from gof.faces.regressor_training import Trainer, correlations, nme_percent, run_regressor, to_unit
+from gof.faces.regressor_training import Trainer, correlations, run_regressor, to_unit
 from gof.io import InputError, read_json, write_json
 
 CONFIG = Config.parse(
@@ -134,14 +135,6 @@ def test_visibility_is_the_change_of_what_a_block_governs(lively):
         ratio = apart / read
         assert (ratio / ratio.mean() - 1).abs().mean() < tolerance, name
         assert abs(found[name].square().sum(-1).mean() / 1e-4 - 1) < 0.1, name
-
-
-def test_landmark_error_is_in_percent_of_the_outer_eye_distance():
-    truth = torch.zeros(2, 68, 2)
-    truth[:, 36], truth[:, 45] = torch.tensor([-0.2, 0.1]), torch.tensor([0.2, 0.4])
-    found = truth + torch.tensor([0.03, -0.04])
-    found[1] = truth[1]
-    torch.testing.assert_close(nme_percent(found, truth), torch.tensor([10.0, 0.0]))
 
 
 def test_correlation_counts_what_shows():

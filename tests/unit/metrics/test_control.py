@@ -52,14 +52,6 @@ def test_chamfer_does_not_clip_what_is_far_away() -> None:
     assert control.chamfer(far, a) == pytest.approx(0.5 / 0.1 / 10 / 2, rel=0.01)
 
 
-def test_landmark_distance_is_in_percent_of_the_outer_eye_corners() -> None:
-    wanted = normal(3, 68, 2)
-    wanted[:, 36], wanted[:, 45] = torch.tensor([-0.5, 0.0]), torch.tensor([0.3, 0.0])
-    shift = torch.tensor([0.03, 0.04])
-    found = control.landmark_distance(wanted + shift, wanted)
-    torch.testing.assert_close(found, torch.full((3,), 100 * 0.05 / 0.8))
-
-
 def test_correlation_joins_all_points() -> None:
     a = normal(4, 51, 3)
     torch.testing.assert_close(control.correlation(a, 3 * a), torch.ones(4))
