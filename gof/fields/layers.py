@@ -16,7 +16,9 @@ from torch import Tensor
 
 BLOCK = 1024  # points that pass all layers together
 
-Weights = tuple[Tensor, Tensor]  # of a folded layer: [batch, inputs, width] and bias [batch, 1, width]
+Weights = tuple[
+    Tensor, Tensor
+]  # of a folded layer: [batch, inputs, width] and bias [batch, 1, width]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,9 @@ class Heads:
     colour: Tensor
 
 
-def evaluate(points: Tensor, directions: Tensor | None, films: list[Weights], heads: Heads) -> Tensor:
+def evaluate(
+    points: Tensor, directions: Tensor | None, films: list[Weights], heads: Heads
+) -> Tensor:
     """What the heads read at points [batch, n, 3]: [batch, n, 1], the occupancy's; with directions
     [batch, n, 3] a colour layer follows the trunk, its inputs direction and features, and the
     result is [batch, n, 4], the colour's first.
