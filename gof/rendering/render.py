@@ -93,7 +93,8 @@ class RenderOutput:
 
     rgb [batch, rays, 3] in [-1, 1] over the background; alpha, sum of weights; depth, mean t under
     the weights (far where they vanish); hit and surface_t, the first free-to-occupied crossing (far
-    where there is none); colours [batch, rays, samples, 3], what the samples shine with.
+    where there is none); shown, the rays that were evaluated, the others are empty; colours [batch,
+    rays, samples, 3], what the samples shine with.
     """
 
     rgb: Tensor
@@ -101,6 +102,7 @@ class RenderOutput:
     depth: Tensor
     hit: Tensor
     surface_t: Tensor
+    shown: Tensor
     t: Tensor
     logits: Tensor
     weights: Tensor
@@ -164,7 +166,7 @@ def render_moved(
 ) -> RenderOutput:
     """The samples of a render, each moved by its ray's shift [batch, rays, 3], seen through another
     field: what that field looks like when space is warped so (cGOF, volume warping)."""
-    samples = _Samples(out.t, out.hit, out.surface_t, torch.ones_like(out.hit))
+    samples = _Samples(out.t, out.hit, out.surface_t, out.shown)
     return _shade(field, rays, samples, settings, shift)
 
 
@@ -199,8 +201,7 @@ def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """Where rays are sampled, and their surface, see RenderOutput; shown [batch, rays]: which of
-    them can show anything."""
+    """Where rays are sampled, and what is known of them; see RenderOutput."""
 
     t: Tensor
     hit: Tensor
@@ -231,5 +232,14 @@ def _shade(
     mean_t = (weights * t).sum(-1) / alpha.clamp_min(1e-6)
     depth = torch.where(alpha > 1e-3, mean_t, settings.far)
     return RenderOutput(
-        image, alpha, depth, samples.hit, samples.surface_t, t, logits, weights, colours
+        rgb=image,
+        alpha=alpha,
+        depth=depth,
+        hit=samples.hit,
+        surface_t=samples.surface_t,
+        shown=samples.shown,
+        t=t,
+        logits=logits,
+        weights=weights,
+        colours=colours,
     )
