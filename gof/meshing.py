@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ import torch.nn.functional as F
 import trimesh
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from torch import Tensor
 from tqdm import tqdm
 
 from gof import generator as generators
@@ -25,30 +22,10 @@ from gof.generator import Pretrained
 from gof.io import atomic_write, say
 from gof.job import job
 from gof.rendering.surface import normals
+from gof.sparse_grid import Grid, sample_grid
 from gof.viewer import viewer
 
-STRIDE = 4  # fine cells along an edge of a coarse one
-SAFETY = 1.2  # on the slope that says how far the surface may be
-CHUNK = 65536  # points evaluated together
-
-Values = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """n points a side of a cube around the origin, from -side / 2 to side / 2 (camera radii)."""
-
-    n: int
-    side: float
-
-    @property
-    def spacing(self) -> float:
-        """Distance of neighbouring points."""
-        return self.side / (self.n - 1)
-
-    def points(self, index: Tensor) -> Tensor:
-        """Integer indices [..., 3] in the order x, y, z -> points [..., 3]."""
-        return index * self.spacing - self.side / 2
+CHUNK = 65536  # points painted together
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,102 +44,14 @@ class Surface:
     evaluated: float
 
 
-def sample_grid(field: Field, grid: Grid, level: float) -> tuple[np.ndarray, float]:
-    """logit - level on the grid, [n, n, n] in the order x, y, z, and the share of points evaluated.
-
-    A coarse grid comes first. A coarse cell is refined where its corners differ in sign, or where a
-    corner's slope says that the surface may pass within the cell's reach; and then wherever refined
-    points show that the surface goes on into a cell not yet refined. All other points get coarse
-    values by trilinear interpolation, of the right sign. The result is exact unless a part of the
-    shape touches no refined cell at all.
-    """
-    cells = math.ceil((grid.n - 1) / STRIDE)
-    size = cells * STRIDE + 1
-    coarse, slope = _coarse(field, grid, cells, level)
-    active = _suspects(coarse, slope, grid.spacing * STRIDE)
-    fine = _enlarge(coarse, size)
-    known = torch.zeros_like(fine, dtype=torch.bool)
-    known[::STRIDE, ::STRIDE, ::STRIDE] = True
-    while True:
-        wanted = _points_of(active) & ~known
-        if not bool(wanted.any()):
-            break
-        index = wanted.nonzero()
-        fine[wanted] = _values(field, grid, index, level)
-        known |= wanted
-        active = active | _mixed(fine)
-    n = grid.n
-    return fine[:n, :n, :n].numpy(), float(known[:n, :n, :n].float().mean())
-
-
-def _values(field: Field, grid: Grid, index: Tensor, level: float) -> Tensor:
-    with torch.no_grad():
-        parts = [field.logits(grid.points(i)[None])[0] for i in index.split(CHUNK)]
-    return (torch.cat(parts) - level).float()
-
-
-def _coarse(field: Field, grid: Grid, cells: int, level: float) -> tuple[Tensor, Tensor]:
-    """Values and slopes |gradient| at the corners of the coarse cells, both [cells + 1] * 3."""
-    axis = torch.arange(cells + 1) * STRIDE
-    index = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    values, slopes = [], []
-    for part in index.split(CHUNK):
-        at = grid.points(part)[None].requires_grad_()
-        logits = field.logits(at)
-        (gradient,) = torch.autograd.grad(logits.sum(), at)
-        values.append(logits.detach()[0] - level)
-        slopes.append(gradient[0].norm(dim=-1))
-    shape = (cells + 1,) * 3
-    return torch.cat(values).float().view(shape), torch.cat(slopes).float().view(shape)
-
-
-def _suspects(values: Tensor, slope: Tensor, edge: float) -> Tensor:
-    """Coarse cells to refine: [cells] * 3 bool."""
-    steepest = F.max_pool3d(slope[None], 3, 1, 1)[0]
-    distance = values.abs() / steepest.clamp_min(1e-12)
-    reach = SAFETY * edge * math.sqrt(3) / 2
-    near = F.max_pool3d(-distance[None], 2, 1)[0] > -reach
-    return near | _differs(values, 1)
-
-
-def _differs(values: Tensor, cell: int) -> Tensor:
-    """Which cells of `cell` spacings hold points of both signs, their faces included."""
-    positive = (values >= 0).float()[None]
-    some = F.max_pool3d(positive, cell + 1, cell)[0]
-    every = -F.max_pool3d(-positive, cell + 1, cell)[0]
-    return some != every
-
-
-def _mixed(fine: Tensor) -> Tensor:
-    return _differs(fine, STRIDE)
-
-
-def _points_of(active: Tensor) -> Tensor:
-    """Fine points inside or on the faces of coarse cells."""
-    mask = active
-    for axis in range(3):
-        mask = mask.repeat_interleave(STRIDE, axis)
-        ahead = F.pad(mask, [0, 0] * (2 - axis) + [0, 1])
-        mask = ahead | F.pad(mask, [0, 0] * (2 - axis) + [1, 0])
-    return mask
-
-
-def _enlarge(coarse: Tensor, size: int) -> Tensor:
-    """Trilinear interpolation to `size` points a side; the coarse points keep their values."""
-    shape = (size, size, size)
-    wide = F.interpolate(coarse[None, None], shape, mode="trilinear", align_corners=True)[0, 0]
-    wide[::STRIDE, ::STRIDE, ::STRIDE] = coarse
-    return wide
-
-
 def extract(field: Field, grid: Grid, level: float) -> Surface | None:
     """Mesh of {logit = level}; field: one image. None where the cube holds no surface.
 
     What touches the cube's border is closed there: the outside counts as free.
     """
-    values, evaluated = sample_grid(field, grid, level)
-    free = -10 * max(float(np.abs(values).max()), 1e-6)
-    padded = np.pad(values, 1, constant_values=free)
+    samples = sample_grid(field, grid, level)
+    free = -10 * max(float(samples.values.abs().max()), 1e-6)
+    padded = F.pad(samples.values, (1,) * 6, value=free).numpy()
     vertices, faces = mcubes.marching_cubes(padded, 0.0)
     if len(faces) == 0:
         return None
@@ -180,7 +69,7 @@ def extract(field: Field, grid: Grid, level: float) -> Surface | None:
         faces=kept.reshape(-1, 3).astype(np.int32),
         components=int((sizes > 0).sum()),
         dropped=int(len(faces) - len(kept.reshape(-1, 3))),
-        evaluated=evaluated,
+        evaluated=samples.evaluated / grid.n**3,
     )
 
 

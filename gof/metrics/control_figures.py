@@ -27,11 +27,12 @@ from gof.faces.raster import interpolate
 from gof.generator import Pretrained
 from gof.io import InputError, say, write_png
 from gof.job import job
-from gof.meshing import Grid, extract
+from gof.meshing import extract
 from gof.metrics.control import HEAD_RADIUS
 from gof.metrics.portraits import draw
 from gof.rendering.render import render, render_moved
 from gof.samples import ViewRequest, to_uint8, views
+from gof.sparse_grid import Grid
 
 SWEEPS = (
     ("shape", "0"),

@@ -5,108 +5,24 @@ import numpy as np
 import pytest
 import torch
 import trimesh
-from torch import Tensor
 
 from gof import generator as generators
 from gof.config import Camera, Config, FieldNetwork, Model, Stage
 from gof.fields import Field
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.generator import Generator
-from gof.meshing import Grid, extract, paint, run_meshes, sample_grid
+from gof.meshing import extract, paint, run_meshes
+from gof.sparse_grid import Grid
+
+from .shapes import Bent, Hollow, Union
 
 GRID = Grid(64, 0.3)
-
-
-class Union:
-    """All of several shapes together."""
-
-    def __init__(self, *shapes: Field) -> None:
-        self.shapes = shapes
-
-    def logits(self, points: Tensor) -> Tensor:
-        return torch.stack([shape.logits(points) for shape in self.shapes]).amax(0)
-
-    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        return points / points.norm(dim=-1, keepdim=True), self.logits(points)
-
-
-class Hollow:
-    """A ball with a bubble inside."""
-
-    def logits(self, points: Tensor) -> Tensor:
-        return torch.minimum(sphere(0.1).logits(points), -sphere(0.04).logits(points))
-
-    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        return directions, self.logits(points)
-
-
-class Bent:
-    """A ring with a bumpy surface whose slope varies tenfold, as a network's does."""
-
-    def logits(self, points: Tensor) -> Tensor:
-        x, y, z = points.unbind(-1)
-        tube = torch.hypot(torch.hypot(x, y) - 0.09, z)
-        bumps = 0.004 * torch.sin(90 * x) * torch.cos(70 * y)
-        return (0.03 + bumps - tube) * (60 + 500 * torch.sigmoid(80 * x))
-
-    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        return directions, self.logits(points)
-
-
-class Needle:
-    """A ball with a spike between coarse grid lines; the logit's slope vanishes a hair from it."""
-
-    def logits(self, points: Tensor) -> Tensor:
-        x, y, z = points.unbind(-1)
-        axis = torch.hypot(y, z)  # at 61 points: amid a coarse cell
-        spike = torch.minimum(0.006 - axis, torch.minimum(x, 0.14 - x))
-        return 5 * torch.tanh(3000 * torch.maximum(spike, 0.05 - points.norm(dim=-1)))
-
-    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        return directions, self.logits(points)
-
-
-def dense(field: Field, grid: Grid) -> np.ndarray:
-    axis = torch.arange(grid.n)
-    index = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), -1)
-    return field.logits(grid.points(index).view(1, -1, 3)).view(grid.n, grid.n, grid.n).numpy()
 
 
 def mesh_of(field: Field, grid: Grid = GRID) -> trimesh.Trimesh:
     surface = extract(field, grid, 0.0)
     assert surface is not None
     return trimesh.Trimesh(surface.vertices, surface.faces, process=False)
-
-
-@pytest.mark.parametrize("n", [61, 64])
-@pytest.mark.parametrize(
-    "field",
-    [
-        sphere(0.1),
-        Ellipsoid((0.13, 0.06, 0.09), (0.01, 0.02, -0.02)),
-        Union(sphere(0.06), Ellipsoid((0.02, 0.02, 0.02), (0.12, 0.1, 0.1))),
-        Hollow(),
-        Bent(),
-        Needle(),
-    ],
-)
-def test_few_points_give_the_signs_and_the_crossings_of_all(field: Field, n: int) -> None:
-    grid = Grid(n, 0.3)
-    values, share = sample_grid(field, grid, 0.0)
-    truth = dense(field, grid)
-    assert share < 0.8
-    assert np.array_equal(values >= 0, truth >= 0)
-    # Every point beside a change of sign, which is what marching cubes interpolates, is exact.
-    for axis in range(3):
-        crosses = np.diff((truth >= 0).astype(np.int8), axis=axis) != 0
-        for ends in (slice(None, -1), slice(1, None)):
-            pick = tuple(ends if i == axis else slice(None) for i in range(3))
-            np.testing.assert_allclose(values[pick][crosses], truth[pick][crosses], atol=1e-3)
-
-
-def test_a_larger_grid_asks_for_a_smaller_share() -> None:
-    shares = [sample_grid(sphere(0.08), Grid(n, 0.3), 0.0)[1] for n in (32, 64, 128)]
-    assert shares == sorted(shares, reverse=True) and shares[-1] < 0.2
 
 
 @pytest.mark.parametrize("sharpness", [60.0, 1000.0])
@@ -148,24 +64,6 @@ def test_an_enclosed_hollow_is_a_part_that_is_dropped() -> None:
 def test_a_ring_has_the_euler_number_of_a_ring() -> None:
     mesh = mesh_of(Bent())
     assert mesh.is_watertight and mesh.euler_number == 0 and mesh.volume > 0
-
-
-def test_a_plate_thinner_than_a_coarse_cell_is_found() -> None:
-    # 1.5 fine spacings thick, amid coarse cells of 4: no coarse corner lies inside.
-    half = 0.75 * GRID.spacing
-
-    class Plate:
-        def logits(self, points: Tensor) -> Tensor:
-            x, y, z = (points - points.new_tensor([0.0, 0.0, 2 * GRID.spacing])).unbind(-1)
-            inside = torch.stack([0.08 - x.abs(), 0.08 - y.abs(), half - z.abs()]).amin(0)
-            return 1000 * inside
-
-        def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-            return directions, self.logits(points)
-
-    mesh = mesh_of(Plate())
-    assert mesh.is_watertight
-    assert mesh.volume == pytest.approx(0.16**2 * 2 * half, rel=0.05)
 
 
 def test_what_reaches_the_border_is_closed_there() -> None:
