@@ -9,14 +9,15 @@ and one sine.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from gof.config import FieldNetwork
-from gof.fields.layers import Heads, Weights, evaluate
+from gof.fields import fused, layers
+from gof.fields.layers import Heads, Weights
 
 FREQUENCY_SCALE, FREQUENCY_SHIFT = 15.0, 30.0  # f = 15 f' + 30
 HIDDEN_INIT = 25.0  # hidden weights start uniform within sqrt(6 / inputs) / 25
@@ -97,7 +98,7 @@ class BoundFilmSiren:
     def logits(self, points: Tensor) -> Tensor:
         """See `gof.fields.Field.logits`."""
         with torch.autocast(points.device.type, enabled=False):
-            if _once(points):
+            if evaluate := _evaluator(points, self._weights[:-1]):
                 read = evaluate(self._unit(points), None, self._weights[:-1], self._heads)
                 return self._logits(read[..., 0], points)
             return _join([part._trunk(x)[1] for part, x in self._blocks(points)], points)
@@ -105,7 +106,7 @@ class BoundFilmSiren:
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """See `gof.fields.Field.radiance`."""
         with torch.autocast(points.device.type, enabled=False):
-            if _once(points):
+            if evaluate := _evaluator(points, self._weights):
                 read = evaluate(self._unit(points), directions, self._weights, self._heads)
                 return self._colour(read[..., :3]), self._logits(read[..., 3], points)
             both = torch.cat([points, directions], -1)
@@ -163,10 +164,17 @@ class BoundFilmSiren:
         return self._colour(h @ self._heads.colour.mT), logits
 
 
-def _once(points: Tensor) -> bool:
-    """Whether the blockwise evaluation serves: on a CPU, and no gradient of the points, such as
-    normals are, is asked for."""
-    return points.device.type == "cpu" and not points.requires_grad
+Evaluator = Callable[[Tensor, Tensor | None, list[Weights], Heads], Tensor]
+
+
+def _evaluator(points: Tensor, films: list[Weights]) -> Evaluator | None:
+    """What takes points through all films at once, on this device; None where nothing does, or a
+    gradient of the points, such as normals are, is asked for: then layer follows layer."""
+    if points.requires_grad:
+        return None
+    if points.device.type == "cpu":
+        return layers.evaluate
+    return fused.evaluate if fused.available(points, films) else None
 
 
 def _join(parts: list[Tensor], points: Tensor) -> Tensor:
