@@ -31,9 +31,14 @@ class FilmSiren(nn.Module):
     the last of the layers + 1 blocks is the colour layer's.
     """
 
+    stretch: Tensor
+
     def __init__(self, network: FieldNetwork) -> None:
         super().__init__()
         self.network = network
+        # On the device from the start: a copy for every call would wait for all work before it.
+        stretch = torch.tensor(network.sphere_stretch, dtype=torch.float64)
+        self.register_buffer("stretch", stretch, persistent=False)
         width = network.width
         inputs = [3] + [width] * (network.layers - 1)
         self.layers = nn.ModuleList(nn.Linear(n, width) for n in inputs)
@@ -149,7 +154,7 @@ class BoundFilmSiren:
         network = self.siren.network
         logits = (read + self.siren.occupancy.bias) * network.logit_scale
         # The stretched sphere that the shape starts as: it decides that shapes turn outward.
-        squeezed = points / points.new_tensor(network.sphere_stretch)
+        squeezed = points / self.siren.stretch.to(points.dtype)
         distance = network.sphere_radius - squeezed.norm(dim=-1)
         return logits + network.sphere_sharpness * distance
 

@@ -13,7 +13,7 @@ shared memory (197 of 227 kB), so that products wait while its sines are compute
 the products' peak is the most to expect. Smaller widths are limited by the sines.
 
 Backward takes `ROOM` points at a time: the kernel runs again and leaves the sines and slopes of all
-layers in memory (4 width bytes a point and layer), a second kernel turns slopes into gradients of
+layers in memory (4 width bytes a point and layer: 0.6 GB at 9 x 256), a second kernel turns slopes into gradients of
 phases, tile by tile, and products over all points sum the gradients of weights. So memory does not
 grow with points, and no sum depends on the order in which programs end. It costs four products a
 layer where three are the least.
@@ -149,7 +149,8 @@ class _Evaluate(torch.autograd.Function):
         points, directions, *weights = ctx.saved_tensors
         net = Network(*weights)
         # Gradients may be too small for float16: they are scaled to the largest, on the device.
-        unit = grad.abs().amax() * net.heads.abs().amax().clamp_min(1e-3)
+        largest = grad.abs().amax() if grad.numel() else grad.new_ones(())
+        unit = largest * net.heads.abs().amax().clamp_min(1e-3)
         unit = unit.clamp_min(torch.finfo(torch.float32).tiny)
         sums = [torch.zeros_like(part, dtype=torch.float32) for part in net]
         span = max(1, ROOM // len(points))

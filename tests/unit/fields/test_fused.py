@@ -122,14 +122,13 @@ def test_pieces_of_a_batch_add_up_and_repeat_exactly(monkeypatch) -> None:
 
 
 @runs
-def test_no_points_and_no_gradient() -> None:
+@pytest.mark.parametrize("count", [0, 5])
+def test_nothing_given_nothing_returned(count) -> None:
     points, directions, films, heads = make(2, 16, 2, 5, True)
-    nothing = fused.evaluate(points[:, :0], directions[:, :0], films, heads)
-    assert nothing.shape == (2, 0, 4)
-    given = torch.zeros(2, 5, 4, device=DEVICE)
-    _, gradients = result_and_gradients(
-        fused.evaluate, (points, directions, films, heads), given, torch.float32
-    )
+    arguments = points[:, :count], directions[:, :count], films, heads
+    given = torch.zeros(2, count, 4, device=DEVICE)
+    out, gradients = result_and_gradients(fused.evaluate, arguments, given, torch.float32)
+    assert out.shape == (2, count, 4)
     assert all(not gradient.any() for gradient in gradients)
 
 
