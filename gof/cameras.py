@@ -28,6 +28,11 @@ class Rays:
         """Points at distances t [batch, rays, samples] -> [batch, rays, samples, 3]."""
         return self.origins[:, :, None] + t[..., None] * self.directions[:, :, None]
 
+    def pick(self, numbers: Tensor) -> Rays:
+        """Some rays of each image, numbers [batch, k]."""
+        which = numbers[..., None].expand(-1, -1, 3)
+        return Rays(self.origins.gather(1, which), self.directions.gather(1, which))
+
 
 def sample_poses(camera: Camera, streams: Streams) -> Tensor:
     """Yaw and pitch from the pose prior, one pair a stream: [batch, 2], radians."""

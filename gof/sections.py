@@ -315,6 +315,10 @@ class Training(Section):
     # Discriminator and generator share this loss: a large weight rewards parallax that overstates
     # the pose (mouths that stick out), a small one lets it be read from colour alone.
     pose_weight: NonNegative = Field(1.0, description="weight of the pose regression")
+    share_fakes: bool = Field(
+        False,
+        description="one batch of fakes for both updates of a step: saves the discriminator's",
+    )
     flip: bool = Field(True, description="mirror real images at random")
     topk_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         0.99, description="share of fakes kept falls by it in 2000 steps"

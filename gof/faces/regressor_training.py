@@ -62,7 +62,7 @@ class Trainer:
         self.network.scale[2:] = placed[:, 2:].std(0).mean()  # one for all: errors are lengths
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), settings.lr, weight_decay=WEIGHT_DECAY
+            self.network.parameters(), settings.lr, weight_decay=WEIGHT_DECAY, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, settings.lr, total_steps=settings.steps, pct_start=WARM_UP

@@ -9,7 +9,6 @@ and one sine.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,11 +16,10 @@ from torch import Tensor, nn
 
 from gof.config import FieldNetwork
 from gof.fields import fused, layers
-from gof.fields.layers import Heads, Weights
+from gof.fields.layers import Film, Heads
 
 FREQUENCY_SCALE, FREQUENCY_SHIFT = 15.0, 30.0  # f = 15 f' + 30
 HIDDEN_INIT = 25.0  # hidden weights start uniform within sqrt(6 / inputs) / 25
-CPU_BLOCK = 4096  # points that pass all layers together, so that activations stay in cache
 
 
 class FilmSiren(nn.Module):
@@ -75,24 +73,6 @@ class FilmSiren(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
-    """A folded layer: weight [batch, inputs, width], bias [batch, 1, width]."""
-
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """sin(inputs W + b): [batch, n, inputs] to [batch, n, width]."""
-        activation = torch.baddbmm(self.bias, inputs, self.weight)
-        # Backward needs the argument of the sine; without gradient it is overwritten.
-        return activation.sin() if activation.requires_grad else activation.sin_()
-
-    def image(self, index: int) -> Film:
-        """The layer of one image of the batch."""
-        return Film(self.weight[index : index + 1], self.bias[index : index + 1])
-
-
-@dataclass(frozen=True, slots=True)
 class BoundFilmSiren:
     """A batch of shapes. Autocast is off inside: sines of arguments near 30 do not survive
     bfloat16."""
@@ -103,51 +83,21 @@ class BoundFilmSiren:
     def logits(self, points: Tensor) -> Tensor:
         """See `gof.fields.Field.logits`."""
         with torch.autocast(points.device.type, enabled=False):
-            if evaluate := _evaluator(points, self._weights[:-1]):
-                read = evaluate(self._unit(points), None, self._weights[:-1], self._heads)
-                return self._logits(read[..., 0], points)
-            return _join([part._trunk(x)[1] for part, x in self._blocks(points)], points)
+            return self._logits(self._read(points, None)[..., 0], points)
 
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """See `gof.fields.Field.radiance`."""
         with torch.autocast(points.device.type, enabled=False):
-            if evaluate := _evaluator(points, self._weights):
-                read = evaluate(self._unit(points), directions, self._weights, self._heads)
-                return self._colour(read[..., :3]), self._logits(read[..., 3], points)
-            both = torch.cat([points, directions], -1)
-            parts = [part._radiance(x) for part, x in self._blocks(both)]
-            return (
-                _join([rgb for rgb, _ in parts], points),
-                _join([logits for _, logits in parts], points),
-            )
+            read = self._read(points, directions)
+            colours = (read[..., :3] + self.siren.colour.bias).sigmoid() * 2 - 1
+            return colours, self._logits(read[..., 3], points)
 
-    def _blocks(self, inputs: Tensor) -> Iterator[tuple[BoundFilmSiren, Tensor]]:
-        """Pieces that are evaluated together: all at once on a GPU, cache-sized blocks on a CPU."""
-        if inputs.device.type != "cpu":
-            yield self, inputs
-            return
-        for index in range(inputs.shape[0]):
-            one = BoundFilmSiren(self.siren, tuple(film.image(index) for film in self.films))
-            for block in inputs[index : index + 1].split(CPU_BLOCK, dim=1):
-                yield one, block
-
-    @property
-    def _weights(self) -> list[Weights]:
-        return [(film.weight, film.bias) for film in self.films]
-
-    @property
-    def _heads(self) -> Heads:
-        return Heads(self.siren.occupancy.weight, self.siren.colour.weight)
-
-    def _unit(self, points: Tensor) -> Tensor:
-        return points * (2 / self.siren.network.scene_side)
-
-    def _trunk(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Features [batch, n, width] and logits [batch, n]."""
-        h = self._unit(points)
-        for film in self.films[:-1]:
-            h = film(h)
-        return h, self._logits(h @ self._heads.occupancy[0], points)
+    def _read(self, points: Tensor, directions: Tensor | None) -> Tensor:
+        """What the heads read, without their biases; see `gof.fields.layers.evaluate`."""
+        films = self.films if directions is not None else self.films[:-1]
+        heads = Heads(self.siren.occupancy.weight, self.siren.colour.weight)
+        evaluate = fused.evaluate if fused.available(points, films) else layers.evaluate
+        return evaluate(points * (2 / self.siren.network.scene_side), directions, films, heads)
 
     def _logits(self, read: Tensor, points: Tensor) -> Tensor:
         """Logits from what the occupancy head reads, [batch, n]."""
@@ -157,34 +107,3 @@ class BoundFilmSiren:
         squeezed = points / self.siren.stretch.to(points.dtype)
         distance = network.sphere_radius - squeezed.norm(dim=-1)
         return logits + network.sphere_sharpness * distance
-
-    def _colour(self, read: Tensor) -> Tensor:
-        """Colours in [-1, 1] from what the colour head reads, [batch, n, 3]."""
-        return (read + self.siren.colour.bias).sigmoid() * 2 - 1
-
-    def _radiance(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        points, directions = inputs.split(3, dim=-1)
-        features, logits = self._trunk(points)
-        h = self.films[-1](torch.cat([directions, features], -1))
-        return self._colour(h @ self._heads.colour.mT), logits
-
-
-Evaluator = Callable[[Tensor, Tensor | None, list[Weights], Heads], Tensor]
-
-
-def _evaluator(points: Tensor, films: list[Weights]) -> Evaluator | None:
-    """What takes points through all films at once, on this device; None where nothing does, or a
-    gradient of the points, such as normals are, is asked for: then layer follows layer."""
-    if points.requires_grad:
-        return None
-    if points.device.type == "cpu":
-        return layers.evaluate
-    return fused.evaluate if fused.available(points, films) else None
-
-
-def _join(parts: list[Tensor], points: Tensor) -> Tensor:
-    """Blocks, in the order of `_blocks`, as one tensor [batch, n, ...]."""
-    if len(parts) == 1:
-        return parts[0]
-    rows = torch.cat([part.squeeze(0) for part in parts])
-    return rows.reshape(*points.shape[:2], *rows.shape[1:])

@@ -13,17 +13,17 @@ shared memory (197 of 227 kB), so that products wait while its sines are compute
 the products' peak is the most to expect. Smaller widths are limited by the sines.
 
 Backward takes `ROOM` points at a time: the kernel runs again and leaves the sines and slopes of all
-layers in memory (4 width bytes a point and layer: 0.6 GB at 9 x 256), a second kernel turns slopes into gradients of
-phases, tile by tile, and products over all points sum the gradients of weights. So memory does not
-grow with points, and no sum depends on the order in which programs end. It costs four products a
-layer where three are the least.
+layers in memory (4 width bytes a point and layer: 0.6 GB at 9 x 256), a second kernel turns slopes
+into gradients of phases, tile by tile, and products over all points sum the gradients of weights.
+So memory does not grow with points, and no sum depends on the order in which programs end. It costs
+four products a layer where three are the least.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import math
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from gof.fields.layers import Heads, Weights
+from gof.fields.layers import Film, Heads
 
 WIDTHS = (16, 32, 64, 128, 256)
 ROOM = 2**16  # points whose layers are in memory at a time
@@ -91,23 +91,21 @@ class Trace(NamedTuple):
 Vectors = tuple[Tensor, Tensor | None]  # points and directions, [batch, count, 3]
 
 
-def available(points: Tensor, films: list[Weights]) -> bool:
-    """Whether `evaluate` serves for these points and layers: float32 on a GPU of capability 8 or
-    later (or in Triton's interpreter), more than one layer, of a width in `WIDTHS`, and Triton
-    installed."""
-    if len(films) < 2 or films[0][1].shape[-1] not in WIDTHS or points.dtype != torch.float32:
+def available(points: Tensor, films: Sequence[Film]) -> bool:
+    """Whether `evaluate` serves: float32 points that need no gradient, on a GPU of capability 8 or
+    later; more than one layer, of a width in `WIDTHS`; and Triton, which comes with torch there."""
+    if not points.is_cuda or points.requires_grad or points.dtype != torch.float32:
         return False
-    if points.is_cuda:
-        runs = torch.cuda.get_device_capability(points.device) >= (8, 0)
-    else:
-        runs = os.environ.get("TRITON_INTERPRET") == "1"
-    return runs and importlib.util.find_spec("triton") is not None
+    if len(films) < 2 or films[0].bias.shape[-1] not in WIDTHS:
+        return False
+    modern = torch.cuda.get_device_capability(points.device) >= (8, 0)
+    return modern and importlib.util.find_spec("triton") is not None
 
 
 def evaluate(
     points: Tensor,
     directions: Tensor | None,
-    films: list[Weights],
+    films: Sequence[Film],
     heads: Heads,
     precision: torch.dtype = torch.float16,
 ) -> Tensor:

@@ -1,50 +1,86 @@
-"""The layers of FiLM-SIREN networks on a CPU: block by block, in buffers that stay in cache.
+"""The layers of FiLM-SIREN networks.
 
-Nothing is kept for backward but the inputs: there every block is computed again, next to its own
-gradient. So memory does not grow with layers times points, and what backward reads was written a
-moment before.
+On a CPU they are evaluated block by block, in buffers that stay in cache. Nothing is kept for
+backward but the inputs: there every block is computed again, next to its own gradient. So memory
+does not grow with layers times points, and what backward reads was written a moment before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-BLOCK = 1024  # points that pass all layers together
-
-Weights = tuple[Tensor, Tensor]  # of a folded layer: [batch, inputs, width] and bias [batch, 1, width]
+BLOCK = 2**17  # units that are computed together, points times width: what fits a core's cache
 
 
-@dataclass(frozen=True, slots=True)
-class Heads:
+class Film(NamedTuple):
+    """A folded layer, sin(inputs W + b): weight [batch, inputs, width], bias [batch, 1, width]."""
+
+    weight: Tensor
+    bias: Tensor
+
+
+class Heads(NamedTuple):
     """What reads the trunk's features, [1, width], and the colour layer's, [3, width]."""
 
     occupancy: Tensor
     colour: Tensor
 
 
-def evaluate(points: Tensor, directions: Tensor | None, films: list[Weights], heads: Heads) -> Tensor:
+def evaluate(
+    points: Tensor, directions: Tensor | None, films: Sequence[Film], heads: Heads
+) -> Tensor:
     """What the heads read at points [batch, n, 3]: [batch, n, 1], the occupancy's; with directions
-    [batch, n, 3] a colour layer follows the trunk, its inputs direction and features, and the
-    result is [batch, n, 4], the colour's first.
+    [batch, n, 3] the last film is a colour layer, its inputs direction and features, and the result
+    is [batch, n, 4], the colour's first.
 
-    Can be differentiated once with respect to films and heads; points and directions get no
-    gradient.
+    Differentiable: any number of times where points require a gradient (normals), else once and not
+    with respect to directions.
     """
-    flat = [part for film in films for part in film]
-    out: Tensor = _Evaluate.apply(points, directions, heads.occupancy, heads.colour, *flat)
-    return out
+    if points.device.type != "cpu":
+        return _plainly(points, directions, films, heads)
+    if not points.requires_grad:
+        flat = [part for film in films for part in film]
+        read: Tensor = _Blockwise.apply(points, directions, *heads, *flat)
+        return read
+    parts = []
+    for span in _spans(points.shape[1], len(points) * heads.occupancy.shape[1]):
+        towards = None if directions is None else directions[:, span]
+        parts.append(_plainly(points[:, span], towards, films, heads))
+    return torch.cat(parts, 1)
 
 
-def _spans(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))
+def _spans(count: int, width: int) -> Iterator[slice]:
+    """Blocks of `count` points; at least one, which may be empty."""
+    size = max(1, BLOCK // width)
+    return (slice(start, min(start + size, count)) for start in range(0, max(1, count), size))
 
 
-class _Evaluate(torch.autograd.Function):
+def _plainly(
+    points: Tensor, directions: Tensor | None, films: Sequence[Film], heads: Heads
+) -> Tensor:
+    h = points
+    for film in films if directions is None else films[:-1]:
+        h = _sine(torch.baddbmm(film.bias, h, film.weight))
+    read = h @ heads.occupancy.mT
+    if directions is None:
+        return read
+    towards = torch.cat([directions, h], -1)
+    c = _sine(torch.baddbmm(films[-1].bias, towards, films[-1].weight))
+    return torch.cat([c @ heads.colour.mT, read], -1)
+
+
+def _sine(x: Tensor) -> Tensor:
+    # Backward needs the argument; without gradient it is overwritten.
+    return x.sin() if x.requires_grad else x.sin_()
+
+
+class _Blockwise(torch.autograd.Function):
+    """`evaluate` on a CPU, without a gradient of points."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -55,65 +91,76 @@ class _Evaluate(torch.autograd.Function):
         *flat: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(points, directions, occupancy, colour, *flat)
-        batch, count = points.shape[:2]
-        out = points.new_empty(batch, count, 1 if directions is None else 4)
-        room = points.new_empty(2, BLOCK, occupancy.shape[1])
-        for image in range(batch):
-            films = [(w[image], b[image]) for w, b in zip(flat[::2], flat[1::2], strict=True)]
+        width = occupancy.shape[1]
+        out = points.new_empty(*points.shape[:2], 1 if directions is None else 4)
+        spans = list(_spans(points.shape[1], width))
+        room = points.new_empty(2, spans[0].stop, width)
+        for image, films in enumerate(_by_image(flat)):
             trunk = films if directions is None else films[:-1]
-            for span in _spans(count):
+            for span in spans:
                 h, rows = points[image, span], out[image, span]
                 for k, (weight, bias) in enumerate(trunk):
                     h = torch.addmm(bias, h, weight, out=room[k % 2, : len(h)]).sin_()
                 rows[:, -1] = h @ occupancy[0]
                 if directions is not None:
-                    weight, bias = films[-1]
                     c = room[len(trunk) % 2, : len(h)]
-                    torch.addmm(bias, directions[image, span], weight[:3], out=c)
-                    c.addmm_(h, weight[3:]).sin_()
+                    _turned(directions[image, span], h, films[-1], c).sin_()
                     rows[:, :3] = c @ colour.T
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         points, directions, occupancy, colour, *flat = ctx.saved_tensors
-        count, width = points.shape[1], occupancy.shape[1]
+        width, layers = occupancy.shape[1], len(flat) // 2
         sums = [torch.zeros_like(part) for part in (occupancy, colour, *flat)]
-        layers = len(flat) // 2
-        sines, slopes = points.new_empty(2, layers, BLOCK, width)
-        room = points.new_empty(2, BLOCK, width)
-        for image in range(len(points)):
-            films = [(w[image], b[image]) for w, b in zip(flat[::2], flat[1::2], strict=True)]
-            into = [(w[image], b[image]) for w, b in zip(sums[2::2], sums[3::2], strict=True)]
-            trunk = layers if directions is None else layers - 1
-            for span in _spans(count):
+        spans = list(_spans(points.shape[1], width))
+        sines, slopes = points.new_empty(2, layers, spans[0].stop, width)
+        room = points.new_empty(2, spans[0].stop, width)
+        each = zip(_by_image(flat), _by_image(sums[2:]), strict=True)
+        for image, (films, into) in enumerate(each):
+            trunk = films if directions is None else films[:-1]
+            for span in spans:
                 x, g = points[image, span], grad[image, span]
                 n = len(x)
                 inputs = [x]
-                for k, (weight, bias) in enumerate(films[:trunk]):
-                    a, h = slopes[k, :n], sines[k, :n]
-                    torch.addmm(bias, inputs[-1], weight, out=a)
-                    inputs.append(torch.sin(a, out=h))
-                    a.cos_()
-                h, d = inputs[-1], room[0, :n]
-                torch.mul(g[:, -1:], occupancy, out=d)
-                sums[0].addmm_(g[:, -1:].T, h)
+                for k, film in enumerate(trunk):
+                    torch.addmm(film.bias, inputs[-1], film.weight, out=slopes[k, :n])
+                    inputs.append(_split(slopes[k, :n], sines[k, :n]))
+                sums[0].addmm_(g[:, -1:].T, inputs[-1])
+                d = torch.mul(g[:, -1:], occupancy, out=room[0, :n])
                 if directions is not None:
-                    (weight, bias), (to_weight, to_bias) = films[-1], into[-1]
-                    towards = directions[image, span]
-                    a, c, e = slopes[-1, :n], sines[-1, :n], room[1, :n]
-                    torch.addmm(bias, towards, weight[:3], out=a)
-                    torch.sin(a.addmm_(h, weight[3:]), out=c)
+                    towards, slope = directions[image, span], slopes[-1, :n]
+                    c = _split(_turned(towards, inputs[-1], films[-1], slope), sines[-1, :n])
                     sums[1].addmm_(g[:, :3].T, c)
-                    torch.mm(g[:, :3], colour, out=e).mul_(a.cos_())
-                    to_weight[:3].addmm_(towards.T, e)
-                    to_weight[3:].addmm_(h.T, e)
-                    to_bias += e.sum(0)
-                    d.addmm_(e, weight[3:].T)
-                for k in reversed(range(trunk)):
+                    e = torch.mm(g[:, :3], colour, out=room[1, :n]).mul_(slope)
+                    into[-1].weight[:3].addmm_(towards.T, e)
+                    into[-1].weight[3:].addmm_(inputs[-1].T, e)
+                    into[-1].bias.add_(e.sum(0))
+                    d.addmm_(e, films[-1].weight[3:].T)
+                for k in reversed(range(len(trunk))):
                     d.mul_(slopes[k, :n])
-                    into[k][0].addmm_(inputs[k].T, d)
-                    into[k][1].add_(d.sum(0))
+                    into[k].weight.addmm_(inputs[k].T, d)
+                    into[k].bias.add_(d.sum(0))
                     if k:
-                        d = torch.mm(d, films[k][0].T, out=room[(trunk - k) % 2, :n])
+                        other = room[(len(trunk) - k) % 2, :n]
+                        d = torch.mm(d, trunk[k].weight.T, out=other)
         return None, None, *sums
+
+
+def _split(argument: Tensor, sine: Tensor) -> Tensor:
+    """The sine of an argument; the argument becomes its cosine."""
+    torch.sin(argument, out=sine)
+    argument.cos_()
+    return sine
+
+
+def _by_image(flat: Sequence[Tensor]) -> list[list[Film]]:
+    """Films of each image of the batch, from their weights and biases in turn."""
+    films = [Film(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
+    return [[Film(w[i], b[i]) for w, b in films] for i in range(len(flat[0]))]
+
+
+def _turned(directions: Tensor, h: Tensor, film: Film, out: Tensor) -> Tensor:
+    """The colour layer's argument: [directions, h] W + b, into `out`."""
+    torch.addmm(film.bias, directions, film.weight[:3], out=out)
+    return out.addmm_(h, film.weight[3:])

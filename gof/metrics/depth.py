@@ -120,7 +120,7 @@ def train_depth_net(pairs: Pairs, settings: DepthNet, camera: Camera, seed: int)
     network.reset(rng.generator(seed, "depth network"))
     network = network.to(device)
     target = (pairs.depth - network.middle) / network.half_range
-    optimizer = torch.optim.Adam(network.parameters(), settings.lr)
+    optimizer = torch.optim.Adam(network.parameters(), settings.lr, fused=True)
     draws = rng.generator(seed, "depth network batches")
     for step in tqdm(range(settings.steps), desc="depth network", disable=None):
         optimizer.param_groups[0]["lr"] = (

@@ -4,6 +4,9 @@ inference.
 GOF: a coarse pass finds the surface, secant steps refine it, samples in an interval around it are
 composited. Baseline: coarse and importance samples are composited; the surface is found all the
 same, for depth and meshes. cGOF: a mesh may say where the interval lies.
+
+The field is asked only where it matters: secant steps where there is a crossing, colours where the
+coarse pass came near something that shows.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ from gof.rendering.composite import composite, density_alpha, occupancy_alpha, r
 from gof.rendering.sampling import importance, stratified, surface_interval
 from gof.rendering.surface import first_crossing, secant
 from gof.rng import Streams
+
+NEAR = 6.0  # logits below the surface's level at which a sample shows no more: occupancy 1 / 400
+EMPTY = -30.0  # the logit of samples that are not evaluated: opacity 0 to rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,8 @@ class RenderOutput:
 
     rgb [batch, rays, 3] in [-1, 1] over the background; alpha, sum of weights; depth, mean t under
     the weights (far where they vanish); hit and surface_t, the first free-to-occupied crossing (far
-    where there is none); colours [batch, rays, samples, 3], what the samples shine with.
+    where there is none); shown, the rays that were evaluated, the others are empty; colours [batch,
+    rays, samples, 3], what the samples shine with.
     """
 
     rgb: Tensor
@@ -95,6 +102,7 @@ class RenderOutput:
     depth: Tensor
     hit: Tensor
     surface_t: Tensor
+    shown: Tensor
     t: Tensor
     logits: Tensor
     weights: Tensor
@@ -137,18 +145,20 @@ def render(
         coarse_t = stratified(near, far, jitter(settings.coarse))
         coarse_logits = _logits(field, rays, coarse_t)
         hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
+        shown = coarse_logits.amax(-1) > settings.level - NEAR
         chosen = [] if settings.integrator == "occupancy" else [coarse_t]
         if settings.surface:
             middle, known = surface_t, hit
             if guide is not None:
                 middle, known = torch.where(guide.mask, guide.depth, middle), hit | guide.mask
+                shown = shown | guide.mask
             ends = surface_interval(middle, known, settings.half_width, settings.near, settings.far)
             chosen.append(stratified(*ends, jitter(settings.surface)))
         if settings.fine:
             weights = ray_weights(settings.alpha(coarse_logits, coarse_t))
             chosen.append(importance(coarse_t, weights, jitter(settings.fine)))
         t = chosen[0] if len(chosen) == 1 else torch.cat(chosen, -1).sort(-1).values
-    return _shade(field, rays, _Samples(t, hit, surface_t), settings)
+    return _shade(field, rays, _Samples(t, hit, surface_t, shown), settings)
 
 
 def render_moved(
@@ -156,7 +166,8 @@ def render_moved(
 ) -> RenderOutput:
     """The samples of a render, each moved by its ray's shift [batch, rays, 3], seen through another
     field: what that field looks like when space is warped so (cGOF, volume warping)."""
-    return _shade(field, rays, _Samples(out.t, out.hit, out.surface_t), settings, shift)
+    samples = _Samples(out.t, out.hit, out.surface_t, out.shown)
+    return _shade(field, rays, samples, settings, shift)
 
 
 def find_surface(
@@ -165,12 +176,23 @@ def find_surface(
     """First crossing of samples t with these logits, refined by secant steps: hit, surface_t
     [batch, rays]."""
     crossing = first_crossing(t, logits - settings.level)
+    some = _these_first(crossing.hit)
+    few = rays.pick(some)
 
     def value_at(t: Tensor) -> Tensor:
-        return _logits(field, rays, t[..., None]).squeeze(-1) - settings.level
+        return _logits(field, few, t[..., None]).squeeze(-1) - settings.level
 
-    surface_t = secant(crossing, value_at, settings.secant)
-    return crossing.hit, torch.where(crossing.hit, surface_t, settings.far)
+    refined = secant(crossing.pick(some), value_at, settings.secant)
+    nowhere = torch.full_like(t[..., 0], settings.far)
+    return crossing.hit, torch.where(crossing.hit, nowhere.scatter(1, some, refined), nowhere)
+
+
+def _these_first(wanted: Tensor) -> Tensor:
+    """Numbers [batch, k] of rays to evaluate: those wanted [batch, rays], and others to fill up to
+    the most that an image of the batch wants. All rays on a GPU, where shapes that depend on data
+    would make the host wait."""
+    most = wanted.shape[1] if wanted.is_cuda else int(wanted.sum(1).max())
+    return wanted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
 
 
 def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:
@@ -179,11 +201,12 @@ def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """Where rays are sampled, and their surface; see RenderOutput."""
+    """Where rays are sampled, and what is known of them; see RenderOutput."""
 
     t: Tensor
     hit: Tensor
     surface_t: Tensor
+    shown: Tensor
 
 
 def _shade(
@@ -195,9 +218,13 @@ def _shade(
 ) -> RenderOutput:
     t = samples.t
     points = rays.at(t) if shift is None else rays.at(t) + shift[:, :, None]
-    directions = rays.directions[:, :, None].expand(*t.shape, 3)
-    rgb, logits = field.radiance(points.flatten(1, 2), directions.flatten(1, 2))
-    logits, colours = logits.reshape(t.shape), rgb.reshape(*t.shape, 3)
+    some = _these_first(samples.shown)
+    rows = torch.arange(len(t), device=t.device)[:, None], some
+    at, directions = points[rows], rays.directions[rows][:, :, None]
+    rgb, found = field.radiance(at.flatten(1, 2), directions.expand_as(at).flatten(1, 2))
+    found = torch.where(samples.shown[rows][..., None], found.reshape(at.shape[:-1]), EMPTY)
+    logits = torch.full_like(t, EMPTY).index_put(rows, found)
+    colours = torch.zeros_like(points).index_put(rows, rgb.reshape(at.shape))
     weights = ray_weights(settings.alpha(logits, t))
     alpha = weights.sum(-1)
     background = rgb.new_tensor(settings.background)
@@ -205,5 +232,14 @@ def _shade(
     mean_t = (weights * t).sum(-1) / alpha.clamp_min(1e-6)
     depth = torch.where(alpha > 1e-3, mean_t, settings.far)
     return RenderOutput(
-        image, alpha, depth, samples.hit, samples.surface_t, t, logits, weights, colours
+        rgb=image,
+        alpha=alpha,
+        depth=depth,
+        hit=samples.hit,
+        surface_t=samples.surface_t,
+        shown=samples.shown,
+        t=t,
+        logits=logits,
+        weights=weights,
+        colours=colours,
     )

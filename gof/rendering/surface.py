@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -24,6 +24,10 @@ class Crossing:
     t_occupied: Tensor
     value_free: Tensor
     value_occupied: Tensor
+
+    def pick(self, numbers: Tensor) -> Crossing:
+        """The crossings of some rays of each image, numbers [batch, k]."""
+        return Crossing(*(getattr(self, item.name).gather(1, numbers) for item in fields(self)))
 
 
 def first_crossing(t: Tensor, values: Tensor) -> Crossing:

@@ -24,7 +24,13 @@ from gof.training.fakes import Task
 from gof.training.reals import Reals
 from gof.training.schedule import StepPlan, plan
 from gof.training.state import TrainState
-from gof.training.steps import NonFinite, discriminator_step, generator_step, warm_step
+from gof.training.steps import (
+    NonFinite,
+    discriminator_step,
+    each_fakes,
+    generator_step,
+    warm_step,
+)
 
 Probe = Callable[[TrainState, StepPlan], dict[str, float]]
 
@@ -108,8 +114,10 @@ class Loop:
                 values = warm_step(state, self.task, now)
             else:
                 reals = [self.reals(rows, self.task.world.device) for rows in self.task.rows(now)]
-                values = discriminator_step(state, self.task, now, reals)
-                values |= generator_step(state, self.task, now)
+                share = self.task.training.share_fakes
+                shared = list(each_fakes(state, self.task, now, "generator")) if share else None
+                values = discriminator_step(state, self.task, now, reals, shared)
+                values |= generator_step(state, self.task, now, shared)
         except NonFinite as error:
             saved = checkpoint.steps(self.checkpoints)
             advice = f"last checkpoint: {saved[-1]}" if saved else "no checkpoint was written yet"

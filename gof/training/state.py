@@ -49,8 +49,8 @@ class TrainState:
             generator,
             discriminator,
             ema,
-            Adam(_groups(generator), betas=training.betas),
-            Adam(discriminator.parameters(), betas=training.betas),
+            Adam(_groups(generator), betas=training.betas, fused=True),
+            Adam(discriminator.parameters(), betas=training.betas, fused=True),
         )
 
     def to(self, device: torch.device) -> TrainState:
@@ -121,7 +121,7 @@ class TrainState:
             if p in self.optimizer_d.state
         }
         self.discriminator.grow(resolution, seed)
-        self.optimizer_d = Adam(self.discriminator.parameters(), betas=training.betas)
+        self.optimizer_d = Adam(self.discriminator.parameters(), betas=training.betas, fused=True)
         for key, parameter in self.discriminator.named_parameters():
             if key in moments:
                 self.optimizer_d.state[parameter] = moments[key]

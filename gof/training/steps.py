@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -37,28 +37,38 @@ def _smoothness(fakes: Fakes, normal: NormalSmoothness) -> Tensor:
     return normal_smoothness(fakes.field, points, fakes.out.hit.gather(1, chosen), offset)
 
 
+def each_fakes(state: TrainState, task: Task, plan: StepPlan, who: str) -> Iterator[Fakes]:
+    """The fakes of a step, micro-batch by micro-batch, for the update called `who`."""
+    for rows in task.rows(plan):
+        with task.autocast(), torch.set_grad_enabled(who == "generator"):
+            fakes = make_fakes(state, task, plan, rows, who)
+        yield fakes
+
+
 def discriminator_step(
-    state: TrainState, task: Task, plan: StepPlan, reals: list[Tensor]
+    state: TrainState,
+    task: Task,
+    plan: StepPlan,
+    reals: list[Tensor],
+    shared: list[Fakes] | None = None,
 ) -> dict[str, Tensor]:
     """One update of the discriminator. reals: [micro_batch, 3, r, r] for each micro-batch of this
-    process.
+    process; shared: fakes that the generator's update uses too.
 
     Raises NonFinite before any weight changes.
     """
     training, discriminator = task.training, state.discriminator
-    rows = task.rows(plan)
+    batches = shared or each_fakes(state, task, plan, "discriminator")
     share = plan.stage.micro_batch / plan.stage.batch
     penalise = training.r1_weight > 0 and plan.step % training.r1_every == 0
     discriminator.requires_grad_(True)
     state.optimizer_d.zero_grad(set_to_none=True)
     sums = torch.zeros(3, device=task.world.device)
-    for indices, real in zip(rows, reals, strict=True):
+    for fakes, real in zip(batches, reals, strict=True):
         with task.autocast():
-            with torch.no_grad():
-                fakes = make_fakes(state, task, plan, indices, "discriminator")
             real = real.requires_grad_(penalise)
             real_scores, _ = discriminator(real, plan.fade)
-            fake_scores, read = discriminator(fakes.images, plan.fade)
+            fake_scores, read = discriminator(fakes.images.detach(), plan.fade)
         adversary = adversarial.discriminator_loss(real_scores.float(), fake_scores.float())
         pose = adversarial.pose_loss(read.float(), fakes.poses).mean()
         r1 = real_scores.new_zeros(())
@@ -74,15 +84,16 @@ def discriminator_step(
     return values | ({"r1": r1} if penalise else {})
 
 
-def generator_step(state: TrainState, task: Task, plan: StepPlan) -> dict[str, Tensor]:
-    """One update of the generator and of its average. Raises NonFinite before any weight
-    changes."""
+def generator_step(
+    state: TrainState, task: Task, plan: StepPlan, shared: list[Fakes] | None = None
+) -> dict[str, Tensor]:
+    """One update of the generator and of its average; shared: its fakes, where they are made
+    already. Raises NonFinite before any weight changes."""
     state.discriminator.requires_grad_(False)
     state.optimizer_g.zero_grad(set_to_none=True)
     log = _Log(plan.stage.micro_batch / plan.stage.batch)
-    for indices in task.rows(plan):
+    for fakes in shared or each_fakes(state, task, plan, "generator"):
         with task.autocast():
-            fakes = make_fakes(state, task, plan, indices, "generator")
             terms = _adversarial_terms(state, task, plan, fakes)
         terms |= _field_terms(task, plan, fakes)
         if task.face is not None:

@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from gof.config import FieldNetwork
-from gof.fields import film_siren
 from gof.fields.film_siren import FREQUENCY_SCALE, FREQUENCY_SHIFT, FilmSiren
 
 
@@ -41,8 +40,7 @@ def make(layers: int, width: int, seed: int = 0):
 
 
 @pytest.mark.parametrize(("layers", "width"), [(1, 8), (4, 64), (8, 32)])
-def test_folded_equals_unfolded(layers: int, width: int, monkeypatch) -> None:
-    monkeypatch.setattr(film_siren, "CPU_BLOCK", 128)  # several blocks an image
+def test_folded_equals_unfolded(layers: int, width: int) -> None:
     siren, style, points, directions = make(layers, width)
     expected_rgb, expected_logits = unfolded(siren, style, points, directions)
     rgb, logits = siren.bind(style).radiance(points, directions)

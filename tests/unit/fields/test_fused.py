@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from gof.config import FieldNetwork
-from gof.fields import film_siren, fused
+from gof.fields import fused
 from gof.fields.film_siren import FilmSiren
-from gof.fields.layers import Heads
+from gof.fields.layers import Film, Heads
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED or not torch.cuda.is_available() else "cuda"
@@ -49,7 +49,7 @@ def make(layers, width, batch, count, colour):
         return values.to(DEVICE)
 
     bound = 30 / 25 * math.sqrt(6 / width)
-    films = [(draw(batch, 3, width, bound=10.0), draw(batch, 1, width, bound=30.0))]
+    films = [Film(draw(batch, 3, width, bound=10.0), draw(batch, 1, width, bound=30.0))]
     inputs = [width] * (layers - 1) + [width + 3] * colour
     films += [
         (draw(batch, n, width, bound=bound), draw(batch, 1, width, bound=3.0)) for n in inputs
@@ -77,7 +77,7 @@ def result_and_gradients(function, arguments, given, dtype):
     points, directions, films, heads = arguments
     leaves = [x.to(dtype, copy=True).requires_grad_() for film in films for x in film]
     ends = [x.to(dtype, copy=True).requires_grad_() for x in (heads.occupancy, heads.colour)]
-    pairs = list(zip(leaves[::2], leaves[1::2], strict=True))
+    pairs = [Film(*pair) for pair in zip(leaves[::2], leaves[1::2], strict=True)]
     directions = None if directions is None else directions.to(dtype)
     out = function(points.to(dtype), directions, pairs, Heads(*ends))
     gradients = torch.autograd.grad(out, [*leaves, *ends], given.to(dtype), materialize_grads=True)
@@ -141,7 +141,7 @@ def test_a_bound_field_is_the_same(monkeypatch) -> None:
     points = (torch.rand(2, 70, 3, generator=generator) - 0.5) * 0.24
     directions = torch.nn.functional.normalize(points, dim=-1)
     rgb, logits = siren.double().bind(style.double()).radiance(points.double(), directions.double())
-    monkeypatch.setattr(film_siren, "_evaluator", lambda points, films: fused.evaluate)
+    monkeypatch.setattr(fused, "available", lambda points, films: True)
     field = siren.float().to(DEVICE).bind(style.to(DEVICE))
     found = field.radiance(points.to(DEVICE), directions.to(DEVICE))
     assert (found[0].cpu() - rgb).abs().max() < 1e-3
@@ -149,14 +149,14 @@ def test_a_bound_field_is_the_same(monkeypatch) -> None:
     assert torch.allclose(field.logits(points.to(DEVICE)), found[1], atol=1e-5)
 
 
-def test_available_only_where_it_serves(monkeypatch) -> None:
-    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    films = [(torch.zeros(1, 3, 16), torch.zeros(1, 1, 16))] * 2
-    assert not fused.available(torch.zeros(1, 5, 3), films)  # on a CPU
-    monkeypatch.setenv("TRITON_INTERPRET", "1")
-    found = importlib.util.find_spec("triton") is not None
-    assert fused.available(torch.zeros(1, 5, 3), films) == found
-    assert not fused.available(torch.zeros(1, 5, 3), films[:1])
-    assert not fused.available(torch.zeros(1, 5, 3).double(), films)
-    odd = [(torch.zeros(1, 3, 24), torch.zeros(1, 1, 24))] * 2
-    assert not fused.available(torch.zeros(1, 5, 3), odd)
+def test_available_only_where_it_serves() -> None:
+    points, films = torch.zeros(1, 5, 3), [Film(torch.zeros(1, 3, 16), torch.zeros(1, 1, 16))] * 2
+    assert not fused.available(points, films)  # on a CPU
+    if DEVICE == "cuda" and importlib.util.find_spec("triton"):
+        points = points.cuda()
+        assert fused.available(points, films)
+        assert not fused.available(points, films[:1])
+        assert not fused.available(points.double(), films)
+        assert not fused.available(points.clone().requires_grad_(), films)
+        odd = Film(torch.zeros(1, 3, 24), torch.zeros(1, 1, 24))
+        assert not fused.available(points, [odd, odd])

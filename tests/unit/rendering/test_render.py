@@ -9,6 +9,7 @@ from gof.cameras import camera_rays
 from gof.config import FieldNetwork
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.generator import Generator
+from gof.rendering import render as renderer
 from gof.rendering.render import Guide, RenderSettings, render, render_moved
 
 GOF = RenderSettings(
@@ -143,7 +144,7 @@ def test_every_sample_is_where_its_t_says(settings) -> None:
     rays = camera_rays(POSES, 8, 12.0)
     truth = sphere_depth(rays, 0.07)
     guide = Guide(torch.where(truth.isfinite(), truth, 0.0), truth.isfinite())
-    spy = Spy(sphere(0.08))
+    spy = Spy(sphere(0.08, sharpness=20))  # so soft that every ray may show something
     out = render(spy, rays, settings, rng.streams(0, "jitter", range(2)), guide)
     torch.testing.assert_close(spy.points.reshape(2, 64, -1, 3), rays.at(out.t))
     assert (out.t.diff() >= 0).all()
@@ -169,3 +170,66 @@ def test_samples_seen_through_a_moved_field() -> None:
     moved = render_moved(centred, rays, out, GOF, by.expand(2, 64, 3))
     torch.testing.assert_close(moved.logits, out.logits, atol=1e-3, rtol=0)
     torch.testing.assert_close(moved.rgb, out.rgb, atol=1e-4, rtol=0)
+
+
+class Counter:
+    """A field that counts what it is asked."""
+
+    def __init__(self, field) -> None:
+        self.field, self.logit_points, self.colour_points = field, 0, 0
+
+    def logits(self, points):
+        self.logit_points += points[..., 0].numel()
+        return self.field.logits(points)
+
+    def radiance(self, points, directions):
+        self.colour_points += points[..., 0].numel()
+        return self.field.radiance(points, directions)
+
+
+def everywhere(monkeypatch) -> None:
+    """Makes the renderer evaluate all rays, as its reference."""
+
+    def all_rays(wanted):
+        return torch.arange(wanted.shape[1]).expand(wanted.shape)
+
+    monkeypatch.setattr(renderer, "_these_first", all_rays)
+    monkeypatch.setattr(renderer, "NEAR", math.inf)
+
+
+@pytest.mark.parametrize("settings", [GOF, replace(GOF, fine=4), PIGAN])
+def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None:
+    rays = camera_rays(POSES, 32, 12.0)
+    field = Counter(sphere(0.05))
+    out = render(field, rays, settings)
+    covered = float(out.hit.float().mean())
+    assert 0.1 < covered < 0.3
+    n, samples = out.hit.numel(), out.t.shape[-1]
+    refined = field.logit_points - n * settings.coarse
+    # As many rays an image as the image with most of them has.
+    assert covered <= refined / (n * settings.secant) < 1.1 * covered
+    assert covered <= field.colour_points / (n * samples) < 1.4 * covered
+    everywhere(monkeypatch)
+    field = Counter(sphere(0.05))
+    full = render(field, rays, settings)
+    assert field.colour_points == n * samples
+    torch.testing.assert_close(out.rgb, full.rgb, atol=0.02, rtol=0)
+    torch.testing.assert_close(out.surface_t, full.surface_t)
+    torch.testing.assert_close(out.t, full.t)
+
+
+def test_gradients_hardly_miss_the_rays_left_out(monkeypatch) -> None:
+    def gradients() -> list[torch.Tensor]:
+        network = FieldNetwork(layers=2, width=16, sphere_radius=0.05, sphere_sharpness=1000)
+        generator = Generator(network).double()
+        generator.reset(0)
+        field = generator.bind(generator.style(torch.zeros(2, 64, dtype=torch.float64)))
+        rays = camera_rays(POSES.double(), 16, 12.0)
+        out = render(field, rays, replace(GOF, half_width=0.03))
+        (out.rgb.square().mean() + out.logits.sigmoid().mean()).backward()
+        return [p.grad for p in generator.siren.parameters()]
+
+    some = gradients()
+    everywhere(monkeypatch)
+    for mine, full in zip(some, gradients(), strict=True):
+        assert (mine - full).norm() < 0.02 * full.norm()

@@ -57,8 +57,8 @@ def test_log_has_means_and_schedules(tiny) -> None:
 def test_signal_saves_and_stops(tiny, number, monkeypatch) -> None:
     step = loop.generator_step
 
-    def interrupted(state, task, now):
-        values = step(state, task, now)
+    def interrupted(state, task, now, shared):
+        values = step(state, task, now, shared)
         if state.step == 3:
             os.kill(os.getpid(), number)
         return values
@@ -86,10 +86,10 @@ def test_end_of_its_time_saves_and_stops(tiny, monkeypatch) -> None:
 def test_non_finite_loss_names_step_and_checkpoint(tiny, monkeypatch) -> None:
     step = loop.generator_step
 
-    def broken(state, task, now):
+    def broken(state, task, now, shared):
         if state.step == 4:
             raise NonFinite("the gradient of the generator is not finite")
-        return step(state, task, now)
+        return step(state, task, now, shared)
 
     monkeypatch.setattr(loop, "generator_step", broken)
     with pytest.raises(ArithmeticError, match=r"step 4: .*step-000000004"):

@@ -3,7 +3,13 @@ import torch
 
 from gof.config import Model, Sampling
 from gof.training.schedule import plan
-from gof.training.steps import NonFinite, discriminator_step, generator_step, make_fakes
+from gof.training.steps import (
+    NonFinite,
+    discriminator_step,
+    each_fakes,
+    generator_step,
+    make_fakes,
+)
 
 from .conftest import STAGES
 
@@ -48,6 +54,18 @@ def test_updates_touch_only_their_own_network(tiny) -> None:
     changed_by_g = {n for n in middle if not torch.equal(middle[n], after[n])}
     assert all(n.startswith("discriminator.") for n in changed_by_d)
     assert all(n.startswith(("generator.", "ema.", "step")) for n in changed_by_g)
+
+
+def test_shared_fakes_are_the_generators_own(tiny) -> None:
+    """Made before the discriminator learns, they still carry the generator's gradient after it."""
+    task, now = tiny.task(), plan(tiny.model, 0, 0)
+    states = [tiny.state(), tiny.state()]
+    fakes = list(each_fakes(states[0], task, now, "generator"))
+    for state, shared in zip(states, (fakes, None), strict=True):
+        discriminator_step(state, task, now, reals_for(tiny, task, now), fakes)
+        generator_step(state, task, now, shared)
+    one, other = (state.tensors() for state in states)
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("who", ["discriminator", "generator"])
