@@ -6,11 +6,12 @@ the second-level cache, 64 kB a step (128 outputs of a layer), fetched one step 
 sines, the first layer and the heads are float32. float16 has tf32's mantissa at twice its rate, and
 folded weights, in half turns some 0.05 at the start, are far from the ends of its range.
 
-A layer costs 2 width^2 operations and width sines (11 instructions each) a point; the points cost
-16 to 40 bytes each in all, and a tile reads 2 width^2 bytes of weights a layer: 128 operations a
-byte of the second-level cache. At width 256 one program fills a multiprocessor's registers and
-shared memory (197 of 227 kB), so that products wait while its sines are computed: about half of
-the products' peak is the most to expect. Smaller widths are limited by the sines.
+A layer costs 2 width^2 operations and width sines a point, each some 19 instructions with all that
+belongs to it (counted in the program for sm_90); the points cost 16 to 40 bytes each in all, and a
+tile reads 2 width^2 bytes of weights a layer: 128 operations a byte of the second-level cache. At
+width 256 one program fills a multiprocessor's registers and shared memory (197 of 227 kB), so that
+products wait while its sines are computed: by that count 45 % of the products' peak is the most to
+expect. It has not been timed. Smaller widths are limited by the sines.
 
 Backward takes `ROOM` points at a time: the kernel runs again and leaves the sines and slopes of all
 layers in memory (4 width bytes a point and layer: 0.6 GB at 9 x 256), a second kernel turns slopes
