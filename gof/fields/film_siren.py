@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gof.config import FieldNetwork
-from gof.fields.layers import Film, Heads, evaluate
+from gof.fields import fused, layers
+from gof.fields.layers import Film, Heads
 
 FREQUENCY_SCALE, FREQUENCY_SHIFT = 15.0, 30.0  # f = 15 f' + 30
 HIDDEN_INIT = 25.0  # hidden weights start uniform within sqrt(6 / inputs) / 25
@@ -28,9 +29,14 @@ class FilmSiren(nn.Module):
     the last of the layers + 1 blocks is the colour layer's.
     """
 
+    stretch: Tensor
+
     def __init__(self, network: FieldNetwork) -> None:
         super().__init__()
         self.network = network
+        # On the device from the start: a copy for every call would wait for all work before it.
+        stretch = torch.tensor(network.sphere_stretch, dtype=torch.float64)
+        self.register_buffer("stretch", stretch, persistent=False)
         width = network.width
         inputs = [3] + [width] * (network.layers - 1)
         self.layers = nn.ModuleList(nn.Linear(n, width) for n in inputs)
@@ -90,6 +96,7 @@ class BoundFilmSiren:
         """What the heads read, without their biases; see `gof.fields.layers.evaluate`."""
         films = self.films if directions is not None else self.films[:-1]
         heads = Heads(self.siren.occupancy.weight, self.siren.colour.weight)
+        evaluate = fused.evaluate if fused.available(points, films) else layers.evaluate
         return evaluate(points * (2 / self.siren.network.scene_side), directions, films, heads)
 
     def _logits(self, read: Tensor, points: Tensor) -> Tensor:
@@ -97,6 +104,6 @@ class BoundFilmSiren:
         network = self.siren.network
         logits = (read + self.siren.occupancy.bias) * network.logit_scale
         # The stretched sphere that the shape starts as: it decides that shapes turn outward.
-        squeezed = points / points.new_tensor(network.sphere_stretch)
+        squeezed = points / self.siren.stretch.to(points.dtype)
         distance = network.sphere_radius - squeezed.norm(dim=-1)
         return logits + network.sphere_sharpness * distance

@@ -132,7 +132,8 @@ class Loop:
     def _log(
         self, state: TrainState, now: StepPlan, values: dict[str, Tensor], running: Job
     ) -> None:
-        state.window.append({name: float(value) for name, value in values.items()})
+        numbers = torch.stack(list(values.values())).tolist()  # one wait for the device, not many
+        state.window.append(dict(zip(values, numbers, strict=True)))
         if state.step % self.runtime.log_every and state.step != self.last:
             return
         entry = {

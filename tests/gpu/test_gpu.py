@@ -30,7 +30,9 @@ def test_picture_and_depth_agree_with_the_cpu() -> None:
             field = generator.bind(generator.style(z.to(device)))
             outs.append(render(field, camera_rays(poses.to(device), 32, 12.0), settings))
     cpu, gpu = outs
-    assert (cpu.rgb - gpu.rgb.cpu()).abs().max() <= 4 / 255
+    same = cpu.hit == gpu.hit.cpu()
+    assert same.float().mean() > 0.998  # rounding may decide about a ray that grazes the surface
+    assert (cpu.rgb - gpu.rgb.cpu())[same].abs().max() <= 4 / 255
     both = cpu.hit & gpu.hit.cpu()
     assert (cpu.surface_t - gpu.surface_t.cpu())[both].abs().max() < 1e-3
 
