@@ -161,6 +161,29 @@ def render(
     return _shade(field, rays, _Samples(t, hit, surface_t, shown), settings)
 
 
+@torch.no_grad()
+def render_surface(field: Field, rays: Rays, settings: RenderSettings) -> tuple[Tensor, Tensor]:
+    """What an occupancy model looks like by one colour a ray, at its surface: rgb [batch, rays, 3]
+    over the background, and the crossing's t [batch, rays], far where there is none.
+
+    The first of the evenly spaced samples behind a crossing, which is the one that `render` sees,
+    lies half of their spacing behind it on average, so the colour is taken there.
+    """
+    near, far = (
+        rays.origins.new_full(rays.origins.shape[:2], x) for x in (settings.near, settings.far)
+    )
+    coarse_t = stratified(near, far, rays.origins.new_full((*near.shape, settings.coarse), 0.5))
+    logits = _logits(field, rays, coarse_t)
+    hit, surface_t = find_surface(field, rays, coarse_t, logits, settings)
+    some = _these_first(hit)
+    few, behind = rays.pick(some), settings.half_width / settings.surface
+    at = few.at((surface_t.gather(1, some) + behind)[..., None]).squeeze(2)
+    colours, _ = field.radiance(at, few.directions)
+    rgb = colours.new_tensor(settings.background).expand(*near.shape, 3)
+    rgb = rgb.scatter(1, some[..., None].expand(-1, -1, 3), colours)
+    return torch.where(hit[..., None], rgb, rgb.new_tensor(settings.background)), surface_t
+
+
 def render_moved(
     field: Field, rays: Rays, out: RenderOutput, settings: RenderSettings, shift: Tensor
 ) -> RenderOutput:

@@ -10,7 +10,7 @@ from gof.config import FieldNetwork
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.generator import Generator
 from gof.rendering import render as renderer
-from gof.rendering.render import Guide, RenderSettings, render, render_moved
+from gof.rendering.render import Guide, RenderSettings, render, render_moved, render_surface
 
 GOF = RenderSettings(
     integrator="occupancy",
@@ -233,3 +233,15 @@ def test_gradients_hardly_miss_the_rays_left_out(monkeypatch) -> None:
     everywhere(monkeypatch)
     for mine, full in zip(some, gradients(), strict=True):
         assert (mine - full).norm() < 0.02 * full.norm()
+
+
+def test_one_colour_a_ray_looks_like_the_composite() -> None:
+    rays = camera_rays(POSES, 64, 12.0)
+    field = Counter(sphere(0.07, sharpness=4000))
+    rgb, surface_t = render_surface(field, rays, GOF)
+    assert field.colour_points < 0.45 * surface_t.numel()
+    full = render(sphere(0.07, sharpness=4000), rays, GOF)
+    torch.testing.assert_close(surface_t, full.surface_t)
+    error = (rgb - full.rgb).square()[full.hit | (full.alpha < 1e-3)].mean()
+    assert -10 * torch.log10(error / 4) > 35
+    assert torch.equal(rgb[~full.hit], torch.ones_like(rgb[~full.hit]))
