@@ -65,8 +65,8 @@ def views(model: Pretrained, request: ViewRequest) -> Views:
         out = render(field, rays, model.settings)
         normal = torch.zeros_like(rays.directions)
         if request.normals:
-            at = normals(field, rays.at(out.surface_t[..., None]).squeeze(2))
-            normal = torch.where(out.hit[..., None], at, normal)
+            at = rays.at(out.surface_t[..., None]).squeeze(2)[out.hit]
+            normal[out.hit] = normals(field, at[None])[0]
         image = [out.rgb.mT, out.depth, out.alpha, out.surface_t, out.hit, normal.mT]
         rows.append([x.unflatten(-1, (r, r)) for x in image])
     columns = [torch.cat(column).cpu() for column in zip(*rows, strict=True)]

@@ -49,16 +49,9 @@ def time_row(
     """A row in s, ms or min; ceiling and target are the least and the most it should take, in that
     unit."""
     measured = seconds * {"s": 1.0, "ms": 1e3, "min": 1 / 60}[unit]
-    fraction = ceiling / measured if ceiling is not None else None
-    return Row(
-        row,
-        measured,
-        unit,
-        ceiling,
-        fraction,
-        target,
-        None if target is None else measured <= target,
-    )
+    fraction = None if ceiling is None else ceiling / measured
+    holds = None if target is None else measured <= target
+    return Row(row, measured, unit, ceiling, fraction, target, holds)
 
 
 @dataclass(frozen=True, slots=True)

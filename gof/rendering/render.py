@@ -139,11 +139,7 @@ def render(
         return streams.uniform(count, n)
 
     with torch.no_grad():
-        near, far = (
-            rays.origins.new_full((batch, count), x) for x in (settings.near, settings.far)
-        )
-        coarse_t = stratified(near, far, jitter(settings.coarse))
-        coarse_logits = _logits(field, rays, coarse_t)
+        coarse_t, coarse_logits = _coarse(field, rays, settings, jitter(settings.coarse))
         hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
         shown = coarse_logits.amax(-1) > settings.level - NEAR
         chosen = [] if settings.integrator == "occupancy" else [coarse_t]
@@ -169,18 +165,14 @@ def render_surface(field: Field, rays: Rays, settings: RenderSettings) -> tuple[
     The first of the evenly spaced samples behind a crossing, which is the one that `render` sees,
     lies half of their spacing behind it on average, so the colour is taken there.
     """
-    near, far = (
-        rays.origins.new_full(rays.origins.shape[:2], x) for x in (settings.near, settings.far)
-    )
-    coarse_t = stratified(near, far, rays.origins.new_full((*near.shape, settings.coarse), 0.5))
-    logits = _logits(field, rays, coarse_t)
+    even = rays.origins.new_full((*rays.origins.shape[:2], settings.coarse), 0.5)
+    coarse_t, logits = _coarse(field, rays, settings, even)
     hit, surface_t = find_surface(field, rays, coarse_t, logits, settings)
     some = _these_first(hit)
     few, behind = rays.pick(some), settings.half_width / settings.surface
     at = few.at((surface_t.gather(1, some) + behind)[..., None]).squeeze(2)
     colours, _ = field.radiance(at, few.directions)
-    rgb = colours.new_tensor(settings.background).expand(*near.shape, 3)
-    rgb = rgb.scatter(1, some[..., None].expand(-1, -1, 3), colours)
+    rgb = torch.zeros_like(rays.origins).scatter(1, some[..., None].expand(-1, -1, 3), colours)
     return torch.where(hit[..., None], rgb, rgb.new_tensor(settings.background)), surface_t
 
 
@@ -216,6 +208,13 @@ def _these_first(wanted: Tensor) -> Tensor:
     would make the host wait."""
     most = wanted.shape[1] if wanted.is_cuda else int(wanted.sum(1).max())
     return wanted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
+
+
+def _coarse(field: Field, rays: Rays, settings: RenderSettings, u: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples of the coarse pass, t and logits [batch, rays, samples], for draws u."""
+    near, far = (u.new_full(u.shape[:2], x) for x in (settings.near, settings.far))
+    t = stratified(near, far, u)
+    return t, _logits(field, rays, t)
 
 
 def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:
