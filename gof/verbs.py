@@ -16,7 +16,6 @@ from gof.options import (
     CONFIG,
     GENERATOR,
     MANIFEST,
-    RECORDS,
     Options,
     Verbs,
     choice,
@@ -24,6 +23,7 @@ from gof.options import (
     file,
     out,
 )
+from gof.report_verbs import REPORT_VERBS
 
 METRICS = ("frechet", "surface", "depth", "disentanglement", "shape", "landmarks")
 
@@ -135,37 +135,6 @@ def evaluate(options: Options) -> None:
     run_evaluate(configuration(options), wanted)
 
 
-def tables(options: Options) -> None:
-    """Write the tables from the records of jobs.
-
-    gof tables --published workflow/paper/published.yaml --out tables
-    results/heads/*/seed0/metrics/*.json
-    """
-    from gof.report.tables import run_tables
-
-    run_tables(configuration(options), options.records, options.published, options.out)
-
-
-def figures(options: Options) -> None:
-    """Draw the figures from the records of jobs.
-
-    gof figures --out figures results/heads/*/seed0/stage*/stage.json
-    """
-    from gof.report.figures import run_figures
-
-    run_figures(configuration(options), options.records, options.out)
-
-
-def readme(options: Options) -> None:
-    """Write the generated blocks of the README from a finished run.
-
-    gof readme --results results
-    """
-    from gof.report.readme import run_readme
-
-    run_readme(options.results, options.readme)
-
-
 def sync(options: Options) -> None:
     """Copy what MLflow does not have yet into it.
 
@@ -205,93 +174,95 @@ def check(options: Options) -> None:
     print("valid")
 
 
-VERBS: Verbs = {
-    "download": (
-        download,
-        [
-            choice("--asset", ("head", "features"), "which asset"),
-            out("JSON to write: where the file lies, its hash, source and licence"),
-        ],
-    ),
-    "dataset": (
-        dataset,
-        [
-            CONFIG,
-            file("--head-model", "head_model.npz of `gof head-model`"),
-            out("manifest.json to write; the images go beside it"),
-        ],
-    ),
-    "prepare": (
-        prepare,
-        [
-            CONFIG,
-            file("--images", "folder of photographs"),
-            choice("--on-bad", ("fail", "skip"), "skip leaves out up to 1 %% bad files", "fail"),
-            out("manifest.json to write; the images go beside it"),
-        ],
-    ),
-    "train": (
-        train,
-        [
-            CONFIG,
-            ("--model", {"required": True, "help": "a name under `models`"}),
-            ("--stage", {"type": int, "default": 0, "help": "number of the stage (default: 0)"}),
-            ("--seed", {"type": int, "default": 0, "help": "training seed (default: 0)"}),
-            MANIFEST,
-            file("--previous", "state.safetensors of the stage before", required=False),
-            file("--pool", "manifest of `gof pool`, for a conditional model", required=False),
-            file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),
-            file("--regressor", "regressor.yaml of the teacher, likewise", required=False),
-            choice("--device", ("auto", "cpu", "cuda"), "default: auto", "auto"),
-            (
-                "--processes",
-                {"type": int, "default": 1, "help": "that train together (default: 1)"},
-            ),
-            out("folder to write"),
-        ],
-    ),
-    "samples": (
-        samples,
-        [CONFIG, GENERATOR, out("samples.json to write; pictures appear beside it")],
-    ),
-    "mesh": (mesh, [CONFIG, GENERATOR, out("meshes.json to write; meshes appear beside it")]),
-    "evaluate": (
-        evaluate,
-        [
-            CONFIG,
-            choice("--metric", METRICS, "what to measure"),
-            MANIFEST,
-            file("--generator", "generator.yaml of a trained stage", required=False),
-            ("--reference", {"action": "store_true", "help": "measure known answers instead"}),
-            file("--untrained", "generator.yaml of an untrained generator", required=False),
-            file("--features", "JSON of `gof download --asset features`", required=False),
-            file("--head-model", "head_model.npz, for metrics of control", required=False),
-            file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),
-            file("--judge", "regressor.yaml of the judge, likewise", required=False),
-            file("--floor", "unconditional generator.yaml, for their references", required=False),
-            out("JSON to write"),
-        ],
-    ),
-    "tables": (
-        tables,
-        [CONFIG, RECORDS, file("--published", "published numbers, YAML"), out("folder to write")],
-    ),
-    "figures": (figures, [CONFIG, RECORDS, out("folder to write")]),
-    "readme": (
-        readme,
-        [
-            ("--results", {"type": Path, "default": Path("results"), "help": "a finished run"}),
-            ("--readme", {"type": Path, "default": Path("README.md"), "help": "file to change"}),
-        ],
-    ),
-    "sync": (
-        sync,
-        [
-            CONFIG,
-            ("places", {"type": Path, "nargs": "*", "help": "folders (default: the results)"}),
-            ("--follow", {"action": "store_true", "help": "go on until the standard input ends"}),
-        ],
-    ),
-    "schema": (schema, []),
-    "check": (check, [CONFIG]),
-} | FACE_VERBS
+VERBS: Verbs = (
+    {
+        "download": (
+            download,
+            [
+                choice("--asset", ("head", "features"), "which asset"),
+                out("JSON to write: where the file lies, its hash, source and licence"),
+            ],
+        ),
+        "dataset": (
+            dataset,
+            [
+                CONFIG,
+                file("--head-model", "head_model.npz of `gof head-model`"),
+                out("manifest.json to write; the images go beside it"),
+            ],
+        ),
+        "prepare": (
+            prepare,
+            [
+                CONFIG,
+                file("--images", "folder of photographs"),
+                choice(
+                    "--on-bad", ("fail", "skip"), "skip leaves out up to 1 %% bad files", "fail"
+                ),
+                out("manifest.json to write; the images go beside it"),
+            ],
+        ),
+        "train": (
+            train,
+            [
+                CONFIG,
+                ("--model", {"required": True, "help": "a name under `models`"}),
+                (
+                    "--stage",
+                    {"type": int, "default": 0, "help": "number of the stage (default: 0)"},
+                ),
+                ("--seed", {"type": int, "default": 0, "help": "training seed (default: 0)"}),
+                MANIFEST,
+                file("--previous", "state.safetensors of the stage before", required=False),
+                file("--pool", "manifest of `gof pool`, for a conditional model", required=False),
+                file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),
+                file("--regressor", "regressor.yaml of the teacher, likewise", required=False),
+                choice("--device", ("auto", "cpu", "cuda"), "default: auto", "auto"),
+                (
+                    "--processes",
+                    {"type": int, "default": 1, "help": "that train together (default: 1)"},
+                ),
+                out("folder to write"),
+            ],
+        ),
+        "samples": (
+            samples,
+            [CONFIG, GENERATOR, out("samples.json to write; pictures appear beside it")],
+        ),
+        "mesh": (mesh, [CONFIG, GENERATOR, out("meshes.json to write; meshes appear beside it")]),
+        "evaluate": (
+            evaluate,
+            [
+                CONFIG,
+                choice("--metric", METRICS, "what to measure"),
+                MANIFEST,
+                file("--generator", "generator.yaml of a trained stage", required=False),
+                ("--reference", {"action": "store_true", "help": "measure known answers instead"}),
+                file("--untrained", "generator.yaml of an untrained generator", required=False),
+                file("--features", "JSON of `gof download --asset features`", required=False),
+                file("--head-model", "head_model.npz, for metrics of control", required=False),
+                file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),
+                file("--judge", "regressor.yaml of the judge, likewise", required=False),
+                file(
+                    "--floor", "unconditional generator.yaml, for their references", required=False
+                ),
+                out("JSON to write"),
+            ],
+        ),
+        "sync": (
+            sync,
+            [
+                CONFIG,
+                ("places", {"type": Path, "nargs": "*", "help": "folders (default: the results)"}),
+                (
+                    "--follow",
+                    {"action": "store_true", "help": "go on until the standard input ends"},
+                ),
+            ],
+        ),
+        "schema": (schema, []),
+        "check": (check, [CONFIG]),
+    }
+    | REPORT_VERBS
+    | FACE_VERBS
+)

@@ -41,7 +41,7 @@ def rule_graph() -> str:
     return "\n".join(["```mermaid", "flowchart TB", *lines, "```"])
 
 
-def _complete_run(folder: Path) -> Run:
+def complete_run(folder: Path) -> Run:
     """The entry with the most jobs in the log of a results folder, the newest of them."""
     path = folder / "runs.jsonl"
     if not path.exists():
@@ -52,7 +52,7 @@ def _complete_run(folder: Path) -> Run:
 
 def measured(results: Path, smoke: Path) -> str:
     """What a run took, as a Markdown list; the smoke run's folder may be missing."""
-    run, cost = _complete_run(results), pd.read_csv(results / "tables" / "cost.csv")
+    run, cost = complete_run(results), pd.read_csv(results / "tables" / "cost.csv")
     peaks = sorted(cost["peak_mib"], reverse=True)[: int(run["cores"])]
     versions = read_json(results / "tables" / "tables.json")["versions"]
     data = read_json(results / "heads" / "data" / "data.json")
@@ -65,7 +65,7 @@ def measured(results: Path, smoke: Path) -> str:
         f"data set: {images} heads with depth and normals ({sizes}) in {data['wall_s']:.0f} s",
     ]
     if (smoke / "runs.jsonl").exists():
-        lines.append(f"smoke run: {_minutes(_complete_run(smoke))}")
+        lines.append(f"smoke run: {_minutes(complete_run(smoke))}")
     return "\n".join(f"- {line}" for line in lines)
 
 
