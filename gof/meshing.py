@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import mcubes
 import numpy as np
 import torch
-import torch.nn.functional as F
 import trimesh
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -22,7 +22,7 @@ from gof.generator import Pretrained
 from gof.io import atomic_write, say
 from gof.job import job
 from gof.rendering.surface import normals
-from gof.sparse_grid import Grid, sample_grid
+from gof.sparse_grid import Crossed, Grid, crossed_cells
 from gof.viewer import viewer
 
 CHUNK = 65536  # points painted together
@@ -47,30 +47,66 @@ class Surface:
 def extract(field: Field, grid: Grid, level: float) -> Surface | None:
     """Mesh of {logit = level}; field: one image. None where the cube holds no surface.
 
-    What touches the cube's border is closed there: the outside counts as free.
+    What touches the cube's border is closed there: the outside counts as free. For what can be
+    missed see `gof.sparse_grid.crossed_cells`.
     """
-    samples = sample_grid(field, grid, level)
-    free = -10 * max(float(samples.values.abs().max()), 1e-6)
-    padded = F.pad(samples.values, (1,) * 6, value=free).numpy()
-    vertices, faces = mcubes.marching_cubes(padded, 0.0)
-    if len(faces) == 0:
+
+    cells = crossed_cells(field, grid, level)
+    if not cells.pattern.size:
         return None
-    vertices = (vertices - 1) * grid.spacing - grid.side / 2
-    faces = faces.astype(np.int32)
+    vertices, faces = triangles(cells)
     label = _components(len(vertices), faces)[faces[:, 0]]
+    vertices = vertices * grid.spacing - grid.side / 2
     volumes = np.bincount(label, _signed_volumes(vertices, faces))
     sizes = np.bincount(label)
     # Enclosed hollows have the opposite sign, so they are never the largest.
     largest = int(np.argmax(np.where(sizes > 0, volumes, -np.inf)))
     kept = faces[label == largest]
-    used, kept = np.unique(kept, return_inverse=True)
+    used = np.zeros(len(vertices), np.bool_)
+    used[kept] = True
+    number = np.cumsum(used, dtype=np.int32) - 1
     return Surface(
         vertices=vertices[used].astype(np.float32),
-        faces=kept.reshape(-1, 3).astype(np.int32),
+        faces=number[kept],
         components=int((sizes > 0).sum()),
-        dropped=int(len(faces) - len(kept.reshape(-1, 3))),
-        evaluated=samples.evaluated / grid.n**3,
+        dropped=len(faces) - len(kept),
+        evaluated=cells.evaluated / grid.n**3,
     )
+
+
+def triangles(cells: Crossed) -> tuple[np.ndarray, np.ndarray]:
+    """Marching cubes: vertices float64 [v, 3], in spacings from the grid's first point, and faces
+    int32 [f, 3]. The triangles that PyMCubes gives for the dense array."""
+    number = np.empty((3, len(cells.values)), np.int32)  # of the vertex ahead of a row, by axis
+    vertices: list[np.ndarray] = []
+    count = 0
+    for axis in range(3):
+        ahead = 4 >> axis
+        ends = cells.pattern & (1 | 1 << ahead)
+        at = np.flatnonzero((ends == 1) | (ends == 1 << ahead))
+        low, high = (cells.values[cells.rows[corner, at]].astype(float) for corner in (0, ahead))
+        vertex = cells.index[:, at].astype(float)
+        vertex[axis] += low / (low - high)
+        vertices.append(vertex)
+        number[axis, cells.rows[0, at]] = np.arange(count, count + len(at))
+        count += len(at)
+    edges = _table()[cells.pattern]
+    cell, which = np.nonzero(edges[..., 0] >= 0)
+    lower, axes = np.divmod(edges[cell, which], 3)
+    return np.concatenate(vertices, 1).T, number[axes, cells.rows[lower, cell[:, None]]]
+
+
+@cache
+def _table() -> np.ndarray:
+    """The triangles int8 [256, 5, 3] of each pattern of signs, read off PyMCubes: three edges each,
+    as 3 * lower corner + axis; -1 where a pattern has fewer than five."""
+    table = np.full((256, 5, 3), -1, np.int8)
+    for pattern in range(1, 255):
+        signs = np.where(pattern >> np.arange(8) & 1, 1.0, -1.0)
+        middles, faces = mcubes.marching_cubes(signs.reshape(2, 2, 2), 0.0)
+        edges = np.floor(middles) @ (12, 6, 3) + np.argmax(middles % 1, axis=1)
+        table[pattern, : len(faces)] = edges[faces.astype(np.int64)]
+    return table
 
 
 def _components(count: int, faces: np.ndarray) -> np.ndarray:

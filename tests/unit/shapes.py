@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gof.config import FieldNetwork
 from gof.fields import Field
 from gof.fields.analytic import sphere
+from gof.generator import Generator
 from gof.sparse_grid import Grid
 
 
@@ -66,30 +68,41 @@ def dense(field: Field, grid: Grid) -> np.ndarray:
     return field.logits(grid.points(index).view(1, -1, 3)).view(grid.n, grid.n, grid.n).numpy()
 
 
-class Plate:
-    """A square plate, `half` thick to either side of z = `height`."""
+class Thin:
+    """All that is within `radius` of a point (a ball), a line (a rod) or a square (a plate), 0.1
+    long. frame: [3, 3], its columns the axes; the line lies along the first, the square along the
+    first two."""
 
-    def __init__(self, half: float, height: float) -> None:
-        self.half, self.height = half, height
+    def __init__(self, kind: str, radius: float, centre: Tensor, frame: Tensor) -> None:
+        self.radius, self.centre, self.frame = radius, centre, frame
+        self.reach = torch.zeros(3)
+        self.reach[: {"ball": 0, "rod": 1, "plate": 2}[kind]] = 0.05
 
     def logits(self, points: Tensor) -> Tensor:
-        x, y, z = (points - points.new_tensor([0.0, 0.0, self.height])).unbind(-1)
-        return 1000 * torch.stack([0.08 - x.abs(), 0.08 - y.abs(), self.half - z.abs()]).amin(0)
+        beyond = (((points - self.centre) @ self.frame).abs() - self.reach).clamp_min(0)
+        return 400 * (self.radius - beyond.norm(dim=-1))
 
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         return directions, self.logits(points)
 
 
-class Rod:
-    """A round rod along x."""
+class Carved:
+    """A ball without a thin part."""
 
-    def __init__(self, radius: float) -> None:
-        self.radius = radius
+    def __init__(self, part: Thin) -> None:
+        self.part = part
 
     def logits(self, points: Tensor) -> Tensor:
-        x, y, z = points.unbind(-1)
-        axis = torch.hypot(y - 0.013, z + 0.021)
-        return 300 * torch.minimum(self.radius - axis, 0.1 - x.abs())
+        return torch.minimum(sphere(0.14).logits(points), -self.part.logits(points))
 
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         return directions, self.logits(points)
+
+
+def bumpy(seed: int) -> Field:
+    """A network as it is before training: a bumpy body the size of a head."""
+    generator = Generator(FieldNetwork(layers=3, width=32, logit_scale=4.0))
+    generator.reset(seed)
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        return generator.bind(generator.style(torch.randn(1, generator.latent, generator=draw)))

@@ -1,20 +1,22 @@
 import json
 from pathlib import Path
 
+import mcubes
 import numpy as np
 import pytest
 import torch
 import trimesh
+from torch import Tensor
 
 from gof import generator as generators
 from gof.config import Camera, Config, FieldNetwork, Model, Stage
 from gof.fields import Field
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.generator import Generator
-from gof.meshing import extract, paint, run_meshes
-from gof.sparse_grid import Grid
+from gof.meshing import extract, paint, run_meshes, triangles
+from gof.sparse_grid import Grid, crossed_cells
 
-from .shapes import Bent, Hollow, Union
+from .shapes import Bent, Hollow, Union, bumpy, dense
 
 GRID = Grid(64, 0.3)
 
@@ -23,6 +25,39 @@ def mesh_of(field: Field, grid: Grid = GRID) -> trimesh.Trimesh:
     surface = extract(field, grid, 0.0)
     assert surface is not None
     return trimesh.Trimesh(surface.vertices, surface.faces, process=False)
+
+
+def corners_of(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """The triangles as points [f, 9], each from its least vertex on, in order."""
+    order = np.lexsort(vertices.round(6).T)
+    rank = np.argsort(order)[faces.astype(np.int64)]
+    turned = (rank.argmin(1)[:, None] + np.arange(3)) % 3
+    rank = np.take_along_axis(rank, turned, 1)
+    return vertices[order][rank[np.lexsort(rank.T)]].reshape(-1, 9)
+
+
+@pytest.mark.parametrize("field", [Bent(), Hollow(), bumpy(0), sphere(0.4)])
+@torch.no_grad()
+def test_the_triangles_are_those_of_the_dense_grid(field: Field) -> None:
+    cells = crossed_cells(field, GRID, 0.0)
+    found = triangles(cells)
+    padded = np.pad(dense(field, GRID), 1, constant_values=np.nanmin(cells.values))
+    vertices, faces = mcubes.marching_cubes(padded, 0.0)
+    assert len(found[0]) == len(vertices) and len(found[1]) == len(faces)
+    np.testing.assert_allclose(corners_of(*found), corners_of(vertices - 1, faces), atol=1e-5)
+
+
+def test_values_of_zero_leave_no_holes() -> None:
+    class Box:
+        def logits(self, points: Tensor) -> Tensor:
+            return 0.5 - points.abs().amax(-1)
+
+        def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+            return directions, self.logits(points)
+
+    mesh = mesh_of(Box(), Grid(65, 2.0))  # its sides lie on points
+    assert mesh.is_watertight and mesh.euler_number == 2
+    assert mesh.volume == pytest.approx(1.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("sharpness", [60.0, 1000.0])
