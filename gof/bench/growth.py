@@ -98,7 +98,7 @@ KINDS: dict[str, Kind] = {
     ),
     "resolution": Kind("pixels a side of an image", (32, 64, 128, 256), 2.0, None, _image),
     "batch": Kind("images of a training step, 16 px", (4, 8, 16, 32), 1.0, None, _step),
-    "grid": Kind("points a side of a mesh's grid", (64, 128, 256, 512), 2.0, 2.3, _mesh),
+    "grid": Kind("points a side of a grid", (64, 128, 256, 512), 2.0, 2.3, _mesh),
 }
 
 
