@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from gof import generator as generators
 from gof import rng
@@ -18,30 +19,40 @@ from gof.bench.place import BFM, LARGE, Place
 from gof.bench.step import Step
 from gof.cameras import camera_rays, sample_poses
 from gof.io import InputError
-from gof.rendering.render import render, render_surface
+from gof.rendering.render import RenderSettings, render, render_surface
 
 
 @torch.no_grad()
 def image(place: Place) -> list[Row]:
     """One image of 128 px, 8 layers of 256, with the samples of the paper's preset at the end of
     training (9 coarse, 4 secant, 12 surface, 3 importance), and the same in surface mode. Ceiling:
-    the coarse samples of all rays, the others of those that hit."""
+    the coarse samples of all rays, in surface mode up to the first that is occupied; the others of
+    rays that hit."""
     field, (rays, settings) = place.field(LARGE), place.view(128)
-    hits = int(render(field, rays, settings).hit.sum())
-    gauge, found = place.products(LARGE).rate, needed(rays.origins.shape[1], hits)
+    gauge, out = place.products(LARGE).rate, render(field, rays, settings)
+    hits, colour = int(out.hit.sum()), colour_operations(LARGE)
     full = beside(gauge, lambda: render(field, rays, settings))
-    shaded = hits * (settings.surface + settings.fine) * colour_operations(LARGE)
-    rows = [_seconds("image", full, found + shaded, 2.2)]
     quick = beside(gauge, lambda: render_surface(field, rays, settings))
-    once = found + hits * colour_operations(LARGE)
-    return [*rows, _seconds("image-surface", quick, once, 0.6)]
+    shaded = hits * (settings.surface + settings.fine) * colour
+    every, some = out.hit.numel() * settings.coarse, coarse_until(out.surface_t, settings)
+    return [
+        _seconds("image", full, needed(every, hits) + shaded, 2.2),
+        _seconds("image-surface", quick, needed(some, hits) + hits * colour, 0.6),
+    ]
 
 
-def needed(rays: int, hits: int) -> int:
-    """Operations that find the surface along so many rays, of which some hit, with the paper's
-    preset."""
-    evaluations = rays * BFM.sampling.coarse + hits * BFM.sampling.secant
-    return evaluations * logit_operations(LARGE)
+def coarse_until(surface_t: Tensor, settings: RenderSettings) -> int:
+    """Evenly spaced samples up to the first behind the surface, of rays that meet it at surface_t
+    (far: nowhere), [batch, rays]."""
+    spacing = (settings.far - settings.near) / settings.coarse
+    before = ((surface_t - settings.near) / spacing + 0.5).floor()  # they lie in the bins' middles
+    return int((before + 1).clamp(max=settings.coarse).sum())
+
+
+def needed(coarse: int, hits: int) -> int:
+    """Operations that find the surface: so many coarse samples, and the paper's preset's secant
+    steps along rays that hit."""
+    return (coarse + hits * BFM.sampling.secant) * logit_operations(LARGE)
 
 
 def _seconds(name: str, timing: Timing, operations: float, target: float) -> Row:
@@ -74,5 +85,5 @@ def training_step(place: Place) -> list[Row]:
     timing = beside(place.products(LARGE).rate, step)
     samples = BFM.sampling.surface + BFM.sampling.fine
     shaded = hits * samples * colour_operations(LARGE)
-    found = needed(stage.batch * stage.resolution**2, hits)
+    found = needed(stage.batch * stage.resolution**2 * BFM.sampling.coarse, hits)
     return [_seconds("training-step", timing, 2 * found + 4 * shaded, 8.0)]

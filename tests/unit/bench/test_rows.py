@@ -9,6 +9,7 @@ from gof.bench.place import BFM, LARGE, SMALL, Place
 from gof.bench.run import GROWTH
 from gof.config import Config, FieldNetwork, Stage
 from gof.io import InputError
+from gof.rendering.render import render
 from gof.report_verbs import BENCH
 from gof.sparse_grid import Grid
 
@@ -75,9 +76,18 @@ def test_rows_are_whole(name, place, monkeypatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_ceilings_of_images_count_what_rays_need(place) -> None:
-    """Rays that hit: those of the body's outline, seen from the front."""
-    logit = logit_operations(TINY)
-    assert image_rows.needed(100, 10) == (100 * 9 + 10 * 4) * logit
+    """By a search along every ray, one sample after the other."""
+    assert image_rows.needed(100, 10) == (100 + 10 * 4) * logit_operations(TINY)
+    field, (rays, settings) = place.field(TINY), place.view(16)
+    t = settings.near + (torch.arange(9) + 0.5) / 9 * (settings.far - settings.near)
+    count = 0
+    for ray in range(16**2):
+        along = rays.at(t.expand(1, 256, 9))[:, ray]
+        occupied = field.logits(along)[0] >= 0
+        count += next((k + 1 for k in range(9) if occupied[k]), 9)
+    out = render(field, rays, settings)
+    assert 9 * 80 < count < 9 * 230
+    assert image_rows.coarse_until(out.surface_t, settings) == count
     full, surface = image_rows.image(place)
     assert (full.row, surface.row) == ("image", "image-surface")
     assert full.target == 2.2 and surface.target == 0.6
