@@ -37,16 +37,26 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr(field_rows, "TRAINED", 2**16)
 
 
-@pytest.mark.parametrize(("network", "points", "least"), [(LARGE, 2**12, 0.5), (SMALL, 2**16, 0.2)])
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize(("network", "points", "least"), [(LARGE, 2**12, 0.5), (SMALL, 2**18, 0.3)])
 def test_a_field_is_no_slower_than_its_share_of_matrix_products(network, points, least) -> None:
-    """Work and products in turn, the best of several tries: another job slows either."""
+    """Work and products in turn, the best of several tries: another job slows either. Fields whose
+    layers do not stay in cache, or which take them in too small pieces, fall below."""
     here = Place(Config(), None, None, torch.device("cpu"))
     field, at, products = here.field(network), here.points(points), here.products(network)
     products._operations /= 10
     shares = []
     with torch.no_grad():
         timed(lambda: field.logits(at))
-        for _ in range(10):
+        for _ in range(6):
             rate = points * logit_operations(network) / timed(lambda: field.logits(at))
             shares.append(rate / products.rate())
     assert max(shares) > least, shares
