@@ -75,6 +75,7 @@ def test_gauge_and_work_take_turns_after_one_run_to_warm_up(long, runs, monkeypa
 
 def test_the_rate_is_that_of_the_products(monkeypatch) -> None:
     """A clock that counts the products instead."""
+    monkeypatch.setattr(measure, "TRIAL", 1e6)
     products = Products(8, 16, torch.device("cpu"))
     assert products.rows in measure.ROWS
     calls = []

@@ -27,6 +27,7 @@ def quick(monkeypatch) -> None:
     monkeypatch.setattr(measure, "LONG_S", 0.0)
     monkeypatch.setattr(measure, "FEWER", 1)
     monkeypatch.setattr(measure, "BURST_S", 0.001)
+    monkeypatch.setattr(measure, "TRIAL", 1e7)
     monkeypatch.setattr(measure, "ROWS", (256,))
     small = BFM.model_copy(
         update={"stages": (Stage(resolution=8, steps=1, batch=4, micro_batch=4),)}
