@@ -17,6 +17,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/mesh.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/bench.smk"
 
 
 report: "workflow/report/workflow.rst"

@@ -26,6 +26,7 @@ NEUTRAL = (
     "gof.mirror",
     "gof.options",
     "gof.provenance",
+    "gof.report_verbs",
     "gof.sections",
     "gof.tracking",
     "gof.training.watch",

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gof.config import Config, DiscriminatorNetwork, FieldNetwork, Model, NormalSmoothness
+from gof.bench.place import BACKGROUND, HALF_WIDTH, SHAPE, Place
+from gof.config import DiscriminatorNetwork, FieldNetwork, Model, Training
 from gof.training.distributed import World
 from gof.training.fakes import Task
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
 from gof.training.steps import discriminator_step, each_fakes, generator_step
 
-HALF_WIDTH = 0.02  # of the interval, camera radii
 PAPER = DiscriminatorNetwork(channel_base=8192, channel_max=400)
 
 
@@ -30,26 +30,22 @@ class Step:
     @classmethod
     def of(
         cls,
-        config: Config,
+        place: Place,
         model: Model,
         network: FieldNetwork,
-        device: torch.device,
         discriminator: DiscriminatorNetwork = PAPER,
     ) -> Step:
         """A fresh state that trains `model` with networks of these sizes."""
-        shape = {"logit_scale": 1.0, "sphere_radius": 0.075, "sphere_stretch": (1.0, 1.5, 1.0)}
-        training = config.training.model_copy(
-            update={"field": network.model_copy(update=shape), "discriminator": discriminator}
-        )
-        model = model.model_copy(update={"normal": NormalSmoothness(weight=0.05)})
-        stage = model.stages[0]
+        device, stage = place.device, model.stages[0]
+        field = network.model_copy(update=SHAPE)
+        training = Training(field=field, discriminator=discriminator)
         state = TrainState.create(training, stage.resolution, 0).to(device)
         state.set_learning_rates(stage, training)
-        task = Task(model, training, config.camera, (-0.1, 0.1, 0.4), 0, World(device=device))
+        task = Task(model, training, place.config.camera, BACKGROUND, 0, World(device=device))
         draw = torch.Generator().manual_seed(0)
-        shape_of = (stage.micro_batch, 3, stage.resolution, stage.resolution)
+        shape = (stage.micro_batch, 3, stage.resolution, stage.resolution)
         count = stage.batch // stage.micro_batch
-        reals = [(torch.rand(shape_of, generator=draw) * 2 - 1).to(device) for _ in range(count)]
+        reals = [(torch.rand(shape, generator=draw) * 2 - 1).to(device) for _ in range(count)]
         plan = StepPlan(stage, 0, fade=1.0, half_width=HALF_WIDTH, opacity_weight=0.1)
         return cls(state, task, plan, reals)
 

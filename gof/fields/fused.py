@@ -26,6 +26,7 @@ import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -33,11 +34,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from gof.fields import layers
 from gof.fields.layers import Film, Heads
+from gof.io import say
 
 WIDTHS = (16, 32, 64, 128, 256)
 ROOM = 2**16  # points whose layers are in memory at a time
 PART = 128  # outputs of a layer that are computed together; at most two parts make a layer
+PROVEN = 0.01  # relative error up to which the kernels are taken to work
 AHEAD_NEEDS = 160_000  # bytes of shared memory, for weights to be fetched a step ahead
 
 
@@ -100,7 +104,43 @@ def available(points: Tensor, films: Sequence[Film]) -> bool:
     if len(films) < 2 or films[0].bias.shape[-1] not in WIDTHS:
         return False
     modern = torch.cuda.get_device_capability(points.device) >= (8, 0)
-    return modern and importlib.util.find_spec("triton") is not None
+    if not modern or importlib.util.find_spec("triton") is None:
+        return False
+    return proven(points.device, films[0].bias.shape[-1])
+
+
+@cache
+def proven(device: torch.device, width: int) -> bool:
+    """Whether the kernels, compiled for this device by its driver, agree with `layers.evaluate`,
+    values and gradients; asked once a process. Says so where they do not."""
+    draw = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=draw).to(device)
+
+    points, directions = normal(2, 200, 3), normal(2, 200, 3)
+    inputs = (3, width, width + 3)
+    films = [Film(normal(2, n, width) / n**0.5, normal(2, 1, width)) for n in inputs]
+    heads = Heads(normal(1, width) / width, normal(3, width) / width)
+    weight = films[1].weight.requires_grad_()
+    found = []
+    try:
+        for way in (evaluate, layers.evaluate):
+            with torch.enable_grad():
+                out = way(points, directions, films, heads)
+                (gradient,) = torch.autograd.grad(out.square().sum(), weight)
+            found.append((out.detach(), gradient))
+    except Exception as error:  # whatever a compiler, a driver or a launch may say
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+    else:
+        apart = [float((a - b).norm() / b.norm()) for a, b in zip(*found, strict=True)]
+        if max(apart) < PROVEN:
+            return True
+        reason = f"it is off by {max(apart):.1g}"
+    say(
+        f"warning: the fused kernel does not work on {device} ({reason}): the plain layers are used"
+    )
+    return False
 
 
 def evaluate(

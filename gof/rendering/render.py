@@ -27,6 +27,7 @@ from gof.rendering.surface import first_crossing, secant
 from gof.rng import Streams
 
 NEAR = 6.0  # logits below the surface's level at which a sample shows no more: occupancy 1 / 400
+FORWARD = 3  # coarse samples of a ray that are evaluated together, from front to back
 EMPTY = -30.0  # the logit of samples that are not evaluated: opacity 0 to rounding
 
 
@@ -139,7 +140,9 @@ def render(
         return streams.uniform(count, n)
 
     with torch.no_grad():
-        coarse_t, coarse_logits = _coarse(field, rays, settings, jitter(settings.coarse))
+        weighted = settings.integrator == "density" or settings.fine > 0
+        draws = jitter(settings.coarse)
+        coarse_t, coarse_logits = _coarse(field, rays, settings, draws, behind=weighted)
         hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
         shown = coarse_logits.amax(-1) > settings.level - NEAR
         chosen = [] if settings.integrator == "occupancy" else [coarse_t]
@@ -166,7 +169,7 @@ def render_surface(field: Field, rays: Rays, settings: RenderSettings) -> tuple[
     lies half of their spacing behind it on average, so the colour is taken there.
     """
     even = rays.origins.new_full((*rays.origins.shape[:2], settings.coarse), 0.5)
-    coarse_t, logits = _coarse(field, rays, settings, even)
+    coarse_t, logits = _coarse(field, rays, settings, even, behind=False)
     hit, surface_t = find_surface(field, rays, coarse_t, logits, settings)
     some = _these_first(hit)
     few, behind = rays.pick(some), settings.half_width / settings.surface
@@ -210,11 +213,24 @@ def _these_first(wanted: Tensor) -> Tensor:
     return wanted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
 
 
-def _coarse(field: Field, rays: Rays, settings: RenderSettings, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Samples of the coarse pass, t and logits [batch, rays, samples], for draws u."""
+def _coarse(
+    field: Field, rays: Rays, settings: RenderSettings, u: Tensor, behind: bool
+) -> tuple[Tensor, Tensor]:
+    """Samples of the coarse pass, t and logits [batch, rays, samples], for draws u; without
+    `behind`, those behind the first crossing may be left out, as empty."""
     near, far = (u.new_full(u.shape[:2], x) for x in (settings.near, settings.far))
     t = stratified(near, far, u)
-    return t, _logits(field, rays, t)
+    if behind or t.is_cuda:
+        return t, _logits(field, rays, t)
+    logits, going = torch.full_like(t, EMPTY), torch.ones_like(near, dtype=torch.bool)
+    for start in range(0, t.shape[-1], FORWARD):
+        part = slice(start, start + FORWARD)
+        some = _these_first(going)
+        rows = torch.arange(len(t))[:, None], some
+        found = _logits(field, rays.pick(some), t[rows][..., part])
+        logits[..., part] = logits[..., part].index_put(rows, found)
+        going &= ~first_crossing(t[..., : part.stop], logits[..., : part.stop] - settings.level).hit
+    return t, logits
 
 
 def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:

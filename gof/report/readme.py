@@ -14,9 +14,10 @@ import pandas as pd
 from gof.io import InputError, atomic_write, read_json
 
 Run = dict[str, float | int | str]
-TABLES, TABLES_OF_CONTROL = ("comparison", "cost", "published"), ("control", "faces")
+TABLES = ("comparison", "cost", "published")
+OTHER_TABLES = ("control", "faces", "bench")  # what not every run has
 PICTURES = (Path("figures/shapes.png"),)
-PICTURES_OF_CONTROL = "heads/cgof/seed0/control/*.png"
+OTHER_PICTURES = ("heads/cgof/seed0/control/*.png", "figures/bench.png")
 
 
 def replaced(text: str, name: str, content: str) -> str:
@@ -75,16 +76,17 @@ def _minutes(run: Run) -> str:
 
 def run_readme(results: Path, readme: Path) -> None:
     """Write the generated blocks of `readme`, and its pictures, from a finished run in `results`.
-    What only a run with a conditional model has may be absent."""
+    What only a run with a conditional model has, and the bench, may be absent."""
     text = readme.read_text()
-    for name in (*TABLES, *TABLES_OF_CONTROL):
+    for name in (*TABLES, *OTHER_TABLES):
         content = results / "tables" / f"{name}.md"
         if content.exists():
             text = replaced(text, name, content.read_text())
         elif name in TABLES:
             raise InputError(f"{content}: no such file: run `snakemake --cores all` first")
     shown = [results / picture for picture in PICTURES]
-    for source in (*shown, *sorted(results.glob(PICTURES_OF_CONTROL))):
+    shown += [path for pattern in OTHER_PICTURES for path in sorted(results.glob(pattern))]
+    for source in shown:
         if not source.exists():
             raise InputError(f"{source}: no such file: run `snakemake --cores all` first")
         atomic_write(readme.parent / "results" / "gallery" / source.name, source.read_bytes())

@@ -76,6 +76,13 @@ def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
     }
 
 
+def test_the_bench_is_a_target_of_its_own(copied):
+    assert "bench" not in JOBS
+    done = copied.plan("bench")
+    assert (done.jobs["bench"], done.jobs["head_model"], done.jobs["train"]) == (1, 1, 2)
+    assert re.search(r"rule bench:.*?threads: 2$", done.text, re.S | re.M)
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

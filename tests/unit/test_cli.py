@@ -59,6 +59,7 @@ def test_examples_are_accepted_by_the_parser(name):
         (["check", "--config", '{"sead": 3}'], 3, "sead: unknown key"),
         (["check", "--config", '{"heads": {"train": "x"}}'], 3, "heads.train"),
         (["samples", "--config", "{}", "--generator", "none.yaml", "--out", "x.json"], 3, "none"),
+        (["bench", "--config", "{}", "--rows", "nose"], 3, "--rows: no row 'nose'; there are"),
     ],
 )
 def test_wrong_use_is_one_line_and_its_own_status(words, status, text, tmp_path, monkeypatch):

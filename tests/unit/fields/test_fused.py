@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gof.config import FieldNetwork
-from gof.fields import fused
+from gof.fields import fused, layers
 from gof.fields.film_siren import FilmSiren
 from gof.fields.layers import Film, Heads
 
@@ -160,3 +160,23 @@ def test_available_only_where_it_serves() -> None:
         assert not fused.available(points.clone().requires_grad_(), films)
         odd = Film(torch.zeros(1, 3, 24), torch.zeros(1, 1, 24))
         assert not fused.available(points, [odd, odd])
+
+
+def test_a_kernel_that_fails_or_errs_is_not_used(monkeypatch, capsys) -> None:
+    device = torch.device("cpu")
+
+    def broken(*_):
+        raise RuntimeError("out of shared memory")
+
+    def wrong(points, directions, films, heads):
+        return 1.1 * layers.evaluate(points, directions, films, heads)
+
+    for kernel, reason in ((broken, "out of shared memory"), (wrong, "off by")):
+        fused.proven.cache_clear()
+        monkeypatch.setattr(fused, "evaluate", kernel)
+        assert not fused.proven(device, 16)
+        assert reason in "".join(capsys.readouterr())
+    fused.proven.cache_clear()
+    monkeypatch.setattr(fused, "evaluate", layers.evaluate)
+    assert fused.proven(device, 16)
+    fused.proven.cache_clear()

@@ -176,10 +176,10 @@ class Counter:
     """A field that counts what it is asked."""
 
     def __init__(self, field) -> None:
-        self.field, self.logit_points, self.colour_points = field, 0, 0
+        self.field, self.logit_calls, self.colour_points = field, [], 0
 
     def logits(self, points):
-        self.logit_points += points[..., 0].numel()
+        self.logit_calls.append(points[..., 0].numel())
         return self.field.logits(points)
 
     def radiance(self, points, directions):
@@ -205,7 +205,10 @@ def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None
     covered = float(out.hit.float().mean())
     assert 0.1 < covered < 0.3
     n, samples = out.hit.numel(), out.t.shape[-1]
-    refined = field.logit_points - n * settings.coarse
+    coarse = sum(field.logit_calls[: -settings.secant]) / (n * settings.coarse)
+    weighted = settings.fine > 0
+    assert coarse == 1 if weighted else coarse < 1 - 0.5 * covered  # nothing behind a crossing
+    refined = sum(field.logit_calls[-settings.secant :])
     # As many rays an image as the image with most of them has.
     assert covered <= refined / (n * settings.secant) < 1.1 * covered
     assert covered <= field.colour_points / (n * samples) < 1.4 * covered

@@ -69,6 +69,19 @@ def test_tables_and_pictures_of_a_conditional_model_are_shown(results, records, 
     assert (results / "gallery" / "sweeps.png").read_bytes() == b"picture"
 
 
+def test_the_bench_is_shown_where_it_was_run(results, records, monkeypatch):
+    test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch)
+    page = results.parent / "README.md"
+    (results / "tables" / "bench.md").write_text("how fast it is")
+    (results / "figures" / "bench.png").write_bytes(b"picture")
+    with pytest.raises(InputError, match="<!-- bench -->"):
+        readme.run_readme(results, page)
+    page.write_text(page.read_text() + "<!-- bench -->\n<!-- /bench -->\n")
+    readme.run_readme(results, page)
+    assert "<!-- bench -->\nhow fast it is\n<!-- /bench -->" in page.read_text()
+    assert (results / "gallery" / "bench.png").read_bytes() == b"picture"
+
+
 def test_without_a_run_it_says_what_to_do(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("<!-- comparison -->\n<!-- /comparison -->\n")

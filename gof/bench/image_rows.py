@@ -1,0 +1,78 @@
+"""Rows of `gof bench` about images and training; see `field_rows` for what ceilings count."""
+
+from __future__ import annotations
+
+import torch
+
+from gof import generator as generators
+from gof import rng
+from gof.bench.measure import (
+    Row,
+    Timing,
+    beside,
+    colour_operations,
+    least_row,
+    logit_operations,
+)
+from gof.bench.place import BFM, LARGE, Place
+from gof.bench.step import Step
+from gof.cameras import camera_rays, sample_poses
+from gof.io import InputError
+from gof.rendering.render import render, render_surface
+
+
+@torch.no_grad()
+def image(place: Place) -> list[Row]:
+    """One image of 128 px, 8 layers of 256, with the samples of the paper's preset at the end of
+    training (9 coarse, 4 secant, 12 surface, 3 importance), and the same in surface mode. Ceiling:
+    the coarse samples of all rays, the others of those that hit."""
+    field, (rays, settings) = place.field(LARGE), place.view(128)
+    hits = int(render(field, rays, settings).hit.sum())
+    gauge, found = place.products(LARGE).rate, needed(rays.origins.shape[1], hits)
+    full = beside(gauge, lambda: render(field, rays, settings))
+    shaded = hits * (settings.surface + settings.fine) * colour_operations(LARGE)
+    rows = [_seconds("image", full, found + shaded, 2.2)]
+    quick = beside(gauge, lambda: render_surface(field, rays, settings))
+    once = found + hits * colour_operations(LARGE)
+    return [*rows, _seconds("image-surface", quick, once, 0.6)]
+
+
+def needed(rays: int, hits: int) -> int:
+    """Operations that find the surface along so many rays, of which some hit, with the paper's
+    preset."""
+    evaluations = rays * BFM.sampling.coarse + hits * BFM.sampling.secant
+    return evaluations * logit_operations(LARGE)
+
+
+def _seconds(name: str, timing: Timing, operations: float, target: float) -> Row:
+    return least_row(name, timing.seconds, "s", operations / timing.gauge, target)
+
+
+@torch.no_grad()
+def surface_quality(place: Place) -> list[Row]:
+    """How near one colour a ray comes to the full render: mean PSNR of 8 images of 128 px by the
+    GOF of the default run."""
+    folders = sorted(place.results.glob("heads/gof/seed0/stage*/generator.yaml"))
+    if not folders:
+        raise InputError(f"{place.results}: no trained gof: run `snakemake --cores all` first")
+    model = generators.load(folders[-1], str(place.device))
+    streams = rng.streams(0, "bench poses", range(8), place.device)
+    rays = camera_rays(sample_poses(model.camera, streams), 128, model.camera.fov_deg)
+    field = model.bind(model.latents(0, 8).to(place.device), 1.0)
+    one, _ = render_surface(field, rays, model.settings)
+    error = (one - render(field, rays, model.settings).rgb).square().mean((1, 2)) / 4
+    psnr = float((-10 * torch.log10(error)).mean())
+    return [Row("image-surface-psnr", psnr, "dB", target=35.0, holds=psnr >= 35)]
+
+
+def training_step(place: Place) -> list[Row]:
+    """Discriminator's and generator's update of the paper's preset at 64 px, batch 4, 8 layers of
+    256. Ceiling: fakes of both updates as in `image`, and twice more for the generator's gradient;
+    the discriminator counts as nothing."""
+    step = Step.of(place, BFM, LARGE)
+    stage, hits = BFM.stages[0], step.hits()
+    timing = beside(place.products(LARGE).rate, step)
+    samples = BFM.sampling.surface + BFM.sampling.fine
+    shaded = hits * samples * colour_operations(LARGE)
+    found = needed(stage.batch * stage.resolution**2, hits)
+    return [_seconds("training-step", timing, 2 * found + 4 * shaded, 8.0)]

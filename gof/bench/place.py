@@ -1,0 +1,78 @@
+"""What the rows of `gof bench` are measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gof.bench.measure import Products
+from gof.cameras import Rays, camera_rays
+from gof.config import Config, FieldNetwork, Model, NormalSmoothness, Sampling, Stage
+from gof.fields.film_siren import BoundFilmSiren
+from gof.generator import Generator
+from gof.io import InputError
+from gof.rendering.render import RenderSettings
+
+LARGE = FieldNetwork(layers=8, width=256)
+SMALL = FieldNetwork(layers=4, width=64)
+# Starts as a head-sized body with small bumps, as a trained network's shapes are.
+SHAPE = {"logit_scale": 1.0, "sphere_radius": 0.075, "sphere_stretch": (1.0, 1.5, 1.0)}
+# The preset of the paper for BFM, at the end of training (GOF supplement, table 2).
+BFM = Model(
+    integrator="occupancy",
+    sampling=Sampling(coarse=9, secant=4, surface=12, fine=3),
+    normal=NormalSmoothness(weight=0.01, distance=1e-3),
+    stages=(Stage(resolution=64, steps=1, batch=4, micro_batch=4),),
+)
+HALF_WIDTH = 0.02  # of the interval, camera radii
+BACKGROUND = (-0.1, 0.1, 0.4)
+SIDE = 0.24  # of the scene's cube, camera radii
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where rows find what they measure: the configuration, the folders of a default run and of a
+    smoke run, and the device of fields (meshes and rasters are made on the CPU)."""
+
+    config: Config
+    results: Path
+    smoke: Path
+    device: torch.device
+
+    @property
+    def head_model(self) -> Path:
+        """The head model of the default run. Raises InputError where there is none."""
+        path = self.results / "heads" / "model" / "head_model.npz"
+        if not path.exists():
+            raise InputError(f"{path}: no such file: `snakemake --cores all {path}` makes it")
+        return path
+
+    @property
+    def cpu(self) -> Place:
+        """The same without a GPU."""
+        return Place(self.config, self.results, self.smoke, torch.device("cpu"))
+
+    def points(self, count: int) -> Tensor:
+        """Random points of the scene, [1, count, 3]."""
+        draw = torch.Generator().manual_seed(0)
+        return ((torch.rand(1, count, 3, generator=draw) - 0.5) * SIDE).to(self.device)
+
+    def field(self, network: FieldNetwork) -> BoundFilmSiren:
+        """One image's field of a network of this size; its weights may be differentiated."""
+        generator = Generator(network.model_copy(update=SHAPE))
+        generator.reset(0)
+        generator.to(self.device)
+        return generator.bind(generator.style(torch.zeros(1, network.latent, device=self.device)))
+
+    def view(self, resolution: int) -> tuple[Rays, RenderSettings]:
+        """Rays of one frontal image, and the settings of the paper's preset."""
+        settings = RenderSettings.of(BFM, self.config.camera, HALF_WIDTH, BACKGROUND)
+        poses = torch.zeros(1, 2, device=self.device)
+        return camera_rays(poses, resolution, self.config.camera.fov_deg), settings
+
+    def products(self, network: FieldNetwork) -> Products:
+        """Matrix products of the network's hidden layers."""
+        return Products(network.width, network.width, self.device)

@@ -1,0 +1,122 @@
+import json
+
+import pytest
+import torch
+
+from gof.bench import field_rows, image_rows, measure, other_rows, rows
+from gof.bench.measure import Products, logit_operations, timed
+from gof.bench.place import BFM, LARGE, SMALL, Place
+from gof.bench.run import GROWTH
+from gof.config import Config, FieldNetwork, Stage
+from gof.io import InputError
+from gof.report_verbs import BENCH
+from gof.sparse_grid import Grid
+
+TINY = FieldNetwork(layers=2, width=16)
+
+
+@pytest.fixture
+def place(tmp_path) -> Place:
+    return Place(Config(), tmp_path / "results", tmp_path / "smoke", torch.device("cpu"))
+
+
+@pytest.fixture
+def quick(monkeypatch) -> None:
+    """Small work, so that rows are made in no time; what they measure then means nothing."""
+    monkeypatch.setattr(measure, "LONG_S", 0.0)
+    monkeypatch.setattr(measure, "FEWER", 1)
+    monkeypatch.setattr(measure, "BURST_S", 0.001)
+    monkeypatch.setattr(measure, "ROWS", (256,))
+    small = BFM.model_copy(
+        update={"stages": (Stage(resolution=8, steps=1, batch=4, micro_batch=4),)}
+    )
+    monkeypatch.setattr(image_rows, "BFM", small)
+    for module in (field_rows, image_rows, other_rows):
+        monkeypatch.setattr(module, "LARGE", TINY)
+    monkeypatch.setattr(field_rows, "TRAINED", 2**16)
+
+
+@pytest.mark.parametrize(("network", "points", "least"), [(LARGE, 2**12, 0.5), (SMALL, 2**16, 0.2)])
+def test_a_field_is_no_slower_than_its_share_of_matrix_products(network, points, least) -> None:
+    """Work and products in turn, the best of several tries: another job slows either."""
+    here = Place(Config(), None, None, torch.device("cpu"))
+    field, at, products = here.field(network), here.points(points), here.products(network)
+    products._operations /= 10
+    shares = []
+    with torch.no_grad():
+        timed(lambda: field.logits(at))
+        for _ in range(10):
+            rate = points * logit_operations(network) / timed(lambda: field.logits(at))
+            shares.append(rate / products.rate())
+    assert max(shares) > least, shares
+
+
+def test_help_names_every_row() -> None:
+    assert list(BENCH) == [*rows.ROWS, GROWTH]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "name",
+    ["field-training", "field-training-memory", "image", "training-step", "mesh-256", "normals"],
+)
+def test_rows_are_whole(name, place, monkeypatch) -> None:
+    if name == "mesh-256":
+        monkeypatch.setattr(other_rows, "Grid", lambda n, side: Grid(n // 8, side))
+    found = rows.ROWS[name](place)
+    assert found[0].row.startswith(name) and rows.ROWS[name].__doc__
+    for row in found:
+        assert row.measured > 0 and row.ceiling > 0
+        assert row.fraction == pytest.approx(
+            row.measured / row.ceiling if row.unit == "GFLOP/s" else row.ceiling / row.measured
+        )
+        assert (row.target is None) == (row.holds is None)
+
+
+@pytest.mark.usefixtures("quick")
+def test_ceilings_of_images_count_what_rays_need(place) -> None:
+    """Rays that hit: those of the body's outline, seen from the front."""
+    logit = logit_operations(TINY)
+    assert image_rows.needed(100, 10) == (100 * 9 + 10 * 4) * logit
+    full, surface = image_rows.image(place)
+    assert (full.row, surface.row) == ("image", "image-surface")
+    assert full.target == 2.2 and surface.target == 0.6
+
+
+def test_minutes_come_from_the_log_of_a_whole_run(place) -> None:
+    place.results.mkdir()
+    entries = [{"jobs": 44, "wall_s": 900.0}, {"jobs": 44, "wall_s": 600.0}, {"jobs": 2}]
+    (place.results / "runs.jsonl").write_text("".join(f"{json.dumps(e)}\n" for e in entries))
+    (row,) = rows.ROWS["default-run"](place)
+    assert (row.measured, row.unit, row.target, row.holds) == (10.0, "min", 15.0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("default-run", "snakemake --cores all"),
+        ("smoke-run", "--configfile workflow/configs/smoke.yaml"),
+        ("image-surface-psnr", "snakemake --cores all"),
+        ("data", "head_model.npz` makes it"),
+        ("raster", "head_model.npz` makes it"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_command_that_makes_it(name, command, place) -> None:
+    with pytest.raises(InputError, match=command) as raised:
+        rows.ROWS[name](place)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.usefixtures("quick")
+def test_heads_are_rasterised(place, obedience) -> None:
+    path = place.results / "heads" / "model" / "head_model.npz"
+    path.parent.mkdir(parents=True)
+    path.symlink_to(obedience.head_model)
+    (row,) = rows.ROWS["raster"](place)
+    assert row.unit == "ms" and 0.1 < row.measured < 5000
+
+
+def test_the_fastest_number_of_rows_is_taken(monkeypatch) -> None:
+    rates = {rows: 1.0 + (rows == 1024) for rows in measure.ROWS}
+    monkeypatch.setattr(Products, "_rate", lambda self, rows, operations: rates[rows])
+    assert Products(4, 4, torch.device("cpu")).rows == 1024
