@@ -165,8 +165,8 @@ class _Level:
         """Neighbours not seen yet across faces of both signs."""
         found = []
         for step, mixed in zip(STEPS, _mixed_faces(), strict=True):
-            beyond = cells[:, mixed[pattern]] + step[:, None]
-            beyond = beyond[:, ((beyond >= 0) & (beyond < self.side)).all(0)]
+            beyond = cells[:, np.flatnonzero(mixed[pattern])] + step[:, None]
+            beyond = beyond.clip(0, self.side - 1)  # at the border: the cell itself, seen
             x, y, z = (code[i] for code, i in zip(self.codes, beyond, strict=True))
             found.append(self._rows_of(x + y + z))
         rows = np.concatenate(found)

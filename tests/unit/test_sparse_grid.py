@@ -59,22 +59,24 @@ def test_few_points_find_the_cells_that_all_find(name: str, n: int) -> None:
 @pytest.mark.parametrize("where", ["alone", "carved", "beside"])
 @torch.no_grad()
 def test_what_lies_between_coarse_points_is_found(kind: str, turned: bool, where: str) -> None:
-    """As thin as the finest cells; unturned parts hold no point of the level seen everywhere."""
+    """Parts of hardly any thickness at points of the finest level alone, and parts as thin as its
+    cells in any place and direction."""
     grid, draw = Grid(100, 0.3), torch.Generator().manual_seed(0)
-    stride, radius = 4, 0.87 * grid.spacing
+    stride = 4  # from the finest level to the one that is evaluated everywhere
     for _ in range(4):
         corner = stride * torch.randint(9, 15, (3,), generator=draw) - 1
         within = 1 + (stride - 2) * torch.rand(3, generator=draw)
-        frame = torch.eye(3)[torch.randperm(3, generator=draw)]
-        if turned:
-            frame = torch.linalg.qr(torch.randn(3, 3, generator=draw))[0]
-        thin = Thin(kind, radius, grid.points(corner + within), frame)
+        frame, radius = torch.linalg.qr(torch.randn(3, 3, generator=draw))[0], 0.87
+        if not turned:
+            frame, radius = torch.eye(3)[torch.randperm(3, generator=draw)], 0.01
+            within = torch.randint(1, stride, (3,), generator=draw)
+        thin = Thin(kind, radius * grid.spacing, grid.points(corner + within), frame)
         beside = Union(thin, Ellipsoid((0.03, 0.03, 0.03), (0.11, 0.11, 0.11)))
         field = {"alone": thin, "carved": Carved(thin), "beside": beside}[where]
         truth, _ = crossed_by_all(field, grid)
         if not turned:
-            part = np.asarray(dense(thin, grid) >= 0)
-            assert part.any() and not part[3::stride, 3::stride, 3::stride].any()
+            part = dense(thin, grid) >= 0
+            assert part.any() and not part[(slice(stride - 1, None, stride),) * 3].any()
         assert np.array_equal(in_order(crossed_cells(field, grid, 0.0)), truth)
 
 
