@@ -7,13 +7,16 @@ does not grow with layers times points, and what backward reads was written a mo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-BLOCK = 2**17  # units that are computed together, points times width: what fits a core's cache
+from gof.fields.sine import sine_, sine_and_cosine_
+
+BLOCK = 2**17  # units that a thread computes together, points times width: what fits its cache
 
 
 class Film(NamedTuple):
@@ -55,7 +58,7 @@ def evaluate(
 
 def _spans(count: int, width: int) -> Iterator[slice]:
     """Blocks of `count` points; at least one, which may be empty."""
-    size = max(1, BLOCK // width)
+    size = max(1, BLOCK * torch.get_num_threads() // width)
     return (slice(start, min(start + size, count)) for start in range(0, max(1, count), size))
 
 
@@ -95,17 +98,17 @@ class _Blockwise(torch.autograd.Function):
         out = points.new_empty(*points.shape[:2], 1 if directions is None else 4)
         spans = list(_spans(points.shape[1], width))
         room = points.new_empty(2, spans[0].stop, width)
-        for image, films in enumerate(_by_image(flat)):
+        for image, films in enumerate(_in_turns(flat)):
             trunk = films if directions is None else films[:-1]
             for span in spans:
                 h, rows = points[image, span], out[image, span]
                 for k, (weight, bias) in enumerate(trunk):
-                    h = torch.addmm(bias, h, weight, out=room[k % 2, : len(h)]).sin_()
+                    h = sine_(torch.mm(h, weight, out=room[k % 2, : len(h)]), bias)
                 rows[:, -1] = h @ occupancy[0]
                 if directions is not None:
                     c = room[len(trunk) % 2, : len(h)]
-                    _turned(directions[image, span], h, films[-1], c).sin_()
-                    rows[:, :3] = c @ colour.T
+                    _joined(directions[image, span], h, films[-1].weight, c)
+                    rows[:, :3] = sine_(c, films[-1].bias) @ colour.T
         return out
 
     @staticmethod
@@ -116,21 +119,22 @@ class _Blockwise(torch.autograd.Function):
         spans = list(_spans(points.shape[1], width))
         sines, slopes = points.new_empty(2, layers, spans[0].stop, width)
         room = points.new_empty(2, spans[0].stop, width)
-        each = zip(_by_image(flat), _by_image(sums[2:]), strict=True)
-        for image, (films, into) in enumerate(each):
+        each = zip(_by_image(flat), _in_turns(flat), _by_image(sums[2:]), strict=True)
+        for image, (films, turns, into) in enumerate(each):
             trunk = films if directions is None else films[:-1]
             for span in spans:
                 x, g = points[image, span], grad[image, span]
                 n = len(x)
                 inputs = [x]
-                for k, film in enumerate(trunk):
-                    torch.addmm(film.bias, inputs[-1], film.weight, out=slopes[k, :n])
-                    inputs.append(_split(slopes[k, :n], sines[k, :n]))
+                for k, turn in enumerate(turns[: len(trunk)]):
+                    torch.mm(inputs[-1], turn.weight, out=slopes[k, :n])
+                    inputs.append(sine_and_cosine_(slopes[k, :n], turn.bias, sines[k, :n]))
                 sums[0].addmm_(g[:, -1:].T, inputs[-1])
                 d = torch.mul(g[:, -1:], occupancy, out=room[0, :n])
                 if directions is not None:
                     towards, slope = directions[image, span], slopes[-1, :n]
-                    c = _split(_turned(towards, inputs[-1], films[-1], slope), sines[-1, :n])
+                    _joined(towards, inputs[-1], turns[-1].weight, slope)
+                    c = sine_and_cosine_(slope, turns[-1].bias, sines[-1, :n])
                     sums[1].addmm_(g[:, :3].T, c)
                     e = torch.mm(g[:, :3], colour, out=room[1, :n]).mul_(slope)
                     into[-1].weight[:3].addmm_(towards.T, e)
@@ -147,20 +151,18 @@ class _Blockwise(torch.autograd.Function):
         return None, None, *sums
 
 
-def _split(argument: Tensor, sine: Tensor) -> Tensor:
-    """The sine of an argument; the argument becomes its cosine."""
-    torch.sin(argument, out=sine)
-    argument.cos_()
-    return sine
-
-
 def _by_image(flat: Sequence[Tensor]) -> list[list[Film]]:
     """Films of each image of the batch, from their weights and biases in turn."""
     films = [Film(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
-    return [[Film(w[i], b[i]) for w, b in films] for i in range(len(flat[0]))]
+    return [[Film(w[i], b[i, 0]) for w, b in films] for i in range(len(flat[0]))]
 
 
-def _turned(directions: Tensor, h: Tensor, film: Film, out: Tensor) -> Tensor:
-    """The colour layer's argument: [directions, h] W + b, into `out`."""
-    torch.addmm(film.bias, directions, film.weight[:3], out=out)
-    return out.addmm_(h, film.weight[3:])
+def _in_turns(flat: Sequence[Tensor]) -> list[list[Film]]:
+    """`_by_image`, their arguments divided by 2 pi."""
+    return _by_image([part.detach() / (2 * math.pi) for part in flat])
+
+
+def _joined(directions: Tensor, h: Tensor, weight: Tensor, out: Tensor) -> None:
+    """Directions and features times the colour layer's weight, into `out`."""
+    torch.mm(directions, weight[:3], out=out)
+    out.addmm_(h, weight[3:])

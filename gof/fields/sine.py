@@ -1,0 +1,120 @@
+"""Sines of a layer's arguments on a CPU, in one pass: sin(2 pi (x + bias)), x and bias in turns.
+
+At width 64 torch's bias, sine and cosine take as long as the matrix products around them. Here
+they are one pass over a block that lies in cache. An argument in turns loses its whole part
+exactly; the rest is folded onto a quarter, where five terms of an odd polynomial reach the sine
+within 4e-9 (float32 rounds the result to within 3e-7).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+try:
+    import numba.np.ufunc.omppool
+
+    OPENMP = True
+except ImportError:  # no OpenMP: numba's own threads start more slowly than torch's sine ends
+    OPENMP = False
+
+# sin(2 pi z) for |z| <= 1/4, of z, z^3, ..., z^9: the largest error is the least possible.
+C1, C3, C5, C7, C9 = np.array([6.283185, -41.341656, 81.601006, -76.54978, 39.536705], np.float32)
+QUARTER = np.float32(0.25)
+ROUND = np.float32(1.5 * 2**23)  # added and taken away again leaves the nearest whole number
+
+Row = Rows = NDArray[np.float32]
+
+
+def sine_(x: Tensor, bias: Tensor) -> Tensor:
+    """x [n, width] becomes sin(2 pi (x + bias)), bias [width]."""
+    threads = _threads(x)
+    if not threads:
+        return x.add_(bias).mul_(2 * math.pi).sin_()
+    (_sines if threads == 1 else _sines_in_parallel)(x.numpy(), bias.numpy())
+    return x
+
+
+def sine_and_cosine_(x: Tensor, bias: Tensor, sine: Tensor) -> Tensor:
+    """Fills `sine` with what `sine_` gives and returns it; x becomes that angle's cosine."""
+    threads = _threads(x)
+    if not threads:
+        torch.sin(x.add_(bias).mul_(2 * math.pi), out=sine)
+        x.cos_()
+        return sine
+    (_both if threads == 1 else _both_in_parallel)(x.numpy(), bias.numpy(), sine.numpy())
+    return sine
+
+
+def _threads(x: Tensor) -> int:
+    """How many threads the compiled functions take: as many as torch, none if not made for x."""
+    count = torch.get_num_threads()
+    if x.dtype != torch.float32 or (count > 1 and not OPENMP):
+        return 0
+    if count > 1:
+        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+        numba.set_num_threads(min(count, most))
+    return count
+
+
+def _compiled(**options: Any) -> Callable[..., Any]:
+    """Compiled when first called on a machine and kept beside this file."""
+    contract = {"contract"}  # fused multiply-adds, but nothing that would undo adding ROUND
+    return numba.njit(cache=True, fastmath=contract, error_model="numpy", **options)
+
+
+@_compiled()
+def _rest(turns: np.float32) -> np.float32:
+    return turns - ((turns + ROUND) - ROUND)
+
+
+@_compiled()
+def _odd(z: np.float32) -> np.float32:
+    s = z * z
+    return z * (C1 + s * (C3 + s * (C5 + s * (C7 + s * C9))))
+
+
+@_compiled()
+def _sine(x: Row, bias: Row) -> None:
+    for k in range(len(x)):
+        r = _rest(x[k] + bias[k])
+        x[k] = math.copysign(_odd(QUARTER - abs(abs(r) - QUARTER)), r)
+
+
+@_compiled()
+def _sine_and_cosine(x: Row, bias: Row, sine: Row) -> None:
+    for k in range(len(x)):
+        r = _rest(x[k] + bias[k])
+        sine[k] = math.copysign(_odd(QUARTER - abs(abs(r) - QUARTER)), r)
+        x[k] = _odd(QUARTER - abs(r))
+
+
+@_compiled(nogil=True)
+def _sines(x: Rows, bias: Row) -> None:
+    for i in range(len(x)):
+        _sine(x[i], bias)
+
+
+@_compiled(nogil=True, parallel=True)
+def _sines_in_parallel(x: Rows, bias: Row) -> None:
+    for i in numba.prange(len(x)):
+        _sine(x[i], bias)
+
+
+@_compiled(nogil=True)
+def _both(x: Rows, bias: Row, sine: Rows) -> None:
+    for i in range(len(x)):
+        _sine_and_cosine(x[i], bias, sine[i])
+
+
+@_compiled(nogil=True, parallel=True)
+def _both_in_parallel(x: Rows, bias: Row, sine: Rows) -> None:
+    for i in numba.prange(len(x)):
+        _sine_and_cosine(x[i], bias, sine[i])
