@@ -88,6 +88,8 @@ class Discriminator(nn.Module):
         of the group that shares a standard deviation, or smaller than it.
         """
         r = images.shape[-1]
+        # Channels last: convolutions on a CPU take a quarter less time.
+        images = images.contiguous(memory_format=torch.channels_last)
         h = F.leaky_relu(self.from_rgb[str(r)](images), 0.2)
         while r > LOWEST:
             h = self.blocks[str(r)](h)

@@ -2,8 +2,8 @@
 
 At width 64 torch's bias, sine and cosine take as long as the matrix products around them. Here
 they are one pass over a block that lies in cache. An argument in turns loses its whole part
-exactly; the rest is folded onto a quarter, where five terms of an odd polynomial reach the sine
-within 4e-9 (float32 rounds the result to within 3e-7).
+exactly; the rest is folded onto a quarter, where five terms of an odd polynomial are nearer to the
+sine than float32 rounds. In all the result is within 3e-7.
 """
 
 from __future__ import annotations
