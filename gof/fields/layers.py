@@ -50,15 +50,19 @@ def evaluate(
         read: Tensor = _Blockwise.apply(points, directions, *heads, *flat)
         return read
     parts = []
-    for span in _spans(points.shape[1], len(points) * heads.occupancy.shape[1]):
+    for span in _spans(points.shape[1], _together(len(points) * heads.occupancy.shape[1])):
         towards = None if directions is None else directions[:, span]
         parts.append(_plainly(points[:, span], towards, films, heads))
     return torch.cat(parts, 1)
 
 
-def _spans(count: int, width: int) -> Iterator[slice]:
-    """Blocks of `count` points; at least one, which may be empty."""
-    size = max(1, BLOCK * torch.get_num_threads() // width)
+def _together(width: int) -> int:
+    """How many points of a width make a block."""
+    return max(1, BLOCK * torch.get_num_threads() // width)
+
+
+def _spans(count: int, size: int) -> Iterator[slice]:
+    """Spans of a size that cover `count`; at least one, which may be empty."""
     return (slice(start, min(start + size, count)) for start in range(0, max(1, count), size))
 
 
@@ -94,75 +98,102 @@ class _Blockwise(torch.autograd.Function):
         *flat: Tensor,
     ) -> Tensor:
         ctx.save_for_backward(points, directions, occupancy, colour, *flat)
-        width = occupancy.shape[1]
         out = points.new_empty(*points.shape[:2], 1 if directions is None else 4)
-        spans = list(_spans(points.shape[1], width))
-        room = points.new_empty(2, spans[0].stop, width)
-        for image, films in enumerate(_in_turns(flat)):
-            trunk = films if directions is None else films[:-1]
-            for span in spans:
-                h, rows = points[image, span], out[image, span]
-                for k, (weight, bias) in enumerate(trunk):
-                    h = sine_(torch.mm(h, weight, out=room[k % 2, : len(h)]), bias)
-                rows[:, -1] = h @ occupancy[0]
-                if directions is not None:
-                    c = room[len(trunk) % 2, : len(h)]
-                    _joined(directions[image, span], h, films[-1].weight, c)
-                    rows[:, :3] = sine_(c, films[-1].bias) @ colour.T
+        room = _Room(2, points, occupancy.shape[1])
+        turns = _in_turns(flat)
+        for images, span in room.blocks:
+            h, rows = points[images, span], out[images, span]
+            films = _of(turns, images)
+            for k, film in enumerate(films if directions is None else films[:-1]):
+                h = sine_(torch.bmm(h, film.weight, out=room.like(h, k % 2)), film.bias)
+            rows[..., -1:] = h @ occupancy.T
+            if directions is not None:
+                c = room.like(h, len(films[1:]) % 2)
+                _joined(directions[images, span], h, films[-1].weight, c)
+                rows[..., :3] = sine_(c, films[-1].bias) @ colour.T
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         points, directions, occupancy, colour, *flat = ctx.saved_tensors
-        width, layers = occupancy.shape[1], len(flat) // 2
+        depth = len(flat) // 2
         sums = [torch.zeros_like(part) for part in (occupancy, colour, *flat)]
-        spans = list(_spans(points.shape[1], width))
-        sines, slopes = points.new_empty(2, layers, spans[0].stop, width)
-        room = points.new_empty(2, spans[0].stop, width)
-        each = zip(_by_image(flat), _in_turns(flat), _by_image(sums[2:]), strict=True)
-        for image, (films, turns, into) in enumerate(each):
-            trunk = films if directions is None else films[:-1]
-            for span in spans:
-                x, g = points[image, span], grad[image, span]
-                n = len(x)
-                inputs = [x]
-                for k, turn in enumerate(turns[: len(trunk)]):
-                    torch.mm(inputs[-1], turn.weight, out=slopes[k, :n])
-                    inputs.append(sine_and_cosine_(slopes[k, :n], turn.bias, sines[k, :n]))
-                sums[0].addmm_(g[:, -1:].T, inputs[-1])
-                d = torch.mul(g[:, -1:], occupancy, out=room[0, :n])
-                if directions is not None:
-                    towards, slope = directions[image, span], slopes[-1, :n]
-                    _joined(towards, inputs[-1], turns[-1].weight, slope)
-                    c = sine_and_cosine_(slope, turns[-1].bias, sines[-1, :n])
-                    sums[1].addmm_(g[:, :3].T, c)
-                    e = torch.mm(g[:, :3], colour, out=room[1, :n]).mul_(slope)
-                    into[-1].weight[:3].addmm_(towards.T, e)
-                    into[-1].weight[3:].addmm_(inputs[-1].T, e)
-                    into[-1].bias.add_(e.sum(0))
-                    d.addmm_(e, films[-1].weight[3:].T)
-                for k in reversed(range(len(trunk))):
-                    d.mul_(slopes[k, :n])
-                    into[k].weight.addmm_(inputs[k].T, d)
-                    into[k].bias.add_(d.sum(0))
-                    if k:
-                        other = room[(len(trunk) - k) % 2, :n]
-                        d = torch.mm(d, trunk[k].weight.T, out=other)
+        room = _Room(2 * depth + 2, points, occupancy.shape[1])
+        all_films, all_turns, all_sums = _films(flat), _in_turns(flat), _films(sums[2:])
+        for images, span in room.blocks:
+            x, g = points[images, span], grad[images, span]
+            films, turns, into = (_of(whole, images) for whole in (all_films, all_turns, all_sums))
+            slopes = [room.like(x, k) for k in range(depth)]
+            sines = [room.like(x, depth + k) for k in range(depth)]
+            d, e = room.like(x, 2 * depth), room.like(x, 2 * depth + 1)
+            inputs, trunk = [x], range(depth if directions is None else depth - 1)
+            for k in trunk:
+                torch.bmm(inputs[k], turns[k].weight, out=slopes[k])
+                inputs.append(sine_and_cosine_(slopes[k], turns[k].bias, sines[k]))
+            h = inputs.pop()
+            sums[0].addmm_(_flat(g[..., -1:]).T, _flat(h))
+            torch.mul(g[..., -1:], occupancy, out=d)
+            if directions is not None:
+                towards = directions[images, span]
+                _joined(towards, h, turns[-1].weight, slopes[-1])
+                c = sine_and_cosine_(slopes[-1], turns[-1].bias, sines[-1])
+                shades = _flat(g[..., :3])
+                sums[1].addmm_(shades.T, _flat(c))
+                torch.mm(shades, colour, out=_flat(e)).mul_(_flat(slopes[-1]))
+                into[-1].weight[:, :3].baddbmm_(towards.mT, e)
+                into[-1].weight[:, 3:].baddbmm_(h.mT, e)
+                into[-1].bias.add_(e.sum(1, keepdim=True))
+                d.baddbmm_(e, films[-1].weight[:, 3:].mT)
+            for k in reversed(trunk):
+                d.mul_(slopes[k])
+                into[k].weight.baddbmm_(inputs[k].mT, d)
+                into[k].bias.add_(d.sum(1, keepdim=True))
+                if k:
+                    torch.bmm(d, films[k].weight.mT, out=e)
+                    d, e = e, d
         return None, None, *sums
 
 
-def _by_image(flat: Sequence[Tensor]) -> list[list[Film]]:
-    """Films of each image of the batch, from their weights and biases in turn."""
-    films = [Film(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
-    return [[Film(w[i], b[i, 0]) for w, b in films] for i in range(len(flat[0]))]
+class _Room:
+    """Which images and which of their points are computed together, and buffers for their units.
+
+    blocks: at least one, the first the largest; it may be empty.
+    """
+
+    def __init__(self, buffers: int, points: Tensor, width: int) -> None:
+        batch, count = points.shape[:2]
+        size = _together(width)
+        parts = _spans(batch, max(1, size // max(1, count)))
+        self.blocks = [(images, span) for images in parts for span in _spans(count, size)]
+        images, span = self.blocks[0]
+        self.width = width
+        self.buffers = points.new_empty(buffers, images.stop * span.stop * width)
+
+    def like(self, x: Tensor, k: int) -> Tensor:
+        """Buffer k for the units at the points of x [g, n, inputs]: [g, n, width]."""
+        shape = (*x.shape[:2], self.width)
+        return self.buffers[k, : math.prod(shape)].view(shape)
 
 
-def _in_turns(flat: Sequence[Tensor]) -> list[list[Film]]:
-    """`_by_image`, their arguments divided by 2 pi."""
-    return _by_image([part.detach() / (2 * math.pi) for part in flat])
+def _films(flat: Sequence[Tensor]) -> list[Film]:
+    """Films from their weights and biases in turn."""
+    return [Film(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
+
+
+def _in_turns(flat: Sequence[Tensor]) -> list[Film]:
+    """`_films`, their arguments divided by 2 pi."""
+    return _films([part.detach() / (2 * math.pi) for part in flat])
+
+
+def _of(films: Sequence[Film], images: slice) -> list[Film]:
+    return [Film(weight[images], bias[images]) for weight, bias in films]
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.reshape(-1, x.shape[-1])
 
 
 def _joined(directions: Tensor, h: Tensor, weight: Tensor, out: Tensor) -> None:
     """Directions and features times the colour layer's weight, into `out`."""
-    torch.mm(directions, weight[:3], out=out)
-    out.addmm_(h, weight[3:])
+    torch.bmm(directions, weight[:, :3], out=out)
+    out.baddbmm_(h, weight[:, 3:])

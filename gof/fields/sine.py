@@ -34,7 +34,7 @@ Row = Rows = NDArray[np.float32]
 
 
 def sine_(x: Tensor, bias: Tensor) -> Tensor:
-    """x [n, width] becomes sin(2 pi (x + bias)), bias [width]."""
+    """x [batch, n, width] becomes sin(2 pi (x + bias)), bias [batch, 1, width]."""
     threads = _threads(x)
     if not threads:
         return x.add_(bias).mul_(2 * math.pi).sin_()
@@ -97,24 +97,29 @@ def _sine_and_cosine(x: Row, bias: Row, sine: Row) -> None:
 
 
 @_compiled(nogil=True)
-def _sines(x: Rows, bias: Row) -> None:
-    for i in range(len(x)):
-        _sine(x[i], bias)
+def _sines(x: Rows, bias: Rows) -> None:
+    for b in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            _sine(x[b, i], bias[b, 0])
 
 
 @_compiled(nogil=True, parallel=True)
-def _sines_in_parallel(x: Rows, bias: Row) -> None:
-    for i in numba.prange(len(x)):
-        _sine(x[i], bias)
+def _sines_in_parallel(x: Rows, bias: Rows) -> None:
+    count = x.shape[1]
+    for i in numba.prange(x.shape[0] * count):
+        _sine(x[i // count, i % count], bias[i // count, 0])
 
 
 @_compiled(nogil=True)
-def _both(x: Rows, bias: Row, sine: Rows) -> None:
-    for i in range(len(x)):
-        _sine_and_cosine(x[i], bias, sine[i])
+def _both(x: Rows, bias: Rows, sine: Rows) -> None:
+    for b in range(x.shape[0]):
+        for i in range(x.shape[1]):
+            _sine_and_cosine(x[b, i], bias[b, 0], sine[b, i])
 
 
 @_compiled(nogil=True, parallel=True)
-def _both_in_parallel(x: Rows, bias: Row, sine: Rows) -> None:
-    for i in numba.prange(len(x)):
-        _sine_and_cosine(x[i], bias, sine[i])
+def _both_in_parallel(x: Rows, bias: Rows, sine: Rows) -> None:
+    count = x.shape[1]
+    for i in numba.prange(x.shape[0] * count):
+        at = i // count
+        _sine_and_cosine(x[at, i % count], bias[at, 0], sine[at, i % count])

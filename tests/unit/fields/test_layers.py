@@ -30,12 +30,12 @@ def problem(depth: int, width: int, count: int, coloured: bool, seed: int = 0):
 
     def film(inputs):
         scale = 10 if inputs == 3 else 1.7 / inputs**0.5
-        return Film(scale * normal(2, inputs, width), 5 * normal(2, 1, width))
+        return Film(scale * normal(3, inputs, width), 5 * normal(3, 1, width))
 
     films = [film(3 if k == 0 else width) for k in range(depth)] + [film(width + 3)] * coloured
     heads = Heads(normal(1, width) / width**0.5, normal(3, width) / width**0.5)
-    points = torch.rand(2, count, 3, generator=draw, dtype=torch.float64) * 2 - 1
-    directions = torch.nn.functional.normalize(normal(2, count, 3), dim=-1) if coloured else None
+    points = torch.rand(3, count, 3, generator=draw, dtype=torch.float64) * 2 - 1
+    directions = torch.nn.functional.normalize(normal(3, count, 3), dim=-1) if coloured else None
     return points, directions, films, heads
 
 
@@ -53,14 +53,14 @@ def cast(value, dtype):
     return parts if isinstance(value, list) else type(value)(*parts)
 
 
-SHAPES = [(1, 8, 5), (2, 16, 64), (4, 64, 300), (8, 32, 129)]
+SHAPES = [(1, 8, 5), (2, 8, 20), (2, 16, 64), (4, 64, 300), (8, 32, 129)]
 
 
 @pytest.mark.parametrize("coloured", [False, True])
 @pytest.mark.parametrize(("depth", "width", "count"), SHAPES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_blockwise_equals_the_formula(depth, width, count, coloured, dtype, monkeypatch) -> None:
-    monkeypatch.setattr(layers, "BLOCK", 50 * width)  # several blocks, the last one not full
+    monkeypatch.setattr(layers, "BLOCK", 50 * width)  # several blocks, of images or of points, the last one not full
     points, directions, films, heads = problem(depth, width, count, coloured, seed=depth)
     for leaf in leaves(films, heads):
         leaf.requires_grad_()
@@ -104,7 +104,7 @@ def test_no_points_no_values(coloured) -> None:
     points, directions, films, heads = problem(2, 8, 0, coloured)
     films[0].weight.requires_grad_()
     read = evaluate(points, directions, films, heads)
-    assert read.shape == (2, 0, 4 if coloured else 1)
+    assert read.shape == (3, 0, 4 if coloured else 1)
     read.sum().backward()
     assert not films[0].weight.grad.any()
 

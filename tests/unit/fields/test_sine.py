@@ -11,8 +11,8 @@ from gof.fields.sine import sine_, sine_and_cosine_
 
 def arguments(rows: int, width: int, turns: float) -> tuple[torch.Tensor, torch.Tensor]:
     draw = torch.Generator().manual_seed(rows)
-    x = turns * (2 * torch.rand(rows, width, generator=draw) - 1)
-    return x, turns * torch.randn(width, generator=draw)
+    x = turns * (2 * torch.rand(3, rows, width, generator=draw) - 1)
+    return x, turns * torch.randn(3, 1, width, generator=draw)
 
 
 @pytest.fixture(params=[1, 2])
@@ -51,13 +51,13 @@ def test_other_numbers_and_machines_take_torch(openmp, threads, monkeypatch) -> 
 
 def test_quarters_are_exact() -> None:
     """Where the cosine turns its sign, and where the sine is largest."""
-    x = torch.tensor([[0.0, 0.25, 0.5, 0.75, 1.0, -0.25, -0.5, 4.25, 1e6]])
+    x = torch.tensor([[[0.0, 0.25, 0.5, 0.75, 1.0, -0.25, -0.5, 4.25, 1e6]]])
     cosine = x.clone()
-    found = sine_and_cosine_(cosine, torch.zeros(9), torch.empty_like(x))
-    expected = torch.tensor([[0.0, 1, 0, -1, 0, -1, 0, 1, 0]])
+    found = sine_and_cosine_(cosine, torch.zeros(1, 1, 9), torch.empty_like(x))
+    expected = torch.tensor([[[0.0, 1, 0, -1, 0, -1, 0, 1, 0]]])
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-7)
     assert found.abs().max() <= 1 + 2e-7
-    expected = torch.tensor([[1.0, 0, -1, 0, 1, 0, -1, 0, 1]])
+    expected = torch.tensor([[[1.0, 0, -1, 0, 1, 0, -1, 0, 1]]])
     torch.testing.assert_close(cosine, expected, rtol=0, atol=2e-7)
 
 
