@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from gof.fields.sine import sine_, sine_and_cosine_
+from gof.fields.sine import sine_, sine_and_slope_
 
 BLOCK = 2**17  # units that a thread computes together, points times width: what fits its cache
 
@@ -46,8 +46,8 @@ def evaluate(
     if points.device.type != "cpu":
         return _plainly(points, directions, films, heads)
     if not points.requires_grad:
-        flat = [part for film in films for part in film]
-        read: Tensor = _Blockwise.apply(points, directions, *heads, *flat)
+        turns = [part / (2 * math.pi) for film in films for part in film]
+        read: Tensor = _Blockwise.apply(points, directions, *heads, *turns)
         return read
     parts = []
     for span in _spans(points.shape[1], _together(len(points) * heads.occupancy.shape[1])):
@@ -86,7 +86,7 @@ def _sine(x: Tensor) -> Tensor:
 
 
 class _Blockwise(torch.autograd.Function):
-    """`evaluate` on a CPU, without a gradient of points."""
+    """`evaluate` on a CPU, without a gradient of points. The arguments of its sines are turns."""
 
     @staticmethod
     def forward(
@@ -100,10 +100,9 @@ class _Blockwise(torch.autograd.Function):
         ctx.save_for_backward(points, directions, occupancy, colour, *flat)
         out = points.new_empty(*points.shape[:2], 1 if directions is None else 4)
         room = _Room(2, points, occupancy.shape[1])
-        turns = _in_turns(flat)
         for images, span in room.blocks:
             h, rows = points[images, span], out[images, span]
-            films = _of(turns, images)
+            films = _films(flat, images)
             for k, film in enumerate(films if directions is None else films[:-1]):
                 h = sine_(torch.bmm(h, film.weight, out=room.like(h, k % 2)), film.bias)
             rows[..., -1:] = h @ occupancy.T
@@ -119,24 +118,23 @@ class _Blockwise(torch.autograd.Function):
         depth = len(flat) // 2
         sums = [torch.zeros_like(part) for part in (occupancy, colour, *flat)]
         room = _Room(2 * depth + 2, points, occupancy.shape[1])
-        all_films, all_turns, all_sums = _films(flat), _in_turns(flat), _films(sums[2:])
         for images, span in room.blocks:
             x, g = points[images, span], grad[images, span]
-            films, turns, into = (_of(whole, images) for whole in (all_films, all_turns, all_sums))
+            films, into = _films(flat, images), _films(sums[2:], images)
             slopes = [room.like(x, k) for k in range(depth)]
             sines = [room.like(x, depth + k) for k in range(depth)]
             d, e = room.like(x, 2 * depth), room.like(x, 2 * depth + 1)
             inputs, trunk = [x], range(depth if directions is None else depth - 1)
             for k in trunk:
-                torch.bmm(inputs[k], turns[k].weight, out=slopes[k])
-                inputs.append(sine_and_cosine_(slopes[k], turns[k].bias, sines[k]))
+                torch.bmm(inputs[k], films[k].weight, out=slopes[k])
+                inputs.append(sine_and_slope_(slopes[k], films[k].bias, sines[k]))
             h = inputs.pop()
             sums[0].addmm_(_flat(g[..., -1:]).T, _flat(h))
             torch.mul(g[..., -1:], occupancy, out=d)
             if directions is not None:
                 towards = directions[images, span]
-                _joined(towards, h, turns[-1].weight, slopes[-1])
-                c = sine_and_cosine_(slopes[-1], turns[-1].bias, sines[-1])
+                _joined(towards, h, films[-1].weight, slopes[-1])
+                c = sine_and_slope_(slopes[-1], films[-1].bias, sines[-1])
                 shades = _flat(g[..., :3])
                 sums[1].addmm_(shades.T, _flat(c))
                 torch.mm(shades, colour, out=_flat(e)).mul_(_flat(slopes[-1]))
@@ -175,18 +173,9 @@ class _Room:
         return self.buffers[k, : math.prod(shape)].view(shape)
 
 
-def _films(flat: Sequence[Tensor]) -> list[Film]:
-    """Films from their weights and biases in turn."""
-    return [Film(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
-
-
-def _in_turns(flat: Sequence[Tensor]) -> list[Film]:
-    """`_films`, their arguments divided by 2 pi."""
-    return _films([part.detach() / (2 * math.pi) for part in flat])
-
-
-def _of(films: Sequence[Film], images: slice) -> list[Film]:
-    return [Film(weight[images], bias[images]) for weight, bias in films]
+def _films(flat: Sequence[Tensor], images: slice) -> list[Film]:
+    """Films of some images, from the weights and biases of all in turn."""
+    return [Film(w[images], b[images]) for w, b in zip(flat[::2], flat[1::2], strict=True)]
 
 
 def _flat(x: Tensor) -> Tensor:

@@ -27,10 +27,10 @@ except ImportError:  # no OpenMP: numba's own threads start more slowly than tor
 
 # sin(2 pi z) for |z| <= 1/4, of z, z^3, ..., z^9: the largest error is the least possible.
 C1, C3, C5, C7, C9 = np.array([6.283185, -41.341656, 81.601006, -76.54978, 39.536705], np.float32)
-QUARTER = np.float32(0.25)
+QUARTER, TURN = np.float32(0.25), np.float32(2 * math.pi)
 ROUND = np.float32(1.5 * 2**23)  # added and taken away again leaves the nearest whole number
 
-Row = Rows = NDArray[np.float32]
+Floats = NDArray[np.float32]
 
 
 def sine_(x: Tensor, bias: Tensor) -> Tensor:
@@ -42,12 +42,13 @@ def sine_(x: Tensor, bias: Tensor) -> Tensor:
     return x
 
 
-def sine_and_cosine_(x: Tensor, bias: Tensor, sine: Tensor) -> Tensor:
-    """Fills `sine` with what `sine_` gives and returns it; x becomes that angle's cosine."""
+def sine_and_slope_(x: Tensor, bias: Tensor, sine: Tensor) -> Tensor:
+    """Fills `sine` with what `sine_` gives and returns it; x becomes its derivative, 2 pi times the
+    cosine."""
     threads = _threads(x)
     if not threads:
         torch.sin(x.add_(bias).mul_(2 * math.pi), out=sine)
-        x.cos_()
+        x.cos_().mul_(2 * math.pi)
         return sine
     (_both if threads == 1 else _both_in_parallel)(x.numpy(), bias.numpy(), sine.numpy())
     return sine
@@ -82,44 +83,44 @@ def _odd(z: np.float32) -> np.float32:
 
 
 @_compiled()
-def _sine(x: Row, bias: Row) -> None:
+def _sine(x: Floats, bias: Floats) -> None:
     for k in range(len(x)):
         r = _rest(x[k] + bias[k])
         x[k] = math.copysign(_odd(QUARTER - abs(abs(r) - QUARTER)), r)
 
 
 @_compiled()
-def _sine_and_cosine(x: Row, bias: Row, sine: Row) -> None:
+def _sine_and_slope(x: Floats, bias: Floats, sine: Floats) -> None:
     for k in range(len(x)):
         r = _rest(x[k] + bias[k])
         sine[k] = math.copysign(_odd(QUARTER - abs(abs(r) - QUARTER)), r)
-        x[k] = _odd(QUARTER - abs(r))
+        x[k] = TURN * _odd(QUARTER - abs(r))
 
 
 @_compiled(nogil=True)
-def _sines(x: Rows, bias: Rows) -> None:
+def _sines(x: Floats, bias: Floats) -> None:
     for b in range(x.shape[0]):
         for i in range(x.shape[1]):
             _sine(x[b, i], bias[b, 0])
 
 
 @_compiled(nogil=True, parallel=True)
-def _sines_in_parallel(x: Rows, bias: Rows) -> None:
+def _sines_in_parallel(x: Floats, bias: Floats) -> None:
     count = x.shape[1]
     for i in numba.prange(x.shape[0] * count):
         _sine(x[i // count, i % count], bias[i // count, 0])
 
 
 @_compiled(nogil=True)
-def _both(x: Rows, bias: Rows, sine: Rows) -> None:
+def _both(x: Floats, bias: Floats, sine: Floats) -> None:
     for b in range(x.shape[0]):
         for i in range(x.shape[1]):
-            _sine_and_cosine(x[b, i], bias[b, 0], sine[b, i])
+            _sine_and_slope(x[b, i], bias[b, 0], sine[b, i])
 
 
 @_compiled(nogil=True, parallel=True)
-def _both_in_parallel(x: Rows, bias: Rows, sine: Rows) -> None:
+def _both_in_parallel(x: Floats, bias: Floats, sine: Floats) -> None:
     count = x.shape[1]
     for i in numba.prange(x.shape[0] * count):
         at = i // count
-        _sine_and_cosine(x[at, i % count], bias[at, 0], sine[at, i % count])
+        _sine_and_slope(x[at, i % count], bias[at, 0], sine[at, i % count])

@@ -60,7 +60,9 @@ SHAPES = [(1, 8, 5), (2, 8, 20), (2, 16, 64), (4, 64, 300), (8, 32, 129)]
 @pytest.mark.parametrize(("depth", "width", "count"), SHAPES)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_blockwise_equals_the_formula(depth, width, count, coloured, dtype, monkeypatch) -> None:
-    monkeypatch.setattr(layers, "BLOCK", 50 * width)  # several blocks, of images or of points, the last one not full
+    monkeypatch.setattr(
+        layers, "BLOCK", 50 * width
+    )  # blocks of images or points, the last not full
     points, directions, films, heads = problem(depth, width, count, coloured, seed=depth)
     for leaf in leaves(films, heads):
         leaf.requires_grad_()
