@@ -34,8 +34,8 @@ class DepthNet(Section):
     (method-gof 3.5)."""
 
     pairs: Count = 2000
-    steps: Count = 1000
-    batch: Count = 32
+    steps: Count = 2000
+    batch: Count = 8
     lr: Positive = 2e-3
     width: Annotated[int, Field(ge=4, multiple_of=4)] = Field(
         16, description="channels of the first layer"
