@@ -11,6 +11,7 @@ rule evaluate:
         "<results>/heads/{model}/seed{seed}/metrics/{metric}.json",
     log:
         "<results>/logs/evaluate/heads-{model}-seed{seed}-{metric}.log",
+    priority: 5
     conda:
         "../../envs/gof.yaml"
     params:
@@ -34,6 +35,7 @@ rule reference:
         "<results>/heads/reference/{metric}.json",
     log:
         "<results>/logs/evaluate/heads-reference-{metric}.log",
+    priority: 5
     conda:
         "../../envs/gof.yaml"
     params:
