@@ -17,7 +17,7 @@ JOBS = {
     "fits": 1,
     "pool": 1,
     "regressor": 2,
-    "train": 9,
+    "train": 8,
     "samples": 3,
     "mesh": 3,
     "evaluate": 12,
@@ -57,7 +57,7 @@ def test_smoke_plan_has_every_step_and_its_own_folder(copied):
 
 def test_seeds_multiply_trainings_and_not_the_data(copied):
     jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
-    assert jobs["train"] == 27
+    assert jobs["train"] == 24
     assert jobs["evaluate"] == 36
     assert (jobs["heads_dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 6)
 
@@ -68,7 +68,7 @@ def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
     faces = {"landmarks", "fits", "pool", "regressor", "show_control"}
     assert jobs == {
         **{name: count for name, count in JOBS.items() if name not in faces},
-        "train": 6,
+        "train": 5,
         "samples": 2,
         "mesh": 2,
         "evaluate": 6,
