@@ -21,7 +21,6 @@ from gof.job import job
 from gof.rendering.render import render
 from gof.rendering.surface import normals
 
-
 RAYS = 2**14  # of images that are rendered together
 
 
