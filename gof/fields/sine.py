@@ -9,8 +9,7 @@ sine than float32 rounds. In all the result is within 3e-7.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numba
 import numpy as np
@@ -65,10 +64,9 @@ def _threads(x: Tensor) -> int:
     return count
 
 
-def _compiled(**options: Any) -> Callable[..., Any]:
-    """Compiled when first called on a machine and kept beside this file."""
-    contract = {"contract"}  # fused multiply-adds, but nothing that would undo adding ROUND
-    return numba.njit(cache=True, fastmath=contract, error_model="numpy", **options)
+# Compiled when first called on a machine and kept beside this file; "contract" fuses multiply-adds,
+# but undoes no adding of ROUND.
+_compiled = partial(numba.njit, cache=True, fastmath={"contract"}, error_model="numpy")
 
 
 @_compiled()
