@@ -129,7 +129,8 @@ def measure_surface(bench: Bench) -> dict[str, Any]:
         (
             "outward_fraction",
             [_mean(t.outward) for t in totals],
-            f"{base}; frontal view, depth grows away from the silhouette's centre",
+            f"{s.samples} frontal views of {s.resolution // 2} px, psi {s.truncation:g};"
+            " depth grows away from the silhouette's centre",
         ),
     ]
     rows = []
@@ -156,18 +157,18 @@ def _surface_totals(bench: Bench, name: str, seed: int) -> SurfaceTotals:
     s, device, model = bench.metrics.surface, bench.device, bench.models[name]
     latents = model.latents(seed, s.samples).to(device)
     poses = bench.poses(name, seed, s.samples).to(device)
-    square = (s.resolution, s.resolution)
+    half = s.resolution // 2  # tells a hollow face from one that bulges
     totals = SurfaceTotals.empty(_bins(bench))
     for z, pose in zip(latents.split(1), poses.split(1), strict=True):
         field = model.bind(z, s.truncation)
 
-        def look(pose: Tensor, field: Any = field) -> Any:
-            rays = camera_rays(pose, s.resolution, model.camera.fov_deg)
+        def look(pose: Tensor, resolution: int, field: Any = field) -> Any:
+            rays = camera_rays(pose, resolution, model.camera.fov_deg)
             return profile(field, rays, model.settings, s.coarse, _interval_max(model))
 
-        front = look(torch.zeros_like(pose))
-        faces = outward(front.surface_t.unflatten(-1, square), front.hit.unflatten(-1, square))
-        totals.add(look(pose), faces.tolist(), _reach(model))
+        front = look(torch.zeros_like(pose), half)
+        seen = (x.unflatten(-1, (half, half)) for x in (front.surface_t, front.hit))
+        totals.add(look(pose, s.resolution), outward(*seen).tolist(), _reach(model))
     return totals
 
 
