@@ -69,7 +69,7 @@ class Pool(Section):
 class Regressor(Section):
     """A CNN from image to coefficients, pose and landmarks."""
 
-    width: Count = Field(16, description="channels of the first level")
+    width: Count = Field(12, description="channels of the first level")
     steps: Count = 2400
     batch: Count = 32
     lr: Positive = Field(4e-3, description="largest learning rate of the cycle")
@@ -84,8 +84,7 @@ class Regressor(Section):
 class Judge(Regressor):
     """The same with another width and seed, so that no model is graded by its own teacher."""
 
-    width: Count = Field(20, description="channels of the first level")
-    steps: Count = 2000
+    width: Count = Field(16, description="channels of the first level")
     seed: int = 1
 
 

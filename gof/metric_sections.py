@@ -33,7 +33,7 @@ class DepthNet(Section):
     """SIDE and MAD through a depth network trained on a generator's (image, depth) pairs
     (method-gof 3.5)."""
 
-    pairs: Count = 2000
+    pairs: Count = 1000
     steps: Count = 2000
     batch: Count = 8
     lr: Positive = 2e-3

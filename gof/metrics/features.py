@@ -51,8 +51,9 @@ class _Conv(nn.Conv2d):
         stride, size = self.stride[0], self.kernel_size[0]
         total = [max((-(-n // stride) - 1) * stride + size - n, 0) for n in x.shape[-2:]]
         (top, left), (height, width) = (n // 2 for n in total), total
-        x = F.pad(x, (left, width - left, top, height - top)) if any(total) else x
-        return super().forward(x)
+        if 2 * top != height or 2 * left != width:
+            x, top, left = F.pad(x, (left, width - left, top, height - top)), 0, 0
+        return F.conv2d(x, self.weight, self.bias, stride, (top, left), groups=self.groups)
 
 
 class _Block(nn.Module):
@@ -71,8 +72,8 @@ class _Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs, _EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
-        y = F.relu6(self.bn1(self.depthwise_conv(y)))
+        y = F.relu6(self.bn0(self.expand_conv(x)), inplace=True) if self.expands else x
+        y = F.relu6(self.bn1(self.depthwise_conv(y)), inplace=True)
         y = self.bn2(self.project_conv(y))
         return x + y if self.shortcut else y
 
@@ -98,8 +99,8 @@ class EfficientNetLite0(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Images [n, 3, h, w] in [0, 1] -> pooled features [n, 1280]."""
         x = (images * 255 - 127) / 128
-        x = self.blocks(F.relu6(self.bn0(self.conv_stem(x))))
-        return F.relu6(self.bn1(self.conv_head(x))).mean((2, 3))
+        x = self.blocks(F.relu6(self.bn0(self.conv_stem(x)), inplace=True))
+        return F.relu6(self.bn1(self.conv_head(x)), inplace=True).mean((2, 3))
 
     def fold(self) -> EfficientNetLite0:
         """The same function with every batch norm in the convolution before it. In place, for
@@ -123,7 +124,7 @@ class Extractor:
     network: nn.Module
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, batch: int = 10, label: str = "") -> Tensor:
+    def __call__(self, images: Tensor, batch: int = 16, label: str = "") -> Tensor:
         """Images uint8 [n, 3, r, r] -> features float64 [n, d]. Results do not depend on the batch
         size."""
         device = next(self.network.parameters()).device
