@@ -70,7 +70,7 @@ class Regressor(Section):
     """A CNN from image to coefficients, pose and landmarks."""
 
     width: Count = Field(12, description="channels of the first level")
-    steps: Count = 2400
+    steps: Count = 2200
     batch: Count = 32
     lr: Positive = Field(4e-3, description="largest learning rate of the cycle")
     seed: int = 0

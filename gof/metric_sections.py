@@ -34,9 +34,9 @@ class DepthNet(Section):
     (method-gof 3.5)."""
 
     pairs: Count = 1000
-    steps: Count = 2000
+    steps: Count = 1500
     batch: Count = 8
-    lr: Positive = 2e-3
+    lr: Positive = 3e-3
     width: Annotated[int, Field(ge=4, multiple_of=4)] = Field(
         16, description="channels of the first layer"
     )

@@ -110,15 +110,36 @@ def _draw(
 def interpolate(raster: Raster, attribute: Tensor) -> Tensor:
     """Vertex attributes [batch, vertices, channels] at the pixels: [batch, h, w, channels], 0 where
     nothing is seen."""
-    batch, height, width = raster.triangle_id.shape
-    pixel = raster.mask.flatten().nonzero().squeeze(-1)
-    corners = raster.triangles.index_select(0, raster.triangle_id.flatten().index_select(0, pixel))
-    corners = corners + (pixel // (height * width) * attribute.shape[1])[:, None]
-    share = raster.barycentric.view(-1, 3).index_select(0, pixel)
-    flat = attribute.flatten(0, 1)
-    mixed = flat.index_select(0, corners[:, 0]) * share[:, :1]
-    for k in (1, 2):
-        mixed += flat.index_select(0, corners[:, k]) * share[:, k : k + 1]
-    result = attribute.new_zeros(batch * height * width, attribute.shape[-1])
-    result[pixel] = mixed
-    return result.view(batch, height, width, -1)
+    device, shape = attribute.device, (*raster.triangle_id.shape, attribute.shape[-1])
+    result = torch.zeros(shape, dtype=attribute.dtype)
+    _mix(
+        raster.triangle_id.cpu().numpy(),
+        raster.barycentric.cpu().numpy(),
+        raster.triangles.cpu().numpy(),
+        attribute.detach().cpu().numpy(),
+        result.numpy(),
+    )
+    return result.to(device)
+
+
+@numba.njit(cache=True)
+def _mix(
+    triangle_id: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    triangles: NDArray[np.int64],
+    attribute: NDArray[np.float32],
+    result: NDArray[np.float32],
+) -> None:
+    """Fills `result` where something is seen."""
+    images, height, width = triangle_id.shape
+    for n in range(images):
+        for row in range(height):
+            for column in range(width):
+                face = triangle_id[n, row, column]
+                if face < 0:
+                    continue
+                a, b, c = triangles[face]
+                u, v, w = weights[n, row, column]
+                for axis in range(result.shape[-1]):
+                    mixed = attribute[n, a, axis] * u + attribute[n, b, axis] * v
+                    result[n, row, column, axis] = mixed + attribute[n, c, axis] * w
