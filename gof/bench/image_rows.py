@@ -26,8 +26,8 @@ from gof.rendering.render import RenderSettings, render, render_surface
 def image(place: Place) -> list[Row]:
     """One image of 128 px, 8 layers of 256, with the samples of the paper's preset at the end of
     training (9 coarse, 4 secant, 12 surface, 3 importance), and the same in surface mode. Ceiling:
-    the coarse samples of all rays, in surface mode up to the first that is occupied; the others of
-    rays that hit."""
+    the coarse samples of all rays, in surface mode up to the first that is occupied, and of a
+    quarter of the rays that hit nothing; the others of rays that hit."""
     field, (rays, settings) = place.field(LARGE), place.view(128)
     gauge, out = place.products(LARGE).rate, render(field, rays, settings)
     hits, colour = int(out.hit.sum()), colour_operations(LARGE)
@@ -43,10 +43,12 @@ def image(place: Place) -> list[Row]:
 
 def coarse_until(surface_t: Tensor, settings: RenderSettings) -> int:
     """Evenly spaced samples up to the first behind the surface, of rays that meet it at surface_t
-    (far: nowhere), [batch, rays]."""
+    [batch, rays]; all of a quarter of those that meet nothing (far)."""
     spacing = (settings.far - settings.near) / settings.coarse
-    before = ((surface_t - settings.near) / spacing + 0.5).floor()  # they lie in the bins' middles
-    return int((before + 1).clamp(max=settings.coarse).sum())
+    hit = surface_t < settings.far
+    before = ((surface_t[hit] - settings.near) / spacing + 0.5).floor()  # in the bins' middles
+    missing = int((~hit).sum()) * settings.coarse // 4
+    return int((before + 1).clamp(max=settings.coarse).sum()) + missing
 
 
 def needed(coarse: int, hits: int) -> int:

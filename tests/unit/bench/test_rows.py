@@ -91,14 +91,15 @@ def test_ceilings_of_images_count_what_rays_need(place) -> None:
     assert image_rows.needed(100, 10) == (100 + 10 * 4) * logit_operations(TINY)
     field, (rays, settings) = place.field(TINY), place.view(16)
     t = settings.near + (torch.arange(9) + 0.5) / 9 * (settings.far - settings.near)
-    count = 0
+    met, missed = 0, 0
     for ray in range(16**2):
         along = rays.at(t.expand(1, 256, 9))[:, ray]
         occupied = field.logits(along)[0] >= 0
-        count += next((k + 1 for k in range(9) if occupied[k]), 9)
+        first = next((k + 1 for k in range(9) if occupied[k]), None)
+        met, missed = (met + first, missed) if first else (met, missed + 9)
     out = render(field, rays, settings)
-    assert 9 * 80 < count < 9 * 230
-    assert image_rows.coarse_until(out.surface_t, settings) == count
+    assert met > 100 and missed > 9 * 80
+    assert image_rows.coarse_until(out.surface_t, settings) == met + missed // 4
     full, surface = image_rows.image(place)
     assert (full.row, surface.row) == ("image", "image-surface")
     assert full.target == 2.2 and surface.target == 0.6

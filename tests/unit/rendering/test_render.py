@@ -243,6 +243,9 @@ def test_one_colour_a_ray_looks_like_the_composite() -> None:
     field = Counter(sphere(0.07, sharpness=4000))
     rgb, surface_t = render_surface(field, rays, GOF)
     assert field.colour_points < 0.45 * surface_t.numel()
+    covered = float((surface_t < GOF.far).float().mean())
+    coarse = sum(field.logit_calls[: -GOF.secant]) / (surface_t.numel() * GOF.coarse)
+    assert coarse < 0.25 + covered  # a quarter of the rays, and those near the shape
     full = render(sphere(0.07, sharpness=4000), rays, GOF)
     torch.testing.assert_close(surface_t, full.surface_t)
     error = (rgb - full.rgb).square()[full.hit | (full.alpha < 1e-3)].mean()
