@@ -8,15 +8,20 @@ does not grow with layers times points, and what backward reads was written a mo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from gof.fields.sine import sine_, sine_and_slope_
 
-BLOCK = 2**17  # units that a thread computes together, points times width: what fits its cache
+T = TypeVar("T")
+
+BLOCK = 2**18  # units that a thread computes together, points times width: what fits its cache
 
 
 class Film(NamedTuple):
@@ -58,11 +63,13 @@ def evaluate(
 
 def _together(width: int) -> int:
     """How many points of a width make a block."""
-    return max(1, BLOCK * torch.get_num_threads() // width)
+    return max(1, BLOCK // width)
 
 
 def _spans(count: int, size: int) -> Iterator[slice]:
-    """Spans of a size that cover `count`; at least one, which may be empty."""
+    """Spans of at most a size that cover `count`, the first as large as any; at least one, which
+    may be empty."""
+    size = max(1, -(-count // max(1, -(-count // size))))
     return (slice(start, min(start + size, count)) for start in range(0, max(1, count), size))
 
 
@@ -99,78 +106,108 @@ class _Blockwise(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(points, directions, occupancy, colour, *flat)
         out = points.new_empty(*points.shape[:2], 1 if directions is None else 4)
-        room = _Room(2, points, occupancy.shape[1])
-        for images, span in room.blocks:
-            h, rows = points[images, span], out[images, span]
-            films = _films(flat, images)
-            for k, film in enumerate(films if directions is None else films[:-1]):
-                h = sine_(torch.bmm(h, film.weight, out=room.like(h, k % 2)), film.bias)
-            rows[..., -1:] = h @ occupancy.T
-            if directions is not None:
-                c = room.like(h, len(films[1:]) % 2)
-                _joined(directions[images, span], h, films[-1].weight, c)
-                rows[..., :3] = sine_(c, films[-1].bias) @ colour.T
+
+        def fill(room: _Room) -> None:
+            for images, span in room.blocks:
+                h, rows = points[images, span], out[images, span]
+                films = _films(flat, images)
+                for k, film in enumerate(films if directions is None else films[:-1]):
+                    h = sine_(torch.bmm(h, film.weight, out=room.like(h, k % 2)), film.bias)
+                torch.matmul(h, occupancy.T, out=rows[..., -1:])
+                if directions is not None:
+                    c = room.like(h, len(films[1:]) % 2)
+                    _joined(directions[images, span], h, films[-1].weight, c)
+                    rows[..., :3] = sine_(c, films[-1].bias) @ colour.T
+
+        _on_threads(fill, _rooms(2, points, occupancy.shape[1]))
         return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        points, directions, occupancy, colour, *flat = ctx.saved_tensors
+        points, directions, *weights = ctx.saved_tensors
+        occupancy, colour, *flat = weights
         depth = len(flat) // 2
-        sums = [torch.zeros_like(part) for part in (occupancy, colour, *flat)]
-        room = _Room(2 * depth + 2, points, occupancy.shape[1])
-        for images, span in room.blocks:
-            x, g = points[images, span], grad[images, span]
-            films, into = _films(flat, images), _films(sums[2:], images)
-            slopes = [room.like(x, k) for k in range(depth)]
-            sines = [room.like(x, depth + k) for k in range(depth)]
-            d, e = room.like(x, 2 * depth), room.like(x, 2 * depth + 1)
-            inputs, trunk = [x], range(depth if directions is None else depth - 1)
-            for k in trunk:
-                torch.bmm(inputs[k], films[k].weight, out=slopes[k])
-                inputs.append(sine_and_slope_(slopes[k], films[k].bias, sines[k]))
-            h = inputs.pop()
-            sums[0].addmm_(_flat(g[..., -1:]).T, _flat(h))
-            torch.mul(g[..., -1:], occupancy, out=d)
-            if directions is not None:
-                towards = directions[images, span]
-                _joined(towards, h, films[-1].weight, slopes[-1])
-                c = sine_and_slope_(slopes[-1], films[-1].bias, sines[-1])
-                shades = _flat(g[..., :3])
-                sums[1].addmm_(shades.T, _flat(c))
-                torch.mm(shades, colour, out=_flat(e)).mul_(_flat(slopes[-1]))
-                into[-1].weight[:, :3].baddbmm_(towards.mT, e)
-                into[-1].weight[:, 3:].baddbmm_(h.mT, e)
-                into[-1].bias.add_(e.sum(1, keepdim=True))
-                d.baddbmm_(e, films[-1].weight[:, 3:].mT)
-            for k in reversed(trunk):
-                d.mul_(slopes[k])
-                into[k].weight.baddbmm_(inputs[k].mT, d)
-                into[k].bias.add_(d.sum(1, keepdim=True))
-                if k:
-                    torch.bmm(d, films[k].weight.mT, out=e)
-                    d, e = e, d
-        return None, None, *sums
+
+        def sums_of(room: _Room) -> list[Tensor]:
+            sums = [torch.zeros_like(part) for part in weights]
+            for images, span in room.blocks:
+                x, g = points[images, span], grad[images, span]
+                films, into = _films(flat, images), _films(sums[2:], images)
+                slopes = [room.like(x, k) for k in range(depth)]
+                sines = [room.like(x, depth + k) for k in range(depth)]
+                d, e = room.like(x, 2 * depth), room.like(x, 2 * depth + 1)
+                inputs, trunk = [x], range(depth if directions is None else depth - 1)
+                for k in trunk:
+                    torch.bmm(inputs[k], films[k].weight, out=slopes[k])
+                    inputs.append(sine_and_slope_(slopes[k], films[k].bias, sines[k]))
+                h = inputs.pop()
+                sums[0].addmm_(_flat(g[..., -1:]).T, _flat(h))
+                torch.mul(g[..., -1:], occupancy, out=d)
+                if directions is not None:
+                    towards = directions[images, span]
+                    _joined(towards, h, films[-1].weight, slopes[-1])
+                    c = sine_and_slope_(slopes[-1], films[-1].bias, sines[-1])
+                    shades = _flat(g[..., :3])
+                    sums[1].addmm_(shades.T, _flat(c))
+                    torch.mm(shades, colour, out=_flat(e)).mul_(_flat(slopes[-1]))
+                    into[-1].weight[:, :3].baddbmm_(towards.mT, e)
+                    into[-1].weight[:, 3:].baddbmm_(h.mT, e)
+                    into[-1].bias.add_(e.sum(1, keepdim=True))
+                    d.baddbmm_(e, films[-1].weight[:, 3:].mT)
+                for k in reversed(trunk):
+                    d.mul_(slopes[k])
+                    into[k].weight.baddbmm_(inputs[k].mT, d)
+                    into[k].bias.add_(d.sum(1, keepdim=True))
+                    if k:
+                        torch.bmm(d, films[k].weight.mT, out=e)
+                        d, e = e, d
+            return sums
+
+        parts = _on_threads(sums_of, _rooms(2 * depth + 2, points, occupancy.shape[1]))
+        return None, None, *(sum(part[1:], part[0]) for part in zip(*parts, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
 class _Room:
-    """Which images and which of their points are computed together, and buffers for their units.
+    """What a thread computes block by block: images and which of their points, the first block at
+    least as large as any; and buffers for units of that width."""
 
-    blocks: at least one, the first the largest; it may be empty.
-    """
-
-    def __init__(self, buffers: int, points: Tensor, width: int) -> None:
-        batch, count = points.shape[:2]
-        size = _together(width)
-        parts = _spans(batch, max(1, size // max(1, count)))
-        self.blocks = [(images, span) for images in parts for span in _spans(count, size)]
-        images, span = self.blocks[0]
-        self.width = width
-        self.buffers = points.new_empty(buffers, images.stop * span.stop * width)
+    blocks: list[tuple[slice, slice]]
+    width: int
+    buffers: Tensor
 
     def like(self, x: Tensor, k: int) -> Tensor:
         """Buffer k for the units at the points of x [g, n, inputs]: [g, n, width]."""
         shape = (*x.shape[:2], self.width)
         return self.buffers[k, : math.prod(shape)].view(shape)
+
+
+def _rooms(buffers: int, points: Tensor, width: int) -> list[_Room]:
+    """The blocks of points [batch, count, 3], shared out among as many threads as torch may use:
+    a room each, at least one, with at least one block, which may be empty."""
+    batch, count = points.shape[:2]
+    size = _together(width)
+    images = list(_spans(batch, max(1, size // max(1, count))))
+    blocks = [(some, span) for some in images for span in _spans(count, size)]
+    first, span = blocks[0]
+    units = first.stop * span.stop * width
+    threads = min(torch.get_num_threads(), len(blocks))
+    return [
+        _Room(blocks[k::threads], width, points.new_empty(buffers, units)) for k in range(threads)
+    ]
+
+
+def _on_threads(work: Callable[[_Room], T], rooms: list[_Room]) -> list[T]:
+    """What `work` returns for each room. Every thread goes its own way through all layers: threads
+    that shared each product would wait for each other after it, and for the sines' thereafter."""
+    if len(rooms) == 1:
+        return [work(rooms[0])]
+    return list(_pool(len(rooms)).map(torch.no_grad()(work), rooms))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
 
 
 def _films(flat: Sequence[Tensor], images: slice) -> list[Film]:

@@ -1,7 +1,7 @@
 """Sines of a layer's arguments on a CPU, in one pass: sin(2 pi (x + bias)), x and bias in turns.
 
 At width 64 torch's bias, sine and cosine take as long as the matrix products around them. Here
-they are one pass over a block that lies in cache. An argument in turns loses its whole part
+they are one pass over a block that lies in cache, on the thread that calls. An argument in turns loses its whole part
 exactly; the rest is folded onto a quarter, where five terms of an odd polynomial are nearer to the
 sine than float32 rounds. In all the result is within 3e-7.
 """
@@ -17,13 +17,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-try:
-    import numba.np.ufunc.omppool
-
-    OPENMP = True
-except ImportError:  # no OpenMP: numba's own threads start more slowly than torch's sine ends
-    OPENMP = False
-
 # sin(2 pi z) for |z| <= 1/4, of z, z^3, ..., z^9: the largest error is the least possible.
 C1, C3, C5, C7, C9 = np.array([6.283185, -41.341656, 81.601006, -76.54978, 39.536705], np.float32)
 QUARTER, TURN = np.float32(0.25), np.float32(2 * math.pi)
@@ -34,34 +27,21 @@ Floats = NDArray[np.float32]
 
 def sine_(x: Tensor, bias: Tensor) -> Tensor:
     """x [batch, n, width] becomes sin(2 pi (x + bias)), bias [batch, 1, width]."""
-    threads = _threads(x)
-    if not threads:
+    if x.dtype != torch.float32:
         return x.add_(bias).mul_(2 * math.pi).sin_()
-    (_sines if threads == 1 else _sines_in_parallel)(x.numpy(), bias.numpy())
+    _sines(x.numpy(), bias.numpy())
     return x
 
 
 def sine_and_slope_(x: Tensor, bias: Tensor, sine: Tensor) -> Tensor:
     """Fills `sine` with what `sine_` gives and returns it; x becomes its derivative, 2 pi times the
     cosine."""
-    threads = _threads(x)
-    if not threads:
+    if x.dtype != torch.float32:
         torch.sin(x.add_(bias).mul_(2 * math.pi), out=sine)
         x.cos_().mul_(2 * math.pi)
         return sine
-    (_both if threads == 1 else _both_in_parallel)(x.numpy(), bias.numpy(), sine.numpy())
+    _both(x.numpy(), bias.numpy(), sine.numpy())
     return sine
-
-
-def _threads(x: Tensor) -> int:
-    """How many threads the compiled functions take: as many as torch, none if not made for x."""
-    count = torch.get_num_threads()
-    if x.dtype != torch.float32 or (count > 1 and not OPENMP):
-        return 0
-    if count > 1:
-        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-        numba.set_num_threads(min(count, most))
-    return count
 
 
 # Compiled when first called on a machine and kept beside this file; "contract" fuses multiply-adds,
@@ -102,23 +82,8 @@ def _sines(x: Floats, bias: Floats) -> None:
             _sine(x[b, i], bias[b, 0])
 
 
-@_compiled(nogil=True, parallel=True)
-def _sines_in_parallel(x: Floats, bias: Floats) -> None:
-    count = x.shape[1]
-    for i in numba.prange(x.shape[0] * count):
-        _sine(x[i // count, i % count], bias[i // count, 0])
-
-
 @_compiled(nogil=True)
 def _both(x: Floats, bias: Floats, sine: Floats) -> None:
     for b in range(x.shape[0]):
         for i in range(x.shape[1]):
             _sine_and_slope(x[b, i], bias[b, 0], sine[b, i])
-
-
-@_compiled(nogil=True, parallel=True)
-def _both_in_parallel(x: Floats, bias: Floats, sine: Floats) -> None:
-    count = x.shape[1]
-    for i in numba.prange(x.shape[0] * count):
-        at = i // count
-        _sine_and_slope(x[at, i % count], bias[at, 0], sine[at, i % count])
