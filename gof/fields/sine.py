@@ -1,9 +1,9 @@
 """Sines of a layer's arguments on a CPU, in one pass: sin(2 pi (x + bias)), x and bias in turns.
 
-At width 64 torch's bias, sine and cosine take as long as the matrix products around them. Here
-they are one pass over a block that lies in cache, on the thread that calls. An argument in turns loses its whole part
-exactly; the rest is folded onto a quarter, where five terms of an odd polynomial are nearer to the
-sine than float32 rounds. In all the result is within 3e-7.
+At width 64 torch's bias, sine and cosine take as long as the matrix products around them. Here they
+are one pass over a block that lies in cache, on the thread that calls. An argument in turns loses
+its whole part exactly; the rest is folded onto a quarter, where five terms of an odd polynomial are
+nearer to the sine than float32 rounds. In all the result is within 3e-7.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ GOF: a coarse pass finds the surface, secant steps refine it, samples in an inte
 composited. Baseline: coarse and importance samples are composited; the surface is found all the
 same, for depth and meshes. cGOF: a mesh may say where the interval lies.
 
-The field is asked only where it matters: secant steps where there is a crossing, colours where the
-coarse pass came near something that shows.
+The field is asked only where it matters: the coarse pass of an image looks between every second ray
+only where they came near something that shows; secant steps where there is a crossing, colours
+where the coarse pass came near something.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ def render(
     guide: Guide | None = None,
 ) -> RenderOutput:
     """Render rays through a field. Without streams the samples are not jittered. Where a guide
-    meets a mesh, the interval lies around the mesh, elsewhere around the field's own surface.
+    meets a mesh, the interval lies around the mesh, elsewhere around the field's own surface. On a
+    CPU, rays of a square image between others that come near nothing are taken to be empty.
 
     Gradients flow through the composited samples to the field; where to sample is found without
     gradient.
@@ -142,8 +144,8 @@ def render(
 
     with torch.no_grad():
         weighted = settings.integrator == "density" or settings.fine > 0
-        draws = jitter(settings.coarse)
-        coarse_t, coarse_logits = _coarse(field, rays, settings, draws, behind=weighted)
+        coarse_t = _coarse_t(rays, settings, jitter(settings.coarse))
+        coarse_logits = _coarse_of_image(field, rays, coarse_t, settings, behind=weighted)
         hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
         shown = coarse_logits.amax(-1) > settings.level - NEAR
         chosen = [] if settings.integrator == "occupancy" else [coarse_t]
@@ -167,10 +169,11 @@ def render_surface(field: Field, rays: Rays, settings: RenderSettings) -> tuple[
     over the background, and the crossing's t [batch, rays], far where there is none.
 
     The first of the evenly spaced samples behind a crossing, which is the one that `render` sees,
-    lies half of their spacing behind it on average, so the colour is taken there. Rays of a square
-    image between others that come near nothing are taken to be empty.
+    lies half of their spacing behind it on average, so the colour is taken there.
     """
-    coarse_t, logits = _coarse_of_image(field, rays, settings)
+    middles = rays.origins.new_full((*rays.origins.shape[:2], settings.coarse), 0.5)
+    coarse_t = _coarse_t(rays, settings, middles)
+    logits = _coarse_of_image(field, rays, coarse_t, settings, behind=False)
     hit, surface_t = find_surface(field, rays, coarse_t, logits, settings)
     some = _these_first(hit)
     few, behind = rays.pick(some), settings.half_width / settings.surface
@@ -214,16 +217,43 @@ def _these_first(wanted: Tensor) -> Tensor:
     return wanted.to(torch.uint8).argsort(dim=1, descending=True, stable=True)[:, :most]
 
 
-def _coarse(
-    field: Field, rays: Rays, settings: RenderSettings, u: Tensor, behind: bool
-) -> tuple[Tensor, Tensor]:
-    """Samples of the coarse pass, t and logits [batch, rays, samples], for draws u; without
-    `behind`, those behind the first crossing may be left out, as empty."""
+def _coarse_t(rays: Rays, settings: RenderSettings, u: Tensor) -> Tensor:
+    """Samples t of the coarse pass for draws u, both [batch, rays, samples]."""
     near, far = (u.new_full(u.shape[:2], x) for x in (settings.near, settings.far))
-    t = stratified(near, far, u)
+    return stratified(near, far, u)
+
+
+def _coarse_of_image(
+    field: Field, rays: Rays, t: Tensor, settings: RenderSettings, behind: bool
+) -> Tensor:
+    """Logits of the coarse pass at t [batch, rays, samples]; see `_coarse` for `behind`. Of square
+    images, every second ray of every second row first; of the others only those next to one that
+    came near what shows, the rest are empty."""
+    batch, count = t.shape[:2]
+    side = math.isqrt(count)
+    if side**2 != count or side % 2 or t.is_cuda:
+        return _coarse(field, rays, t, settings, behind)
+    logits = torch.full_like(t, EMPTY)
+
+    def look(some: Tensor) -> None:
+        each = some[..., None].expand(-1, -1, t.shape[-1])
+        found = _coarse(field, rays.pick(some), t.gather(1, each), settings, behind)
+        logits.scatter_(1, each, found)
+
+    first = torch.arange(count).view(side, side)[::2, ::2].reshape(1, -1).expand(batch, -1)
+    look(first)
+    near = (logits.amax(-1) > settings.level - NEAR).view(batch, 1, side, side)
+    around = F.max_pool2d(near.float(), 3, 1, 1).flatten(1) > 0
+    look(_these_first(around.scatter(1, first, False)))
+    return logits
+
+
+def _coarse(field: Field, rays: Rays, t: Tensor, settings: RenderSettings, behind: bool) -> Tensor:
+    """Logits at t [batch, rays, samples]; without `behind`, samples behind the first crossing may
+    be left out, as empty."""
     if behind or t.is_cuda:
-        return t, _logits(field, rays, t)
-    logits, going = torch.full_like(t, EMPTY), torch.ones_like(near, dtype=torch.bool)
+        return _logits(field, rays, t)
+    logits, going = torch.full_like(t, EMPTY), torch.ones_like(t[..., 0], dtype=torch.bool)
     for start in range(0, t.shape[-1], FORWARD):
         part = slice(start, start + FORWARD)
         some = _these_first(going)
@@ -231,30 +261,7 @@ def _coarse(
         found = _logits(field, rays.pick(some), t[rows][..., part])
         logits[..., part] = logits[..., part].index_put(rows, found)
         going &= ~first_crossing(t[..., : part.stop], logits[..., : part.stop] - settings.level).hit
-    return t, logits
-
-
-def _coarse_of_image(field: Field, rays: Rays, settings: RenderSettings) -> tuple[Tensor, Tensor]:
-    """`_coarse` without jitter and without `behind`. Of square images, every second ray of every
-    second row first; of the others only those next to one that came near what shows."""
-    batch, count = rays.origins.shape[:2]
-    even, side = rays.origins.new_full((batch, count, settings.coarse), 0.5), math.isqrt(count)
-    if side**2 != count or side % 2 or even.is_cuda:
-        return _coarse(field, rays, settings, even, behind=False)
-    logits = torch.full_like(even, EMPTY)
-
-    def look(some: Tensor) -> tuple[Tensor, Tensor]:
-        u = even[:, : some.shape[1]]
-        t, found = _coarse(field, rays.pick(some), settings, u, behind=False)
-        logits.scatter_(1, some[..., None].expand_as(found), found)
-        return t, found
-
-    first = torch.arange(count).view(side, side)[::2, ::2].reshape(1, -1).expand(batch, -1)
-    t, found = look(first)
-    near = (found.amax(-1) > settings.level - NEAR).view(batch, 1, side // 2, side // 2)
-    around = F.interpolate(F.max_pool2d(near.float(), 3, 1, 1), scale_factor=2.0).flatten(1) > 0
-    look(_these_first(around.scatter(1, first, False)))
-    return t[:, :1].expand_as(even), logits
+    return logits
 
 
 def _logits(field: Field, rays: Rays, t: Tensor) -> Tensor:

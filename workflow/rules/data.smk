@@ -43,6 +43,7 @@ rule head_model:
         "<results>/logs/head_model.log",
     conda:
         "../../envs/gof.yaml"
+    threads: 2
     params:
         config=CONFIG.for_head_model(),
         code=code("gof.faces.head_model"),

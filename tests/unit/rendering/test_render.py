@@ -206,8 +206,8 @@ def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None
     assert 0.1 < covered < 0.3
     n, samples = out.hit.numel(), out.t.shape[-1]
     coarse = sum(field.logit_calls[: -settings.secant]) / (n * settings.coarse)
-    weighted = settings.fine > 0
-    assert coarse == 1 if weighted else coarse < 1 - 0.5 * covered  # nothing behind a crossing
+    # A quarter of the rays, and those near the shape; where no weights are asked for, up to it.
+    assert coarse < 0.25 + 1.4 * covered if settings.fine else coarse < 0.25 + covered
     refined = sum(field.logit_calls[-settings.secant :])
     # As many rays an image as the image with most of them has.
     assert covered <= refined / (n * settings.secant) < 1.1 * covered
@@ -218,7 +218,7 @@ def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None
     assert field.colour_points == n * samples
     torch.testing.assert_close(out.rgb, full.rgb, atol=0.02, rtol=0)
     torch.testing.assert_close(out.surface_t, full.surface_t)
-    torch.testing.assert_close(out.t, full.t)
+    torch.testing.assert_close(out.t[out.shown], full.t[out.shown])
 
 
 def test_gradients_hardly_miss_the_rays_left_out(monkeypatch) -> None:
