@@ -1,8 +1,9 @@
 """The layers of FiLM-SIREN networks.
 
-On a CPU they are evaluated block by block, in buffers that stay in cache. Nothing is kept for
-backward but the inputs: there every block is computed again, next to its own gradient. So memory
-does not grow with layers times points, and what backward reads was written a moment before.
+On a CPU they are evaluated block by block, in buffers that stay in cache, every thread blocks of its
+own. Nothing is kept for backward but the inputs: there every block is computed again, next to its
+own gradient. So memory does not grow with layers times points, and what backward reads was written
+a moment before.
 """
 
 from __future__ import annotations
@@ -198,8 +199,8 @@ def _rooms(buffers: int, points: Tensor, width: int) -> list[_Room]:
 
 
 def _on_threads(work: Callable[[_Room], T], rooms: list[_Room]) -> list[T]:
-    """What `work` returns for each room. Every thread goes its own way through all layers: threads
-    that shared each product would wait for each other after it, and for the sines' thereafter."""
+    """What `work` returns for each room. Every thread goes through all layers on its own: if they
+    shared each product, they would wait for each other after it, and again after its sines."""
     if len(rooms) == 1:
         return [work(rooms[0])]
     return list(_pool(len(rooms)).map(torch.no_grad()(work), rooms))
@@ -207,6 +208,7 @@ def _on_threads(work: Callable[[_Room], T], rooms: list[_Room]) -> list[T]:
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads whose operations take one thread each."""
     return ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1))
 
 

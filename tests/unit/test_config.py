@@ -122,3 +122,13 @@ def test_runtime_comes_from_elsewhere_only_where_it_is_not_set():
     assert merged.runtime.log_every == 3
     assert merged.tracking.enabled is False
     assert "tracking" not in mine.model_fields_set
+
+
+def test_ablations_differ_from_cgof_in_one_condition_each():
+    models = Config.load("config.yaml", "workflow/configs/ablations.yaml").models
+    whole = models.pop("cgof")
+    plain = whole.conditions.model_dump()
+    for name, model in models.items():
+        assert model.model_copy(update={"conditions": whole.conditions}) == whole, name
+        kept = {key for key, value in model.conditions.model_dump().items() if value == plain[key]}
+        assert len(plain) - len(kept) == (2 if name == "cgof_no_landmarks" else 1), name
