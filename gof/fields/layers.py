@@ -1,9 +1,9 @@
 """The layers of FiLM-SIREN networks.
 
-On a CPU they are evaluated block by block, in buffers that stay in cache, every thread blocks of its
-own. Nothing is kept for backward but the inputs: there every block is computed again, next to its
-own gradient. So memory does not grow with layers times points, and what backward reads was written
-a moment before.
+On a CPU they are evaluated block by block, in buffers that stay in cache, every thread blocks of
+its own. Nothing is kept for backward but the inputs: there every block is computed again, next to
+its own gradient. So memory does not grow with layers times points, and what backward reads was
+written a moment before.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from gof.rng import Streams
 
 NEAR = 6.0  # logits below the surface's level at which a sample shows no more: occupancy 1 / 400
 FORWARD = 3  # coarse samples of a ray that are evaluated together, from front to back
+Wanted = Literal["weights", "shown", "hits"]  # of a coarse pass: each less than the one before
 EMPTY = -30.0  # the logit of samples that are not evaluated: opacity 0 to rounding
 
 
@@ -145,7 +146,9 @@ def render(
     with torch.no_grad():
         weighted = settings.integrator == "density" or settings.fine > 0
         coarse_t = _coarse_t(rays, settings, jitter(settings.coarse))
-        coarse_logits = _coarse_of_image(field, rays, coarse_t, settings, behind=weighted)
+        coarse_logits = _coarse_of_image(
+            field, rays, coarse_t, settings, "weights" if weighted else "shown"
+        )
         hit, surface_t = find_surface(field, rays, coarse_t, coarse_logits, settings)
         shown = coarse_logits.amax(-1) > settings.level - NEAR
         chosen = [] if settings.integrator == "occupancy" else [coarse_t]
@@ -173,7 +176,7 @@ def render_surface(field: Field, rays: Rays, settings: RenderSettings) -> tuple[
     """
     middles = rays.origins.new_full((*rays.origins.shape[:2], settings.coarse), 0.5)
     coarse_t = _coarse_t(rays, settings, middles)
-    logits = _coarse_of_image(field, rays, coarse_t, settings, behind=False)
+    logits = _coarse_of_image(field, rays, coarse_t, settings, "hits")
     hit, surface_t = find_surface(field, rays, coarse_t, logits, settings)
     some = _these_first(hit)
     few, behind = rays.pick(some), settings.half_width / settings.surface
@@ -224,34 +227,43 @@ def _coarse_t(rays: Rays, settings: RenderSettings, u: Tensor) -> Tensor:
 
 
 def _coarse_of_image(
-    field: Field, rays: Rays, t: Tensor, settings: RenderSettings, behind: bool
+    field: Field, rays: Rays, t: Tensor, settings: RenderSettings, only: Wanted
 ) -> Tensor:
-    """Logits of the coarse pass at t [batch, rays, samples]; see `_coarse` for `behind`. Of square
+    """Logits of the coarse pass at t [batch, rays, samples], as far as they are wanted. Of square
     images, every second ray of every second row first; of the others only those next to one that
-    came near what shows, the rest are empty."""
+    came near, the rest are empty.
+
+    Near is what shows. Where only hits are wanted it is what is no further below the surface's
+    level than the largest logits of neighbours differ: as much may they differ half as far away.
+    """
     batch, count = t.shape[:2]
     side = math.isqrt(count)
     if side**2 != count or side % 2 or t.is_cuda:
-        return _coarse(field, rays, t, settings, behind)
+        return _coarse(field, rays, t, settings, only)
     logits = torch.full_like(t, EMPTY)
 
     def look(some: Tensor) -> None:
         each = some[..., None].expand(-1, -1, t.shape[-1])
-        found = _coarse(field, rays.pick(some), t.gather(1, each), settings, behind)
+        found = _coarse(field, rays.pick(some), t.gather(1, each), settings, only)
         logits.scatter_(1, each, found)
 
     first = torch.arange(count).view(side, side)[::2, ::2].reshape(1, -1).expand(batch, -1)
     look(first)
-    near = (logits.amax(-1) > settings.level - NEAR).view(batch, 1, side, side)
-    around = F.max_pool2d(near.float(), 3, 1, 1).flatten(1) > 0
-    look(_these_first(around.scatter(1, first, False)))
+    best = logits.amax(-1).view(batch, 1, side, side)[..., ::2, ::2]
+    margin = best.new_tensor(NEAR)
+    if only == "hits":
+        high, low = F.max_pool2d(best, 3, 1, 1), -F.max_pool2d(-best, 3, 1, 1)
+        margin = (high - low).clamp_max(NEAR)
+    near = torch.zeros(batch, 1, side, side)
+    near[..., ::2, ::2] = (best > settings.level - margin).float()
+    look(_these_first((F.max_pool2d(near, 3, 1, 1).flatten(1) > 0).scatter(1, first, False)))
     return logits
 
 
-def _coarse(field: Field, rays: Rays, t: Tensor, settings: RenderSettings, behind: bool) -> Tensor:
-    """Logits at t [batch, rays, samples]; without `behind`, samples behind the first crossing may
-    be left out, as empty."""
-    if behind or t.is_cuda:
+def _coarse(field: Field, rays: Rays, t: Tensor, settings: RenderSettings, only: Wanted) -> Tensor:
+    """Logits at t [batch, rays, samples]; those behind the first crossing may be left out, as
+    empty, unless weights are wanted."""
+    if only == "weights" or t.is_cuda:
         return _logits(field, rays, t)
     logits, going = torch.full_like(t, EMPTY), torch.ones_like(t[..., 0], dtype=torch.bool)
     for start in range(0, t.shape[-1], FORWARD):
