@@ -82,6 +82,27 @@ def test_blockwise_equals_the_formula(depth, width, count, coloured, dtype, monk
         torch.testing.assert_close(mine.double(), theirs, rtol=0, atol=limit)
 
 
+def test_threads_share_the_blocks_and_repeat_themselves(monkeypatch) -> None:
+    monkeypatch.setattr(layers, "BLOCK", 30 * 16)
+    points, directions, films, heads = problem(3, 16, 100, True)
+    for leaf in leaves(films, heads):
+        leaf.requires_grad_()
+    before = torch.get_num_threads()
+
+    def found(threads: int):
+        torch.set_num_threads(threads)
+        read = evaluate(points, directions, films, heads)
+        return read, *torch.autograd.grad(read.square().sum(), leaves(films, heads))
+
+    try:
+        alone, shared, again = found(1), found(3), found(3)
+    finally:
+        torch.set_num_threads(before)
+    for one, two, three in zip(alone, shared, again, strict=True):
+        torch.testing.assert_close(two, one, rtol=0, atol=1e-11 * float(one.detach().abs().max()))
+        assert torch.equal(two, three)
+
+
 def test_gradients_of_points_and_of_those(monkeypatch) -> None:
     """Normals and their smoothness ask for a gradient of a gradient."""
     monkeypatch.setattr(layers, "BLOCK", 64)
@@ -98,7 +119,9 @@ def test_gradients_of_points_and_of_those(monkeypatch) -> None:
         second(formula(points, None, films, heads)),
     )
     for one, other in zip(mine, theirs, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9 * float(other.abs().max()))
+        torch.testing.assert_close(
+            one, other, rtol=1e-9, atol=1e-9 * float(other.detach().abs().max())
+        )
 
 
 @pytest.mark.parametrize("coloured", [False, True])
