@@ -18,8 +18,8 @@ from gof.rendering.render import RenderSettings
 
 LARGE = FieldNetwork(layers=8, width=256)
 SMALL = FieldNetwork(layers=4, width=64)
-# Starts as a head-sized body with small bumps, as a trained network's shapes are. Its logits rise by
-# 600 a camera radius at the surface; those of the default run's GOF by 1,200, of its cGOF by 3,500.
+# Starts as a head-sized body with small bumps, as a trained network's shapes are. Its logits rise
+# by 600 a camera radius at the surface; those of the default run's GOF by 1,200, cGOF by 3,500.
 SHAPE = {
     "logit_scale": 10.0,
     "sphere_radius": 0.075,
