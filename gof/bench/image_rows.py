@@ -26,15 +26,15 @@ from gof.rendering.render import RenderSettings, render, render_surface
 def image(place: Place) -> list[Row]:
     """One image of 128 px, 8 layers of 256, with the samples of the paper's preset at the end of
     training (9 coarse, 4 secant, 12 surface, 3 importance), and the same in surface mode. Ceiling:
-    the coarse samples of all rays, in surface mode up to the first that is occupied, and of a
-    quarter of the rays that hit nothing; the others of rays that hit."""
+    the coarse samples of rays that hit, in surface mode up to the first that is occupied, and of a
+    quarter of the others; one secant step and the further samples of rays that hit."""
     field, (rays, settings) = place.field(LARGE), place.view(128)
     gauge, out = place.products(LARGE).rate, render(field, rays, settings)
     hits, colour = int(out.hit.sum()), colour_operations(LARGE)
     full = beside(gauge, lambda: render(field, rays, settings))
     quick = beside(gauge, lambda: render_surface(field, rays, settings))
     shaded = hits * (settings.surface + settings.fine) * colour
-    every, some = out.hit.numel() * settings.coarse, coarse_until(out.surface_t, settings)
+    every, some = coarse_least(out.hit.numel(), hits), coarse_until(out.surface_t, settings)
     return [
         _seconds("image", full, needed(every, hits) + shaded, 2.2),
         _seconds("image-surface", quick, needed(some, hits) + hits * colour, 0.6),
@@ -51,10 +51,16 @@ def coarse_until(surface_t: Tensor, settings: RenderSettings) -> int:
     return int((before + 1).clamp(max=settings.coarse).sum()) + missing
 
 
+def coarse_least(rays: int, hits: int) -> int:
+    """The paper's preset's coarse samples of so many rays: all of those that hit, and of a quarter
+    of the others."""
+    return BFM.sampling.coarse * (hits + (rays - hits) // 4)
+
+
 def needed(coarse: int, hits: int) -> int:
-    """Operations that find the surface: so many coarse samples, and the paper's preset's secant
-    steps along rays that hit."""
-    return (coarse + hits * BFM.sampling.secant) * logit_operations(LARGE)
+    """Operations that find the surface: so many coarse samples, and one secant step of rays that
+    hit, the least that tells where."""
+    return (coarse + hits) * logit_operations(LARGE)
 
 
 def _seconds(name: str, timing: Timing, operations: float, target: float) -> Row:
@@ -87,5 +93,5 @@ def training_step(place: Place) -> list[Row]:
     timing = beside(place.products(LARGE).rate, step)
     samples = BFM.sampling.surface + BFM.sampling.fine
     shaded = hits * samples * colour_operations(LARGE)
-    found = needed(stage.batch * stage.resolution**2 * BFM.sampling.coarse, hits)
+    found = needed(coarse_least(stage.batch * stage.resolution**2, hits), hits)
     return [_seconds("training-step", timing, 2 * found + 4 * shaded, 8.0)]

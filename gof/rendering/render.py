@@ -201,15 +201,12 @@ def find_surface(
     """First crossing of samples t with these logits, refined by secant steps: hit, surface_t
     [batch, rays]."""
     crossing = first_crossing(t, logits - settings.level)
-    some = _these_first(crossing.hit)
-    few = rays.pick(some)
 
-    def value_at(t: Tensor) -> Tensor:
-        return _logits(field, few, t[..., None]).squeeze(-1) - settings.level
+    def value_at(t: Tensor, numbers: Tensor) -> Tensor:
+        return _logits(field, rays.pick(numbers), t[..., None]).squeeze(-1) - settings.level
 
-    refined = secant(crossing.pick(some), value_at, settings.secant)
-    nowhere = torch.full_like(t[..., 0], settings.far)
-    return crossing.hit, torch.where(crossing.hit, nowhere.scatter(1, some, refined), nowhere)
+    root = secant(crossing, value_at, _these_first, settings.secant)
+    return crossing.hit, torch.where(crossing.hit, root, settings.far)
 
 
 def _these_first(wanted: Tensor) -> Tensor:

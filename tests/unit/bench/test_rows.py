@@ -88,7 +88,7 @@ def test_rows_are_whole(name, place, monkeypatch) -> None:
 @pytest.mark.usefixtures("quick")
 def test_ceilings_of_images_count_what_rays_need(place) -> None:
     """By a search along every ray, one sample after the other."""
-    assert image_rows.needed(100, 10) == (100 + 10 * 4) * logit_operations(TINY)
+    assert image_rows.needed(100, 10) == (100 + 10) * logit_operations(TINY)
     field, (rays, settings) = place.field(TINY), place.view(16)
     t = settings.near + (torch.arange(9) + 0.5) / 9 * (settings.far - settings.near)
     met, missed = 0, 0
