@@ -84,8 +84,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)  # torch reads it when imported
-    # Threads of torch's that wait in a busy loop would take the cores of the field's own.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     signal.signal(signal.SIGTERM, _terminated)
     try:
         options.run(options)
