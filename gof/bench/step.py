@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,7 +20,8 @@ PAPER = DiscriminatorNetwork(channel_base=8192, channel_max=400)
 
 @dataclass(frozen=True)
 class Step:
-    """Both updates of a model at its first stage's resolution; a call takes one step."""
+    """Both updates of a model at its first stage's resolution; a call takes one step, one on which
+    R1 is due."""
 
     state: TrainState
     task: Task
@@ -54,6 +55,10 @@ class Step:
         reals = [real.clone() for real in self.reals]
         discriminator_step(self.state, self.task, self.plan, reals)
         generator_step(self.state, self.task, self.plan)
+
+    def without_r1(self) -> Step:
+        """The same on a step on which R1 is not due."""
+        return replace(self, plan=replace(self.plan, step=1))
 
     @torch.no_grad()
     def hits(self) -> int:

@@ -67,10 +67,13 @@ def _together(width: int) -> int:
     return max(1, BLOCK // width)
 
 
-def _spans(count: int, size: int) -> Iterator[slice]:
-    """Spans of at most a size that cover `count`, the first as large as any; at least one, which
-    may be empty."""
-    size = max(1, -(-count // max(1, -(-count // size))))
+def _spans(count: int, size: int, sharers: int = 1) -> Iterator[slice]:
+    """Spans of at most a size that cover `count`, the first as large as any; one, which may be
+    empty, or as many for each of those who share them."""
+    number = -(-count // size)
+    if number > 1:
+        number = -(-number // sharers) * sharers
+    size = max(1, -(-count // max(1, number)))
     return (slice(start, min(start + size, count)) for start in range(0, max(1, count), size))
 
 
@@ -187,12 +190,12 @@ def _rooms(buffers: int, points: Tensor, width: int) -> list[_Room]:
     """The blocks of points [batch, count, 3], shared out among as many threads as torch may use:
     a room each, at least one, with at least one block, which may be empty."""
     batch, count = points.shape[:2]
-    size = _together(width)
-    images = list(_spans(batch, max(1, size // max(1, count))))
-    blocks = [(some, span) for some in images for span in _spans(count, size)]
+    size, threads = _together(width), torch.get_num_threads()
+    images = list(_spans(batch, max(1, size // max(1, count)), threads))
+    blocks = [(some, span) for some in images for span in _spans(count, size, threads)]
     first, span = blocks[0]
     units = first.stop * span.stop * width
-    threads = min(torch.get_num_threads(), len(blocks))
+    threads = min(threads, len(blocks))
     return [
         _Room(blocks[k::threads], width, points.new_empty(buffers, units)) for k in range(threads)
     ]

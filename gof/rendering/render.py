@@ -29,7 +29,7 @@ from gof.rendering.surface import first_crossing, secant
 from gof.rng import Streams
 
 NEAR = 6.0  # logits below the surface's level at which a sample shows no more: occupancy 1 / 400
-FORWARD = 3  # coarse samples of a ray that are evaluated together, from front to back
+PASS = 2**12  # samples at which a pass over coarse samples takes no second one of each ray
 Wanted = Literal["weights", "shown", "hits"]  # of a coarse pass: each less than the one before
 EMPTY = -30.0  # the logit of samples that are not evaluated: opacity 0 to rounding
 
@@ -259,17 +259,23 @@ def _coarse_of_image(
 
 def _coarse(field: Field, rays: Rays, t: Tensor, settings: RenderSettings, only: Wanted) -> Tensor:
     """Logits at t [batch, rays, samples]; those behind the first crossing may be left out, as
-    empty, unless weights are wanted."""
-    if only == "weights" or t.is_cuda:
+    empty, where weights are wanted those behind samples that together hide them."""
+    if t.is_cuda:
         return _logits(field, rays, t)
     logits, going = torch.full_like(t, EMPTY), torch.ones_like(t[..., 0], dtype=torch.bool)
-    for start in range(0, t.shape[-1], FORWARD):
-        part = slice(start, start + FORWARD)
+    start = 0
+    while start < t.shape[-1] and bool(going.any()):
         some = _these_first(going)
+        part = slice(start, start + max(1, PASS // some.numel()))
         rows = torch.arange(len(t))[:, None], some
         found = _logits(field, rays.pick(some), t[rows][..., part])
         logits[..., part] = logits[..., part].index_put(rows, found)
-        going &= ~first_crossing(t[..., : part.stop], logits[..., : part.stop] - settings.level).hit
+        past = first_crossing(t, logits - settings.level).hit
+        if only == "weights":
+            left = 1 - ray_weights(settings.alpha(logits, t)).sum(-1)
+            past &= left < math.exp(-NEAR)
+        going &= ~past
+        start = part.stop
     return logits
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gof.fields import Field
 
-SETTLED = 1e-5  # camera radii: a hundredth of a pixel's width at 256 px and 12 degrees of view
+SETTLED = 1e-4  # camera radii: a sixteenth of a pixel's width at 128 px and 12 degrees of view
 Choice = Callable[[Tensor], Tensor]
 
 

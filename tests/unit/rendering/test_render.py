@@ -11,6 +11,7 @@ from gof.fields.analytic import Ellipsoid, sphere
 from gof.generator import Generator
 from gof.rendering import render as renderer
 from gof.rendering.render import Guide, RenderSettings, render, render_moved, render_surface
+from gof.rendering.surface import SETTLED
 
 GOF = RenderSettings(
     integrator="occupancy",
@@ -206,8 +207,8 @@ def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None
     assert 0.1 < covered < 0.3
     n, samples = out.hit.numel(), out.t.shape[-1]
     coarse = sum(field.logit_calls[: -settings.secant]) / (n * settings.coarse)
-    # A quarter of the rays, and those near the shape; where no weights are asked for, up to it.
-    assert coarse < 0.25 + 1.4 * covered if settings.fine else coarse < 0.25 + covered
+    # A quarter of the rays, and those near the shape, up to it.
+    assert coarse < 0.25 + covered
     refined = sum(field.logit_calls[-settings.secant :])
     # As many rays an image as the image with most of them has; few need more than two steps.
     assert covered <= refined / n < 1.1 * covered * 2.5
@@ -217,8 +218,9 @@ def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None
     full = render(field, rays, settings)
     assert field.colour_points == n * samples
     torch.testing.assert_close(out.rgb, full.rgb, atol=0.02, rtol=0)
-    torch.testing.assert_close(out.surface_t, full.surface_t)
-    torch.testing.assert_close(out.t[out.shown], full.t[out.shown])
+    torch.testing.assert_close(out.surface_t, full.surface_t, atol=SETTLED, rtol=0)
+    # Importance samples: what is hidden but for 1 / 400 has no weight.
+    torch.testing.assert_close(out.t[out.shown], full.t[out.shown], atol=3 * SETTLED, rtol=0)
 
 
 def test_gradients_hardly_miss_the_rays_left_out(monkeypatch) -> None:
