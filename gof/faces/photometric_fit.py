@@ -144,20 +144,25 @@ def _colours(palette: Palette, albedo: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _linearise(seen: Seen, palette: Palette, phi: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """Residuals [n, 3 p] in code values and their Jacobian [n, 3 p, k + 27]; basis [n, p, 9]:
-    shading of a white surface by each harmonic."""
+    """Residuals [n, 3, p] in code values and their Jacobian [n, 3, p, k + 9] by what moves a colour
+    channel: albedo, and that channel's light (see `_columns`); basis [n, p, 9]: shading of a white
+    surface by each harmonic."""
     albedo, light = phi[:, : palette.size], phi[:, palette.size :]
     colours, slopes = _colours(palette, albedo)
     shading = basis @ light.unflatten(-1, (9, 3))
     lit = shading.clamp(min=0)
     scale = 1 / _srgb_slope(seen.colour)
     residual = (colours * lit - to_linear(seen.colour)) * scale
-    by_albedo = slopes * (lit * scale)[..., None]
-    one = torch.eye(3)
+    by_albedo = slopes.transpose(1, 2) * (lit * scale).mT[..., None]
     factor = colours * scale * (shading > 0)
-    by_light = factor[..., None, None] * basis[..., None, :, None] * one[:, None, :]
-    jacobian = torch.cat([by_albedo, by_light.flatten(3)], -1)
-    return residual.flatten(1), jacobian.flatten(1, 2)
+    by_light = factor.mT[..., None] * basis[:, None]
+    return residual.mT, torch.cat([by_albedo, by_light], -1)
+
+
+def _columns(channel: int, palette_size: int) -> Tensor:
+    """Which of phi [n, k + 27] move a colour channel: all albedo, nine of the light."""
+    light = torch.arange(palette_size + channel, palette_size + 27, 3)
+    return torch.cat([torch.arange(palette_size), light])
 
 
 def fit_colour(seen: Seen, palette: Palette, light: Gaussian) -> ColourFit:
@@ -190,11 +195,20 @@ def fit_colour(seen: Seen, palette: Palette, light: Gaussian) -> ColourFit:
 
 
 def _weighed(seen: Seen, residual: Tensor, jacobian: Tensor) -> tuple[Tensor, Tensor]:
-    """J^T W J and J^T W r, weights after Cauchy: half where a vertex errs by OUTLIER."""
-    error = residual.unflatten(1, (-1, 3)).square().mean(-1)
+    """J^T W J [n, k + 27, k + 27] and J^T W r, weights after Cauchy: half where a vertex errs by
+    OUTLIER. Channel by channel: two thirds of the whole Jacobian are zero."""
+    error = residual.square().mean(1)
     weight = seen.weight / (1 + error / OUTLIER**2) / NOISE**2
-    heavy = jacobian * weight.repeat_interleave(3, 1)[..., None]
-    return heavy.mT @ jacobian, torch.einsum("nrd,nr->nd", heavy, residual)
+    heavy = (jacobian * weight[:, None, :, None]).mT
+    squares, pulls = heavy @ jacobian, (heavy @ residual[..., None]).squeeze(-1)
+    size = jacobian.shape[-1] - 9
+    matrix = jacobian.new_zeros(len(jacobian), size + 27, size + 27)
+    slope = jacobian.new_zeros(len(jacobian), size + 27)
+    for channel in range(3):
+        own = _columns(channel, size)
+        matrix[:, own[:, None], own] += squares[:, channel]
+        slope[:, own] += pulls[:, channel]
+    return matrix, slope
 
 
 def _code_error(seen: Seen, palette: Palette, phi: Tensor) -> Tensor:

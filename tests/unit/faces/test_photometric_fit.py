@@ -57,8 +57,35 @@ def test_jacobian_is_that_of_automatic_differentiation(pigments):
     basis = photometric_fit.harmonics(seen.normals) * torch.tensor(photometric_fit.KERNEL)
     _, found = photometric_fit._linearise(seen, palette, phi, basis)
     exact = torch.func.jacrev(lambda p: photometric_fit._linearise(seen, palette, p, basis)[0])(phi)
+    whole = torch.zeros_like(exact[:, :, :, 0])
+    for channel in range(3):
+        own = photometric_fit._columns(channel, palette.size)
+        whole[:, channel][..., own] = found[:, channel]
     for k in range(2):
-        torch.testing.assert_close(found[k], exact[k, :, k], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(whole[k], exact[k, :, :, k], atol=1e-4, rtol=1e-4)
+
+
+def test_normal_equations_are_those_of_the_whole_jacobian(pigments):
+    palette = pigments.at(torch.arange(40))
+    _, light, seen = example(palette, 2, 40)
+    phi = torch.cat([0.5 * draws(2, palette.size, seed=2), light], 1)
+    basis = photometric_fit.harmonics(seen.normals) * torch.tensor(photometric_fit.KERNEL)
+
+    def residual(p):
+        return photometric_fit._linearise(seen, palette, p, basis)[0]
+
+    whole = torch.func.jacrev(residual)(phi).double()
+    matrix, slope = photometric_fit._weighed(
+        seen, *photometric_fit._linearise(seen, palette, phi, basis)
+    )
+    for k in range(2):
+        wrong, jacobian = residual(phi)[k].double(), whole[k, :, :, k]
+        spread = 1 + wrong.square().mean(0) / photometric_fit.OUTLIER**2
+        weight = seen.weight[k].double() / spread / photometric_fit.NOISE**2
+        exact = torch.einsum("cpa,p,cpb->ab", jacobian, weight, jacobian)
+        torch.testing.assert_close(matrix[k].double(), exact, rtol=1e-4, atol=1e-4 * exact.max())
+        pull = torch.einsum("cpa,p,cp->a", jacobian, weight, wrong)
+        torch.testing.assert_close(slope[k].double(), pull, rtol=1e-4, atol=1e-4 * pull.abs().max())
 
 
 @pytest.mark.parametrize("kind", ["pigments", "linear"])
