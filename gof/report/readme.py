@@ -17,6 +17,7 @@ Run = dict[str, float | int | str]
 TABLES = ("comparison", "cost", "published")
 OTHER_TABLES = ("control", "faces", "bench")  # what not every run has
 PICTURES = (Path("figures/shapes.png"),)
+OTHER_RUNS = ("smoke", "ablations", "desk")  # of workflow/configs/, in results-NAME/
 OTHER_PICTURES = ("heads/cgof/seed0/control/*.png", "figures/bench.png")
 
 
@@ -51,8 +52,9 @@ def complete_run(folder: Path) -> Run:
     return max(reversed(entries), key=lambda entry: entry["jobs"])
 
 
-def measured(results: Path, smoke: Path) -> str:
-    """What a run took, as a Markdown list; the smoke run's folder may be missing."""
+def measured(results: Path) -> str:
+    """What a run took, as a Markdown list, and what other runs beside it did, as far as there were
+    any."""
     run, cost = complete_run(results), pd.read_csv(results / "tables" / "cost.csv")
     peaks = sorted(cost["peak_mib"], reverse=True)[: int(run["cores"])]
     versions = read_json(results / "tables" / "tables.json")["versions"]
@@ -65,9 +67,24 @@ def measured(results: Path, smoke: Path) -> str:
         f"memory: {peaks[0]} MiB in the largest job, {sum(peaks)} MiB in the {len(peaks)} largest",
         f"data set: {images} heads with depth and normals ({sizes}) in {data['wall_s']:.0f} s",
     ]
-    if (smoke / "runs.jsonl").exists():
-        lines.append(f"smoke run: {_minutes(complete_run(smoke))}")
+    for name in OTHER_RUNS:
+        if (other := _beside(results, name) / "runs.jsonl").exists():
+            run = complete_run(other.parent)
+            lines.append(f"{name}.yaml: {_minutes(run)} for {run['jobs']} jobs")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _beside(results: Path, name: str) -> Path:
+    """Where workflow/configs/NAME.yaml puts its results."""
+    return results.with_name(f"results-{name}")
+
+
+def ablations(tables: Path) -> str:
+    """The tables of cGOF without one of its parts each, without the notes on how they were
+    measured."""
+    texts = [(tables / f"{name}.md").read_text() for name in ("comparison", "control")]
+    lines = [line for text in texts for line in text.splitlines()]
+    return "\n".join(line for line in lines if not line.startswith("- "))
 
 
 def _minutes(run: Run) -> str:
@@ -90,6 +107,8 @@ def run_readme(results: Path, readme: Path) -> None:
         if not source.exists():
             raise InputError(f"{source}: no such file: run `snakemake --cores all` first")
         atomic_write(readme.parent / "results" / "gallery" / source.name, source.read_bytes())
-    text = replaced(text, "measured", measured(results, Path("results-smoke")))
+    text = replaced(text, "measured", measured(results))
+    if (tables := _beside(results, "ablations") / "tables").exists():
+        text = replaced(text, "ablations", ablations(tables))
     text = replaced(text, "rules", rule_graph())
     atomic_write(readme, text)

@@ -69,6 +69,23 @@ def test_tables_and_pictures_of_a_conditional_model_are_shown(results, records, 
     assert (results / "gallery" / "sweeps.png").read_bytes() == b"picture"
 
 
+def test_other_runs_beside_it_are_reported(results, records, monkeypatch):
+    test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch)
+    page, tables = results.parent / "README.md", results.parent / "results-ablations" / "tables"
+    tables.mkdir(parents=True)
+    run = json.dumps({"jobs": 78, "wall_s": 1500.0, "cores": 2})
+    (tables.parent / "runs.jsonl").write_text(run + "\n")
+    for name in ("comparison", "control"):
+        (tables / f"{name}.md").write_text(f"**{name}**\n\n| a |\n\n- how it was measured\n")
+    with pytest.raises(InputError, match="<!-- ablations -->"):
+        readme.run_readme(results, page)
+    page.write_text(page.read_text() + "<!-- ablations -->\n<!-- /ablations -->\n")
+    readme.run_readme(results, page)
+    text = page.read_text()
+    assert "- ablations.yaml: 25.0 minutes for 78 jobs\n<!-- /measured -->" in text
+    assert "<!-- ablations -->\n**comparison**\n\n| a |\n\n**control**\n\n| a |\n<!-- /abl" in text
+
+
 def test_the_bench_is_shown_where_it_was_run(results, records, monkeypatch):
     test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch)
     page = results.parent / "README.md"
