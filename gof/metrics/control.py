@@ -1,6 +1,7 @@
 """How well a conditional generator obeys: scores from what was asked for and what is seen.
 
 Pure functions of points and readings (method-cgof 5.2, 5.3, with the clean definitions of 8.1).
+SciPy is imported where it is used: it takes half a second, and most metrics do without it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
 from torch import Tensor
 
 HEAD_RADIUS = 0.1  # camera radii: half the height of a head
@@ -35,6 +34,8 @@ def disentanglement_score(spreads: Mapping[str, float], factor: str) -> float:
 
 def rms_nearest(points: np.ndarray, targets: np.ndarray) -> float:
     """Root mean square distance of points [n, 3] to the nearest of targets [m, 3]."""
+    from scipy.spatial import cKDTree
+
     distances, _ = cKDTree(targets).query(points)
     return float(np.sqrt(np.mean(distances**2)))
 
@@ -59,6 +60,8 @@ def transfer_error(moved: Tensor, wanted: Tensor) -> float:
 def filled(depth: Tensor, mask: Tensor) -> Tensor:
     """Depth [n, r, r] with that of the nearest pixel of the mask, bool [n, r, r], wherever the mask
     is off; unchanged where it is off everywhere."""
+    from scipy.ndimage import distance_transform_edt
+
     found = []
     for one, known in zip(depth, mask, strict=True):
         if not bool(known.any()):
