@@ -26,18 +26,17 @@ from gof.rendering.render import RenderSettings, render, render_surface
 def image(place: Place) -> list[Row]:
     """One image of 128 px, 8 layers of 256, with the samples of the paper's preset at the end of
     training (9 coarse, 4 secant, 12 surface, 3 importance), and the same in surface mode. Ceiling:
-    the coarse samples of rays that hit, in surface mode up to the first that is occupied, and of a
-    quarter of the others; one secant step and the further samples of rays that hit."""
+    the coarse samples of rays that hit, up to the first that is occupied, and of a quarter of the
+    others; one secant step and the further samples of rays that hit."""
     field, (rays, settings) = place.field(LARGE), place.view(128)
     gauge, out = place.products(LARGE).rate, render(field, rays, settings)
     hits, colour = int(out.hit.sum()), colour_operations(LARGE)
     full = beside(gauge, lambda: render(field, rays, settings))
     quick = beside(gauge, lambda: render_surface(field, rays, settings))
-    shaded = hits * (settings.surface + settings.fine) * colour
-    every, some = coarse_least(out.hit.numel(), hits), coarse_until(out.surface_t, settings)
+    found, samples = needed(out.surface_t, settings), settings.surface + settings.fine
     return [
-        _seconds("image", full, needed(every, hits) + shaded, 2.2),
-        _seconds("image-surface", quick, needed(some, hits) + hits * colour, 0.6),
+        _seconds("image", full, found + hits * samples * colour, 2.2),
+        _seconds("image-surface", quick, found + hits * colour, 0.6),
     ]
 
 
@@ -51,16 +50,11 @@ def coarse_until(surface_t: Tensor, settings: RenderSettings) -> int:
     return int((before + 1).clamp(max=settings.coarse).sum()) + missing
 
 
-def coarse_least(rays: int, hits: int) -> int:
-    """The paper's preset's coarse samples of so many rays: all of those that hit, and of a quarter
-    of the others."""
-    return BFM.sampling.coarse * (hits + (rays - hits) // 4)
-
-
-def needed(coarse: int, hits: int) -> int:
-    """Operations that find the surface: so many coarse samples, and one secant step of rays that
-    hit, the least that tells where."""
-    return (coarse + hits) * logit_operations(LARGE)
+def needed(surface_t: Tensor, settings: RenderSettings) -> int:
+    """Operations that find the surface at surface_t [batch, rays]: coarse samples, and one secant
+    step of rays that hit, the least that tells where."""
+    hits = int((surface_t < settings.far).sum())
+    return (coarse_until(surface_t, settings) + hits) * logit_operations(LARGE)
 
 
 def _seconds(name: str, timing: Timing, operations: float, target: float) -> Row:
@@ -89,13 +83,14 @@ def training_step(place: Place) -> list[Row]:
     256; the mean over steps with R1, one in eight, and without. Ceiling: both updates' fakes as in
     `image`, and twice more for the generator's gradient; the discriminator counts as nothing."""
     step = Step.of(place, BFM, LARGE)
-    stage, hits = BFM.stages[0], step.hits()
+    _, settings = place.view(BFM.stages[0].resolution)
+    surface_t = step.surface_t()
+    hits = int((surface_t < settings.far).sum())
     gauge = place.products(LARGE).rate
     plain, penalised = beside(gauge, step.without_r1()), beside(gauge, step)
     share = 1 / step.task.training.r1_every
     seconds = plain.seconds + share * (penalised.seconds - plain.seconds)
     timing = Timing(seconds, plain.gauge)
-    samples = BFM.sampling.surface + BFM.sampling.fine
-    shaded = hits * samples * colour_operations(LARGE)
-    found = needed(coarse_least(stage.batch * stage.resolution**2, hits), hits)
+    shaded = hits * (settings.surface + settings.fine) * colour_operations(LARGE)
+    found = needed(surface_t, settings)
     return [_seconds("training-step", timing, 2 * found + 4 * shaded, 8.0)]

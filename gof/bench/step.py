@@ -61,7 +61,7 @@ class Step:
         return replace(self, plan=replace(self.plan, step=1))
 
     @torch.no_grad()
-    def hits(self) -> int:
-        """Rays of a batch that meet the surface."""
+    def surface_t(self) -> Tensor:
+        """Where rays of a batch meet the surface, far where they do not: [batch, rays]."""
         each = each_fakes(self.state, self.task, self.plan, "discriminator")
-        return sum(int(fakes.out.hit.sum()) for fakes in each)
+        return torch.cat([fakes.out.surface_t for fakes in each])

@@ -88,7 +88,6 @@ def test_rows_are_whole(name, place, monkeypatch) -> None:
 @pytest.mark.usefixtures("quick")
 def test_ceilings_of_images_count_what_rays_need(place) -> None:
     """By a search along every ray, one sample after the other."""
-    assert image_rows.needed(100, 10) == (100 + 10) * logit_operations(TINY)
     field, (rays, settings) = place.field(TINY), place.view(16)
     t = settings.near + (torch.arange(9) + 0.5) / 9 * (settings.far - settings.near)
     met, missed = 0, 0
@@ -100,6 +99,8 @@ def test_ceilings_of_images_count_what_rays_need(place) -> None:
     out = render(field, rays, settings)
     assert met > 100 and missed > 9 * 80
     assert image_rows.coarse_until(out.surface_t, settings) == met + missed // 4
+    least = met + missed // 4 + int(out.hit.sum())
+    assert image_rows.needed(out.surface_t, settings) == least * logit_operations(TINY)
     full, surface = image_rows.image(place)
     assert (full.row, surface.row) == ("image", "image-surface")
     assert full.target == 2.2 and surface.target == 0.6
