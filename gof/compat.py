@@ -1,18 +1,23 @@
-"""The one place that meets a fault of other packages: torchvision beside a CPU build of torch.
+"""The one place that meets faults of other packages.
 
-torchvision's wheels link CUDA libraries. Beside a CPU build of torch its compiled operators do not
-load, and then `import torchvision` fails because it describes operators that nobody declared
+torchvision beside a CPU build of torch: its wheels link CUDA libraries, its compiled operators do
+not load, and then `import torchvision` fails because it describes operators that nobody declared
 ("operator torchvision::nms does not exist"). pytorch-fid and face-alignment need only its Python
 part.
+
+torch.optim: every optimiser imports torch's compiler, which takes longer than all the rest of
+torch's import, to say that it must not be compiled.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 from functools import cache
 from pathlib import Path
 
 import torch
+from torch.optim import Optimizer
 
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -47,3 +52,24 @@ def _loads(folder: Path) -> bool:
             continue
         return True
     return False
+
+
+class _Uncompiled:
+    """Methods of an optimiser without the wrappers that import torch._dynamo."""
+
+    add_param_group = inspect.unwrap(Optimizer.add_param_group)
+    load_state_dict = inspect.unwrap(Optimizer.load_state_dict)
+    state_dict = inspect.unwrap(Optimizer.state_dict)
+    zero_grad = inspect.unwrap(Optimizer.zero_grad)
+
+
+class Adam(_Uncompiled, torch.optim.Adam):
+    """torch.optim.Adam without an import of the compiler."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class AdamW(_Uncompiled, torch.optim.AdamW):
+    """torch.optim.AdamW without an import of the compiler."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))

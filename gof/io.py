@@ -101,7 +101,7 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png", optimize=True)
+    Image.fromarray(picture).save(buffer, "png")
     atomic_write(path, buffer.getvalue())
 
 

@@ -34,12 +34,10 @@ class DepthNet(Section):
     (method-gof 3.5)."""
 
     pairs: Count = 1000
-    steps: Count = 1500
-    batch: Count = 8
-    lr: Positive = 3e-3
-    width: Annotated[int, Field(ge=4, multiple_of=4)] = Field(
-        16, description="channels of the first layer"
-    )
+    steps: Count = 1000
+    batch: Annotated[int, Field(ge=2)] = 8
+    lr: Positive = 6e-3
+    width: Count = Field(16, description="channels of the first layer")
     resolution: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(
         32, description="size of the images the network learns from and sees"
     )

@@ -79,7 +79,15 @@ def module_file(module: str) -> Path | None:
 
 @cache
 def _parse(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(), str(file))
+    """A file's code without docstrings."""
+    tree = ast.parse(file.read_text(), str(file))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
+            continue
+        if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
+            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    return tree
 
 
 def _imports(tree: ast.Module) -> set[str]:
@@ -108,21 +116,10 @@ def closure(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
     return tuple(sorted(seen))
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    copy = ast.parse(ast.unparse(tree))
-    for node in ast.walk(copy):
-        body = getattr(node, "body", None)
-        if not isinstance(body, list) or not body or not isinstance(body[0], ast.Expr):
-            continue
-        if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
-    return copy
-
-
 @cache
 def _meaning(file: Path) -> str:
     """Hash of a file's code without comments, docstrings and layout."""
-    return hashlib.sha256(ast.dump(_without_docstrings(_parse(file))).encode()).hexdigest()
+    return hashlib.sha256(ast.dump(_parse(file)).encode()).hexdigest()
 
 
 @cache

@@ -21,12 +21,13 @@ from scipy.io.matlab import MatReadError
 
 from gof.cameras import project
 from gof.config import Config
+from gof.data.dataset import shrink
 from gof.data.head_mesh import vertex_normals
 from gof.faces.alignment import constant_crop
 from gof.faces.head_figure import studio_light
 from gof.faces.lighting import shade
 from gof.faces.morphable import MorphableModel, write_model
-from gof.faces.picture import View, picture, shrink
+from gof.faces.picture import View, picture
 from gof.io import InputError, say, write_png
 from gof.job import job
 

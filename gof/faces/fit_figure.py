@@ -11,13 +11,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from gof.data.dataset import Manifest, load_depth, load_images
+from gof.data.dataset import Manifest, load_depth, load_images, shrink
 from gof.data.head_mesh import vertex_normals
 from gof.faces.fit_checks import has_truth, projected
 from gof.faces.fitting import Fits
 from gof.faces.lighting import shade
 from gof.faces.morphable import MorphableModel
-from gof.faces.picture import shrink, to_srgb
+from gof.faces.picture import to_srgb
 from gof.faces.raster import interpolate, rasterise
 from gof.io import write_png
 

@@ -12,10 +12,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from gof.cameras import project
+from gof.data.dataset import shrink
 from gof.data.head_mesh import vertex_normals
 from gof.faces.lighting import lamp, shade
 from gof.faces.morphable import MorphableModel
-from gof.faces.picture import View, picture, shrink
+from gof.faces.picture import View, picture
 from gof.io import write_png
 
 TILE, COLUMNS = 192, 8

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gof.data.dataset import shrink
 from gof.faces.raster import interpolate, rasterise
 
 OVERSAMPLING = 2  # samples a side of the largest image's pixels
@@ -42,12 +43,6 @@ def picture(vertices: Tensor, triangles: Tensor, linear: Tensor, view: View, siz
     raster = rasterise(vertices, triangles, view.poses, size, view.fov_deg)
     colours = interpolate(raster, to_srgb(linear))
     return torch.where(raster.mask[..., None], colours, colours.new_tensor(view.background))
-
-
-def shrink(image: Tensor, size: int) -> Tensor:
-    """Average areas of [batch, k size, k size, channels] to [batch, size, size, channels]."""
-    factor = image.shape[1] // size
-    return image.view(len(image), size, factor, size, factor, -1).mean((2, 4))
 
 
 def pictures(

@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gof import rng
+from gof.compat import AdamW
 from gof.config import Config, Regressor
 from gof.data.dataset import load_manifest
 from gof.faces.convnet import SIZE, ConvRegressor
@@ -61,7 +62,7 @@ class Trainer:
         self.network.scale[:2] = placed[:, :2].std(0).clamp_min(1e-3)
         self.network.scale[2:] = placed[:, 2:].std(0).mean()  # one for all: errors are lengths
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = AdamW(
             self.network.parameters(), settings.lr, weight_decay=WEIGHT_DECAY, fused=True
         )
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -17,12 +17,13 @@ from tqdm import tqdm
 from gof import generator as generators
 from gof.cameras import camera_rays
 from gof.config import Config
+from gof.data.dataset import shrink
 from gof.data.head_mesh import vertex_normals
 from gof.edit import Edit, meshes_of, swept
 from gof.faces.head_figure import studio_light
 from gof.faces.lighting import shade
 from gof.faces.meshes import Meshes
-from gof.faces.picture import View, picture, shrink
+from gof.faces.picture import View, picture
 from gof.faces.raster import interpolate
 from gof.generator import Pretrained
 from gof.io import InputError, say, write_png

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from gof import rng
 from gof.cameras import camera_rays
+from gof.compat import Adam
 from gof.config import Camera, DepthNet
 from gof.io import InputError
 
@@ -101,7 +102,7 @@ class DepthUNet(nn.Module):
 def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.GroupNorm(4, outputs),
+        nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
 
@@ -120,7 +121,7 @@ def train_depth_net(pairs: Pairs, settings: DepthNet, camera: Camera, seed: int)
     network.reset(rng.generator(seed, "depth network"))
     network = network.to(device)
     target = (pairs.depth - network.middle) / network.half_range
-    optimizer = torch.optim.Adam(network.parameters(), settings.lr, fused=True)
+    optimizer = Adam(network.parameters(), settings.lr, fused=True)
     draws = rng.generator(seed, "depth network batches")
     for step in tqdm(range(settings.steps), desc="depth network", disable=None):
         optimizer.param_groups[0]["lr"] = (

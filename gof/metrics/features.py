@@ -50,10 +50,11 @@ class _Conv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         stride, size = self.stride[0], self.kernel_size[0]
         total = [max((-(-n // stride) - 1) * stride + size - n, 0) for n in x.shape[-2:]]
-        (top, left), (height, width) = (n // 2 for n in total), total
-        if 2 * top != height or 2 * left != width:
-            x, top, left = F.pad(x, (left, width - left, top, height - top)), 0, 0
-        return F.conv2d(x, self.weight, self.bias, stride, (top, left), groups=self.groups)
+        bottom, right = (-(-n // 2) for n in total)
+        # The same padding at the top and left, where zeros of the kernel lie on the odd pixel: a
+        # padded copy of x would take as long as the convolution.
+        weight = F.pad(self.weight, (total[1] % 2, 0, total[0] % 2, 0))
+        return F.conv2d(x, weight, self.bias, stride, (bottom, right), groups=self.groups)
 
 
 class _Block(nn.Module):

@@ -10,8 +10,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.optim import Adam
 
+from gof.compat import Adam
 from gof.config import Stage, Training
 from gof.discriminator import Discriminator
 from gof.generator import Generator
