@@ -68,6 +68,7 @@ rule show_control:
         ],
     log:
         "<results>/logs/show_control/heads-{model}-seed{seed}.log",
+    priority: 2
     conda:
         "../../envs/gof.yaml"
     params:
