@@ -199,15 +199,14 @@ class Config(Section):
         """JSON of what one face regressor depends on: its own section."""
         return self.model_dump_json(include={"faces": {"regressors": {name}}})
 
-    def for_metric(self, metric: str) -> str:
-        """JSON of what one metric depends on: its own section and the evaluation seeds."""
-        return self.model_dump_json(include={"metrics": {"seeds": True, metric: True}})
+    def for_metric(self, *parts: str) -> str:
+        """JSON of what one metric depends on: these sections and the evaluation seeds."""
+        return self.model_dump_json(include={"metrics": {"seeds", *parts}})
 
-    def for_reference(self, metric: str) -> str:
-        """JSON of what the references of a metric depend on: an untrained network is one of
-        them."""
+    def for_untrained(self, part: str) -> str:
+        """JSON of what a metric of an untrained network, or its views, depend on."""
         sections = {
-            "metrics": {"seeds": True, metric: True},
+            "metrics": {"seeds": True, part: True},
             "training": {"field": True, "truncation_latents": True},
         }
         return self.model_dump_json(include=sections)

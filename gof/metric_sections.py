@@ -9,15 +9,24 @@ from pydantic import Field, model_validator
 from gof.sections import Count, Fraction, Positive, Resolution, Section
 
 
+class RenderedViews(Section):
+    """Images and depth of a generator from the pose prior, rendered once for `frechet` and
+    `depth`."""
+
+    count: Annotated[int, Field(ge=2)] = Field(1000, description="images for an evaluation seed")
+    resolution: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(
+        32, description="size of the images; the last stage's is apt"
+    )
+    truncation: Fraction = 1.0
+
+
 class Frechet(Section):
     """Frechet distance of image features."""
 
     samples: Annotated[int, Field(ge=2)] = Field(
         600, description="generated images, and as many real ones"
     )
-    resolution: Resolution = Field(32, description="size of the images; the last stage's is apt")
     resize: Count = Field(128, description="size the feature network sees")
-    truncation: Fraction = 1.0
 
 
 class Surface(Section):
@@ -38,22 +47,9 @@ class DepthNet(Section):
     batch: Annotated[int, Field(ge=2)] = 8
     lr: Positive = 6e-3
     width: Count = Field(16, description="channels of the first layer")
-    resolution: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(
-        32, description="size of the images the network learns from and sees"
-    )
     score_resolution: Resolution = Field(
         64, description="size of the true depth maps its depth is compared with, enlarged"
     )
-    truncation: Fraction = 1.0
-
-    @model_validator(mode="after")
-    def _enlarges(self) -> DepthNet:
-        if self.score_resolution % self.resolution:
-            raise ValueError(
-                f"score_resolution ({self.score_resolution}) must be a multiple of"
-                f" resolution ({self.resolution})"
-            )
-        return self
 
 
 class Disentanglement(Section):
@@ -99,9 +95,25 @@ class Metrics(Section):
     """Evaluation; every metric runs once for each evaluation seed."""
 
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
+    views: RenderedViews = RenderedViews()
     frechet: Frechet = Frechet()
     surface: Surface = Surface()
     depth: DepthNet = DepthNet()
     disentanglement: Disentanglement = Disentanglement()
     shape: Shape = Shape()
     landmarks: LandmarkControl = LandmarkControl()
+
+    @model_validator(mode="after")
+    def _views_suffice(self) -> Metrics:
+        wanted = {"frechet": self.frechet.samples, "depth": self.depth.pairs}
+        for name in wanted.keys() & self.model_fields_set:  # a rule passes on what it needs
+            if self.views.count < wanted[name]:
+                raise ValueError(f"views.count ({self.views.count}) is too few for {name}")
+        if "depth" in self.model_fields_set:
+            score, size = self.depth.score_resolution, self.views.resolution
+            if score % size:
+                raise ValueError(
+                    f"depth.score_resolution ({score}) must be a multiple of"
+                    f" views.resolution ({size})"
+                )
+        return self

@@ -25,6 +25,11 @@ from gof.options import (
 )
 from gof.report_verbs import REPORT_VERBS
 
+SUBJECT = [
+    file("--generator", "generator.yaml of a trained stage", required=False),
+    ("--reference", {"action": "store_true", "help": "known answers instead"}),
+    file("--untrained", "generator.yaml of an untrained generator", required=False),
+]
 METRICS = ("frechet", "surface", "depth", "disentanglement", "shape", "landmarks")
 
 
@@ -112,6 +117,20 @@ def mesh(options: Options) -> None:
     run_meshes(configuration(options), options.generator, options.out)
 
 
+def views(options: Options) -> None:
+    """Render images and depth that frechet and depth look at, of a generator or untrained one.
+
+    gof views --data manifest.json --generator generator.yaml --out views/manifest.json
+    """
+    from gof.io import InputError
+    from gof.metrics.views import ViewsJob, run_views
+
+    if options.reference == (options.generator is not None):
+        raise InputError("gof views: give either --generator FILE or --reference")
+    wanted = ViewsJob(options.data, options.out, options.generator, options.untrained)
+    run_views(configuration(options), wanted)
+
+
 def evaluate(options: Options) -> None:
     """Measure a generator, or what a metric gives for known answers (--reference).
 
@@ -121,13 +140,17 @@ def evaluate(options: Options) -> None:
     from gof.metrics.control_bench import ControlFiles
     from gof.metrics.evaluate import EvaluateJob, run_evaluate
 
-    if options.reference == (options.generator is not None):
-        raise InputError("gof evaluate: give either --generator FILE or --reference")
+    if not options.views and options.reference == (options.generator is not None):
+        raise InputError(
+            "gof evaluate: give either --generator FILE or --reference (frechet, depth: --views)"
+        )
     wanted = EvaluateJob(
         metric=options.metric,
         data=options.data,
         out=options.out,
         generator=options.generator,
+        views=options.views,
+        references=options.reference,
         untrained=options.untrained,
         features=options.features,
         control=ControlFiles(options.head_model, options.statistics, options.judge, options.floor),
@@ -230,15 +253,23 @@ VERBS: Verbs = (
             [CONFIG, GENERATOR, out("samples.json to write; pictures appear beside it")],
         ),
         "mesh": (mesh, [CONFIG, GENERATOR, out("meshes.json to write; meshes appear beside it")]),
+        "views": (
+            views,
+            [
+                CONFIG,
+                MANIFEST,
+                *SUBJECT,
+                out("manifest.json to write; the views go beside it"),
+            ],
+        ),
         "evaluate": (
             evaluate,
             [
                 CONFIG,
                 choice("--metric", METRICS, "what to measure"),
                 MANIFEST,
-                file("--generator", "generator.yaml of a trained stage", required=False),
-                ("--reference", {"action": "store_true", "help": "measure known answers instead"}),
-                file("--untrained", "generator.yaml of an untrained generator", required=False),
+                *SUBJECT,
+                file("--views", "manifest of `gof views`, for frechet and depth", required=False),
                 file("--features", "JSON of `gof download --asset features`", required=False),
                 file("--head-model", "head_model.npz, for metrics of control", required=False),
                 file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),

@@ -13,23 +13,25 @@ from torch import Tensor
 from gof import generator as generators
 from gof import rng
 from gof.cameras import sample_poses
-from gof.config import Config, Metrics, Model
+from gof.config import Camera, Config, Metrics, Model
 from gof.data.dataset import Manifest
 from gof.generator import Generator, Pretrained
 from gof.rendering.render import RenderSettings
-from gof.samples import ViewRequest, Views, views
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What every measurement needs. `models` are the generators to measure, by their name in the
-    tables."""
+    """What every measurement needs: a data set, and what is measured, by its name in the tables:
+    its generator or, for metrics that look at images, its views (`gof.metrics.views`). references:
+    also what the metric gives for known answers."""
 
     metrics: Metrics
     manifest: Manifest
-    models: dict[str, Pretrained]
+    name: str
+    model: Pretrained | None
+    views: Manifest | None
     references: bool
     features: Path | None
     device: str
@@ -39,19 +41,10 @@ class Bench:
         draws = rng.generator(seed, f"evaluation {purpose}")
         return torch.randperm(population, generator=draws)[:count]
 
-    def poses(self, name: str, seed: int, count: int) -> Tensor:
-        """[count, 2] from the pose prior the generator was trained with."""
-        streams = rng.streams(seed, "evaluation poses", range(count))
-        return sample_poses(self.models[name].camera, streams)
 
-    def views(self, name: str, seed: int, wanted: tuple[int, int, float]) -> Views:
-        """Views from the pose prior: wanted is (count, resolution, truncation)."""
-        count, resolution, truncation = wanted
-        model = self.models[name]
-        poses = self.poses(name, seed, count)
-        label = f"{name}, evaluation seed {seed}"
-        latents = model.latents(seed, count)
-        return views(model, ViewRequest(latents, poses, resolution, truncation, label))
+def poses(camera: Camera, seed: int, count: int) -> Tensor:
+    """Camera poses [count, 2] of an evaluation seed, from the camera's prior."""
+    return sample_poses(camera, rng.streams(seed, "evaluation poses", range(count)))
 
 
 def row(model: str, metric: str, values: list[float], n: int, protocol: str) -> Row:

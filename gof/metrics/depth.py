@@ -193,7 +193,14 @@ def depth_normals(depth: Tensor, fov_deg: float) -> Tensor:
     points = directions * depth[:, None].double()
     right = points[:, :, 1:-1, 2:] - points[:, :, 1:-1, :-2]
     up = points[:, :, :-2, 1:-1] - points[:, :, 2:, 1:-1]
-    return F.pad(F.normalize(torch.cross(right, up, dim=1), dim=1), (1, 1, 1, 1))
+    across = torch.cross(right, up, dim=1)
+    return F.pad(across / _length(across).clamp_min(1e-12), (1, 1, 1, 1))
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """Lengths of vectors along the second axis, which is kept; torch's norm takes ten times as long
+    there."""
+    return vectors.square().sum(1, keepdim=True).sqrt()
 
 
 def mad(depth: Tensor, truth: Tensor, mask: Tensor, fov_deg: float) -> Tensor:
@@ -203,7 +210,7 @@ def mad(depth: Tensor, truth: Tensor, mask: Tensor, fov_deg: float) -> Tensor:
     mask must leave out the image's border and neighbours of pixels without truth (see `erode`).
     """
     a, b = depth_normals(depth, fov_deg), depth_normals(truth, fov_deg)
-    angle = torch.atan2(torch.cross(a, b, dim=1).norm(dim=1), (a * b).sum(1))
+    angle = torch.atan2(_length(torch.cross(a, b, dim=1)).squeeze(1), (a * b).sum(1))
     angle = torch.where(mask, torch.rad2deg(angle), 0.0)
     return angle.sum((1, 2)) / mask.sum((1, 2))
 

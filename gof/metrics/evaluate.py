@@ -27,15 +27,21 @@ MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
 }
 
 
+VIEWED = ("frechet", "depth")  # metrics of views, not of a generator
+
+
 @dataclass(frozen=True, slots=True)
 class EvaluateJob:
-    """What to measure: a generator, or with None the references (untrained: a generator file to
-    start afresh from)."""
+    """What to measure. Metrics in VIEWED look at `views`, the others at a generator or, with None,
+    at the references (untrained: a generator file to start afresh from). references: with views,
+    also what the metric gives for known answers."""
 
     metric: str
     data: Path
     out: Path
     generator: Path | None = None
+    views: Path | None = None
+    references: bool = False
     untrained: Path | None = None
     features: Path | None = None
     control: ControlFiles = field(default_factory=ControlFiles)
@@ -45,6 +51,7 @@ class EvaluateJob:
         files = {
             "data": self.data,
             "generator": self.generator,
+            "views": self.views,
             "untrained": self.untrained,
             "features": self.features,
             "head_model": self.control.head_model,
@@ -83,10 +90,15 @@ def _measured(
 
 
 def _bench(config: Config, wanted: EvaluateJob, manifest: Manifest, device: str) -> Bench:
+    metrics, features = config.metrics, wanted.features
+    if wanted.metric in VIEWED:
+        if wanted.views is None or wanted.generator is not None:
+            raise InputError(f"{wanted.metric}: measured on --views, a manifest of `gof views`")
+        seen = load_manifest(wanted.views)
+        return Bench(metrics, manifest, seen.name, None, seen, wanted.references, features, device)
     if wanted.generator is not None:
         model = generators.load(wanted.generator, device)
-        models = {str(model.info["model"]): model}
+        name = str(model.info["model"])
     else:
-        models = {"untrained": untrained(config, manifest, wanted.untrained, device)}
-    references = wanted.generator is None
-    return Bench(config.metrics, manifest, models, references, wanted.features, device)
+        model, name = untrained(config, manifest, wanted.untrained, device), "untrained"
+    return Bench(metrics, manifest, name, model, None, wanted.references, features, device)

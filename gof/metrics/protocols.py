@@ -16,12 +16,12 @@ from gof.data.dataset import load_depth, load_images
 from gof.generator import Pretrained
 from gof.io import InputError, say
 from gof.metrics import depth as depths
-from gof.metrics.bench import Bench, row
+from gof.metrics.bench import Bench, poses, row
 from gof.metrics.depth import Pairs
 from gof.metrics.features import Extractor, efficientnet, inception, inception_file
 from gof.metrics.frechet import blur, frechet_distance
 from gof.metrics.surface import SurfaceTotals, outward, profile
-from gof.samples import to_uint8
+from gof.metrics.views import split_of
 
 BLUR_SIGMA = 1.0  # pixels, of the reference `blurred`
 
@@ -32,15 +32,15 @@ BLUR_SIGMA = 1.0  # pixels, of the reference `blurred`
 def measure_frechet(bench: Bench) -> dict[str, Any]:
     """Distances of generated (or reference) images to training images, for every extractor at
     hand."""
-    s = bench.metrics.frechet
-    train = load_images(bench.manifest, "train", s.resolution)
+    s, size = bench.metrics.frechet, _view_size(bench)
+    train = load_images(bench.manifest, "train", size)
     others = [name for name in bench.manifest.splits if name != "train"]
-    held_out = [load_images(bench.manifest, name, s.resolution) for name in others]
+    held_out = [load_images(bench.manifest, name, size) for name in others]
     held_out = [images for images in held_out if len(images)]
     sizes = [s.samples, len(train), *([sum(map(len, held_out))] if held_out else [])]
-    n = min(sizes)
+    n = min(*sizes, _view_count(bench))
     if n < s.samples:
-        say(f"frechet: {n} instead of {s.samples} images, the data set has no more")
+        say(f"frechet: {n} instead of {s.samples} images, the data set or views have no more")
     distances: dict[tuple[str, str], list[float]] = {}
     extractors = _extractors(bench)
     for seed in bench.metrics.seeds:
@@ -78,26 +78,41 @@ def _image_sets(
     bench: Bench, seed: int, n: int, held_out: Tensor | None
 ) -> Iterator[tuple[str, Tensor]]:
     """Images uint8 [n, 3, r, r] to compare with training images, by row name."""
-    s = bench.metrics.frechet
     if bench.references and held_out is not None:
         real = held_out[bench.subset(seed, "held-out images", len(held_out), n)]
         yield "real", real
         yield "blurred", blur(real, BLUR_SIGMA)
-    for name in bench.models:
-        seen = bench.views(name, seed, (n, s.resolution, s.truncation))
-        yield name, torch.from_numpy(to_uint8(seen.rgb)).permute(0, 3, 1, 2)
+    assert bench.views is not None
+    yield bench.name, load_images(bench.views, split_of(seed), _view_size(bench))[:n]
+
+
+def _view_size(bench: Bench) -> int:
+    """Pixels a side of the views."""
+    assert bench.views is not None
+    return bench.views.resolutions[0]
+
+
+def _view_count(bench: Bench) -> int:
+    """How many views there are of every evaluation seed."""
+    assert bench.views is not None
+    return min(bench.views.split(split_of(seed)).count for seed in bench.metrics.seeds)
+
+
+def _generated(bench: Bench) -> str:
+    """What views are called in protocols."""
+    assert bench.views is not None
+    return f"generated images, psi {bench.views.provenance['truncation']:g}"
 
 
 def _frechet_protocol(bench: Bench, extract: Extractor, name: str, n: int) -> str:
-    s = bench.metrics.frechet
     kinds = {
         "real": f"{n} held-out images",
         "blurred": f"{n} held-out images blurred (Gaussian, sigma {BLUR_SIGMA:g} px)",
     }
-    images = kinds.get(name, f"{n} generated images, psi {s.truncation:g}")
+    images = kinds.get(name, f"{n} {_generated(bench)}")
     return (
         f"{extract.name} ({extract.sha256[:8]}); {images} against {n} training images;"
-        f" {s.resolution} px, bilinear to {extract.size}"
+        f" {_view_size(bench)} px, bilinear to {extract.size}"
     )
 
 
@@ -107,9 +122,9 @@ def _frechet_protocol(bench: Bench, extract: Extractor, name: str, n: int) -> st
 def measure_surface(bench: Bench) -> dict[str, Any]:
     """Sigma with and without front clean-up, agreement of crossing and mean depth, share of
     outward-facing shapes."""
-    ((name, model),) = bench.models.items()
-    s = bench.metrics.surface
-    totals = [_surface_totals(bench, name, seed) for seed in bench.metrics.seeds]
+    assert bench.model is not None
+    name, model, s = bench.name, bench.model, bench.metrics.surface
+    totals = [_surface_totals(bench, model, seed) for seed in bench.metrics.seeds]
     settings, reach = model.settings, _reach(model)
     spacing = (settings.far - settings.near) / s.coarse
     base = f"{s.coarse} evenly spaced samples, {s.resolution} px, psi {s.truncation:g}"
@@ -153,13 +168,13 @@ def _bins(bench: Bench) -> int:
     return bench.metrics.surface.coarse | 1
 
 
-def _surface_totals(bench: Bench, name: str, seed: int) -> SurfaceTotals:
-    s, device, model = bench.metrics.surface, bench.device, bench.models[name]
+def _surface_totals(bench: Bench, model: Pretrained, seed: int) -> SurfaceTotals:
+    s, device = bench.metrics.surface, bench.device
     latents = model.latents(seed, s.samples).to(device)
-    poses = bench.poses(name, seed, s.samples).to(device)
+    seen_from = poses(model.camera, seed, s.samples).to(device)
     half = s.resolution // 2  # tells a hollow face from one that bulges
     totals = SurfaceTotals.empty(_bins(bench))
-    for z, pose in zip(latents.split(1), poses.split(1), strict=True):
+    for z, pose in zip(latents.split(1), seen_from.split(1), strict=True):
         field = model.bind(z, s.truncation)
 
         def look(pose: Tensor, resolution: int, field: Any = field) -> Any:
@@ -193,7 +208,7 @@ def measure_depth(bench: Bench) -> dict[str, Any]:
     s = bench.metrics.depth
     size = s.score_resolution
     truth, foreground = load_depth(bench.manifest, "test", size)
-    images = load_images(bench.manifest, "test", s.resolution).float() / 127.5 - 1
+    images = load_images(bench.manifest, "test", _view_size(bench)).float() / 127.5 - 1
     fov = bench.manifest.camera.fov_deg
     errors: dict[str, list[tuple[float, float]]] = {}
     counts: dict[str, int] = {}
@@ -221,17 +236,18 @@ def measure_depth(bench: Bench) -> dict[str, Any]:
 
 def _pair_sets(bench: Bench, seed: int) -> Iterator[tuple[str, Pairs]]:
     """Training pairs of the depth network, by row name."""
-    s = bench.metrics.depth
-    for name in bench.models:
-        seen = bench.views(name, seed, (s.pairs, s.resolution, s.truncation))
-        yield name, Pairs(seen.rgb, seen.depth, seen.alpha > 0.5)
+    s, small = bench.metrics.depth, _view_size(bench)
+    assert bench.views is not None
+    seen = load_images(bench.views, split_of(seed), small)[: s.pairs]
+    depth, mask = load_depth(bench.views, split_of(seed), small)
+    yield bench.name, Pairs(seen.float() / 127.5 - 1, depth[: s.pairs], mask[: s.pairs])
     if bench.references:
         size = s.score_resolution
         images = load_images(bench.manifest, "train", size)
         truth, mask = load_depth(bench.manifest, "train", size)
         rows = bench.subset(seed, "training pairs", len(images), s.pairs)
         full = Pairs(images[rows].float() / 127.5 - 1, truth[rows], mask[rows])
-        yield "real", depths.shrink_pairs(full, size // s.resolution)
+        yield "real", depths.shrink_pairs(full, size // small)
 
 
 def _depth_protocol(bench: Bench, name: str, pairs: int) -> str:
@@ -239,5 +255,5 @@ def _depth_protocol(bench: Bench, name: str, pairs: int) -> str:
     scored = f"test renders, {s.score_resolution} px, true foreground less one pixel"
     if name == "mean_depth":
         return f"mean depth of the training images; {scored}"
-    kind = "training renders" if name == "real" else f"generated images, psi {s.truncation:g}"
-    return f"depth network on {pairs} {kind} of {s.resolution} px, {s.steps} steps; {scored}"
+    kind = "training renders" if name == "real" else _generated(bench)
+    return f"depth network on {pairs} {kind} of {_view_size(bench)} px, {s.steps} steps; {scored}"

@@ -20,6 +20,8 @@ JOBS = {
     "train": 8,
     "samples": 3,
     "mesh": 3,
+    "views": 3,
+    "untrained_views": 1,
     "evaluate": 12,
     "reference": 6,
     "show_control": 1,
@@ -58,7 +60,7 @@ def test_smoke_plan_has_every_step_and_its_own_folder(copied):
 def test_seeds_multiply_trainings_and_not_the_data(copied):
     jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
     assert jobs["train"] == 24
-    assert jobs["evaluate"] == 36
+    assert (jobs["views"], jobs["evaluate"]) == (9, 36)
     assert (jobs["heads_dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 6)
 
 
@@ -71,6 +73,7 @@ def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
         "train": 5,
         "samples": 2,
         "mesh": 2,
+        "views": 2,
         "evaluate": 6,
         "reference": 3,
     }

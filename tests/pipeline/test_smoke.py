@@ -12,7 +12,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
-AFTER_TRAINING = {"samples": 1, "mesh": 1, "evaluate": 3, "tables": 1, "figures": 1}
+AFTER_TRAINING = {"samples": 1, "mesh": 1, "views": 1, "evaluate": 3, "tables": 1, "figures": 1}
 AFTER_CONDITIONAL = {"train": 3, **AFTER_TRAINING, "evaluate": 6, "show_control": 1}
 NOTE = "smoke run: numbers mean nothing"
 
@@ -93,7 +93,7 @@ def test_report_shows_captions_and_categories(results):
 
 def test_run_is_noted_with_its_time(results):
     (run,) = [json.loads(line) for line in (results / "runs.jsonl").read_text().splitlines()]
-    assert run["jobs"] == 44
+    assert run["jobs"] == 48
     assert run["wall_s"] > 1
 
 
@@ -103,7 +103,7 @@ def test_mlflow_holds_every_job_below_its_training(results):
     assert set(groups) == {f"heads/{model}/seed0" for model in ("gof", "pigan", "cgof")}
     assert {run.info.status for run in runs} == {"FINISHED"}
     children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
-    assert len(children) == 26
+    assert len(children) == 29
     for run in children:
         group = f"heads/{run.data.tags['gof.model']}/seed{run.data.tags['gof.seed']}"
         assert run.data.tags["mlflow.parentRunId"] == groups[group].info.run_id
@@ -143,6 +143,12 @@ def test_a_setting_of_control_reruns_that_metric_of_the_conditional_model(
 ):
     done = finished.plan(*SMOKE, "--config", f"metrics={{{metric}: {{{setting}}}}}")
     assert done.jobs == {"evaluate": 1, "reference": 1, "tables": 1}
+
+
+def test_a_setting_of_the_views_reruns_them_and_the_metrics_that_look_at_them(finished):
+    done = finished.plan(*SMOKE, "--config", "metrics={views: {truncation: 0.9}}")
+    again = {"views": 3, "untrained_views": 1, "evaluate": 6, "reference": 2, "tables": 1}
+    assert done.jobs == again
 
 
 def test_a_loss_of_the_last_conditional_stage_reruns_no_earlier_one(finished):

@@ -106,6 +106,26 @@ def test_a_metric_depends_on_its_own_section():
     changed = Config.parse({"metrics": {"depth": {"steps": 7}}})
     assert config.for_metric("frechet") == changed.for_metric("frechet")
     assert config.for_metric("depth") != changed.for_metric("depth")
+    assert set(json.loads(config.for_metric("depth", "views"))["metrics"]) == {
+        "seeds",
+        "views",
+        "depth",
+    }
+
+
+@pytest.mark.parametrize(
+    ("metrics", "fault"),
+    [
+        ({"frechet": {"samples": 1001}}, r"views.count \(1000\) is too few for frechet"),
+        ({"views": {"count": 99}, "depth": {"pairs": 100}}, "too few for depth"),
+        ({"views": {"resolution": 48}, "depth": {}}, r"multiple of views.resolution \(48\)"),
+    ],
+)
+def test_metrics_fit_the_views_they_look_at(metrics, fault):
+    with pytest.raises(ConfigError, match=fault):
+        Config.parse({"metrics": metrics})
+    # What the rule `views` passes on says nothing of the metrics.
+    assert Config.parse({"metrics": {"views": {"count": 2}}}).metrics.views.count == 2
 
 
 def test_what_a_rule_passes_on_reads_back_the_same():

@@ -22,6 +22,7 @@ except ConfigError as error:
 RESULTS = Path(CONFIG.pathvars.get("results", "results"))
 REGRESSORS = tuple(type(CONFIG.faces.regressors).model_fields)
 METRICS = ("frechet", "surface", "depth")
+VIEWED = ("frechet", "depth")  # look at views, not at a generator
 CONTROL = ("disentanglement", "shape", "landmarks")  # of conditional models
 TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
 CONDITIONAL = [(m, seed) for m, seed in TRAININGS if CONFIG.models[m].conditions]
@@ -65,15 +66,20 @@ def conditions_options(input):
 
 def named_options(input, *names):
     """The options that name those of these inputs that a job has."""
-    given = [name for name in names if name in input.keys()]
+    given = [name for name in names if input.get(name)]
     return [
         word for name in given for word in (f"--{name.replace('_', '-')}", input[name])
     ]
 
 
+def metric_config(metric):
+    return CONFIG.for_metric(metric, *(["views"] if metric in VIEWED else []))
+
+
 def reference_config(metric):
-    control = metric in CONTROL
-    return CONFIG.for_metric(metric) if control else CONFIG.for_reference(metric)
+    return (
+        CONFIG.for_untrained(metric) if metric == "surface" else metric_config(metric)
+    )
 
 
 def measuring_code(metric):
@@ -108,6 +114,20 @@ def stage_folder(model, seed, stage):
 def last_stage(model, seed, file):
     """A file of the last stage of a training."""
     return f"{stage_folder(model, seed, len(CONFIG.models[model].stages) - 1)}/{file}"
+
+
+def views_of(wildcards):
+    """The views a metric looks at; for the references, those of an untrained generator."""
+    if wildcards.metric not in VIEWED:
+        return []
+    model = getattr(wildcards, "model", None)
+    place = f"{model}/seed{wildcards.seed}" if model else "reference"
+    return f"<results>/heads/{place}/views/manifest.json"
+
+
+def measured_generator(wildcards):
+    """The generator a metric looks at, unless it looks at views."""
+    return [] if wildcards.metric in VIEWED else generator_of(wildcards)
 
 
 def generator_of(wildcards):

@@ -1,11 +1,47 @@
 """Metrics of the trained generators, and what each metric gives for known answers."""
 
 
+rule views:
+    input:
+        data="<results>/heads/data/manifest.json",
+        generator=generator_of,
+    output:
+        manifest="<results>/heads/{model}/seed{seed}/views/manifest.json",
+        record="<results>/heads/{model}/seed{seed}/views/views.json",
+    log:
+        "<results>/logs/views/heads-{model}-seed{seed}.log",
+    priority: 6
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        config=CONFIG.for_metric("views"),
+        code=code("gof.metrics.views"),
+        subject=lambda wildcards, input: ["--generator", input.generator],
+    shell:
+        "exec gof views --config {params.config:q} --data {input.data:q} {params.subject:q}"
+        " --out {output.manifest:q} > {log:q} 2>&1"
+
+
+use rule views as untrained_views with:
+    input:
+        data="<results>/heads/data/manifest.json",
+    output:
+        manifest="<results>/heads/reference/views/manifest.json",
+        record="<results>/heads/reference/views/views.json",
+    log:
+        "<results>/logs/views/heads-reference.log",
+    params:
+        config=CONFIG.for_untrained("views"),
+        code=code("gof.metrics.views"),
+        subject="--reference",
+
+
 rule evaluate:
     input:
         unpack(faces_of_metric),
         data="<results>/heads/data/manifest.json",
-        generator=generator_of,
+        generator=measured_generator,
+        views=views_of,
         features=needs_features,
     output:
         "<results>/heads/{model}/seed{seed}/metrics/{metric}.json",
@@ -15,21 +51,24 @@ rule evaluate:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: CONFIG.for_metric(wildcards.metric),
+        config=lambda wildcards: metric_config(wildcards.metric),
         code=lambda wildcards: measuring_code(wildcards.metric),
-        features=lambda wildcards, input: optional("--features", input.features),
+        subject=lambda wildcards, input: named_options(
+            input, "generator", "views", "features"
+        ),
         faces=lambda wildcards, input: named_options(
-            input, "head_model", "statistics", "judge", "floor"
+            input, "head_model", "statistics", "judge"
         ),
     shell:
         "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " --generator {input.generator:q} {params.features:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
+        " {params.subject:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule reference:
     input:
         unpack(faces_of_reference),
         data="<results>/heads/data/manifest.json",
+        views=views_of,
         features=needs_features,
     output:
         "<results>/heads/reference/{metric}.json",
@@ -41,13 +80,13 @@ rule reference:
     params:
         config=lambda wildcards: reference_config(wildcards.metric),
         code=lambda wildcards: measuring_code(wildcards.metric),
-        features=lambda wildcards, input: optional("--features", input.features),
+        subject=lambda wildcards, input: named_options(input, "views", "features"),
         faces=lambda wildcards, input: named_options(
             input, "head_model", "statistics", "judge", "floor"
         ),
     shell:
         "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " --reference {params.features:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
+        " --reference {params.subject:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule show_control:

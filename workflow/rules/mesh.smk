@@ -20,7 +20,7 @@ rule samples:
         ),
     log:
         "<results>/logs/samples/heads-{model}-seed{seed}.log",
-    priority: 2 # longer than what may be left for the end
+    priority: 2  # longer than what may be left for the end
     conda:
         "../../envs/gof.yaml"
     params:

@@ -22,6 +22,8 @@ rule tables:
             "<results>/heads/data/data.json",
             each_model("samples/samples.json"),
             each_model("meshes/meshes.json"),
+            each_model("views/views.json"),
+            "<results>/heads/reference/views/views.json",
             each_conditional("control/control.json"),
             faces_records(),
         ],

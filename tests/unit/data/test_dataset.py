@@ -15,6 +15,7 @@ from gof.data.dataset import (
     load_images,
     load_manifest,
     load_split,
+    shrink,
     write_manifest,
     write_shard,
 )
@@ -144,3 +145,13 @@ def test_shards_have_the_same_bytes_each_time(tmp_path):
 def test_depth_outside_the_range_is_kept_at_its_ends():
     depth = torch.tensor([0.0, 0.5, CAMERA.near, CAMERA.far, 3.0])
     assert encode_depth(depth, CAMERA).tolist() == [0, 1, 1, 65535, 65535]
+
+
+@pytest.mark.parametrize(("size", "channels"), [(8, 3), (4, 1), (2, 5), (1, 3)])
+def test_areas_are_averaged(size, channels):
+    images = torch.rand(3, 8, 8, channels, generator=torch.Generator().manual_seed(size))
+    k = 8 // size
+    expected = images.double().view(3, size, k, size, k, channels).mean((2, 4))
+    torch.testing.assert_close(shrink(images, size).double(), expected, rtol=0, atol=1e-6)
+    turned = images.permute(0, 2, 1, 3)  # not contiguous
+    torch.testing.assert_close(shrink(turned, size).double(), expected.transpose(1, 2))

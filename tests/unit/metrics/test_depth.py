@@ -21,7 +21,7 @@ from gof.metrics.depth import (
 )
 
 FOV = 12.0
-SMALL = DepthNet(pairs=64, steps=50, batch=8, width=8, resolution=16, score_resolution=32)
+SMALL = DepthNet(pairs=64, steps=50, batch=8, width=8, score_resolution=32)
 
 
 def plane(normal: tuple[float, float, float], r: int = 32) -> Tensor:

@@ -22,8 +22,9 @@ from gof.generator import Generator
 from gof.io import InputError
 from gof.metrics import protocols
 from gof.metrics.bench import row, untrained
-from gof.metrics.evaluate import EvaluateJob, run_evaluate
+from gof.metrics.evaluate import VIEWED, EvaluateJob, run_evaluate
 from gof.metrics.features import Extractor
+from gof.metrics.views import ViewsJob, run_views
 from gof.rendering.render import RenderSettings, render
 from gof.rng import streams
 
@@ -32,14 +33,14 @@ COUNTS = {"train": 12, "validation": 4, "test": 6}
 SECTIONS = {
     "metrics": {
         "seeds": [0, 1],
-        "frechet": {"samples": 8, "resolution": 16, "resize": 16},
+        "views": {"count": 8, "resolution": 16},
+        "frechet": {"samples": 8, "resize": 16},
         "surface": {"samples": 3, "resolution": 16, "coarse": 12},
         "depth": {
             "pairs": 6,
             "steps": 4,
             "batch": 4,
             "width": 4,
-            "resolution": 16,
             "score_resolution": 32,
         },
     },
@@ -126,7 +127,12 @@ def tiles(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def measure(metric: str, data: Path, out: Path, generator: Path | None = None) -> dict:
-    wanted = EvaluateJob(metric, data, out, generator, features=data)
+    views, references = None, generator is None
+    if metric in VIEWED:
+        views = out.parent / f"views of {out.stem}" / "manifest.json"
+        run_views(CONFIG, ViewsJob(data, views, generator))
+        generator = None
+    wanted = EvaluateJob(metric, data, out, generator, views, references, features=data)
     run_evaluate(CONFIG, wanted)
     return json.loads(out.read_text())["numbers"]
 
@@ -224,12 +230,20 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "x.json"
     with pytest.raises(InputError, match="no metric named 'beauty'"):
         run_evaluate(CONFIG, EvaluateJob("beauty", data, out))
+    views = tmp_path / "views" / "manifest.json"
+    run_views(CONFIG, ViewsJob(data, views))
     with pytest.raises(InputError, match="--features"):
-        run_evaluate(CONFIG, EvaluateJob("frechet", data, out))
+        run_evaluate(CONFIG, EvaluateJob("frechet", data, out, views=views))
+    with pytest.raises(InputError, match="depth: measured on --views"):
+        run_evaluate(CONFIG, EvaluateJob("depth", data, out, saved(tmp_path)))
     with pytest.raises(InputError, match="no such file"):
-        run_evaluate(CONFIG, EvaluateJob("depth", tmp_path / "none.json", out))
+        run_evaluate(CONFIG, EvaluateJob("depth", tmp_path / "none.json", out, views=views))
     odd = {**SECTIONS["metrics"]["depth"], "score_resolution": 64}
-    config = Config.parse({**SECTIONS, "metrics": {"depth": odd}}, "test")
+    metrics = {**SECTIONS["metrics"], "depth": odd}
+    config = Config.parse({**SECTIONS, "metrics": metrics}, "test")
     with pytest.raises(InputError, match="no depth at 64"):
-        run_evaluate(config, EvaluateJob("depth", data, out))
+        run_evaluate(config, EvaluateJob("depth", data, out, views=views))
+    more = Config.parse({**SECTIONS, "metrics": {**SECTIONS["metrics"], "seeds": [0, 7]}}, "test")
+    with pytest.raises(InputError, match="no images in split 'seed7'"):
+        run_evaluate(more, EvaluateJob("depth", data, out, views=views))
     assert not out.exists()

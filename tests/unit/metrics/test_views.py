@@ -1,0 +1,109 @@
+"""Views of a generator as a data set."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gof import generator as generators
+from gof.config import Camera, Config, FieldNetwork, Model, Sampling, Stage
+from gof.data.dataset import (
+    Manifest,
+    load_depth,
+    load_images,
+    load_manifest,
+    load_split,
+    write_manifest,
+)
+from gof.generator import Generator
+from gof.metrics.bench import poses
+from gof.metrics.views import ViewsJob, run_views
+from gof.samples import ViewRequest, to_uint8, views
+
+FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8)
+
+
+def config(count: int, seeds: tuple[int, ...] = (0, 3)) -> Config:
+    return Config.parse(
+        {
+            "metrics": {"seeds": seeds, "views": {"count": count, "resolution": 16}},
+            "training": {"truncation_latents": 50, "field": FIELD.model_dump()},
+            "tracking": {"enabled": False},
+        }
+    )
+
+
+@pytest.fixture
+def generator(tmp_path: Path) -> Path:
+    made = Generator(FIELD)
+    made.reset(3)
+    made.estimate_mean_style(50)
+    sampling, stages = Sampling(coarse=8, surface=4), (Stage(resolution=8, steps=1),)
+    info = {
+        "model": "mine",
+        "seed": 3,
+        "step": 10,
+        "field": FIELD.model_dump(mode="json"),
+        "camera": Camera().model_dump(mode="json"),
+        "trained_as": Model(integrator="occupancy", sampling=sampling, stages=stages).model_dump(),
+        "half_width": 0.05,
+        "background": [0.5, -0.5, 0.0],
+    }
+    generators.save(tmp_path / "generator.yaml", made, info)
+    return tmp_path / "generator.yaml"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data.json"
+    write_manifest(Manifest(path, "none", Camera(), (0.25, 0.5, 1.0), (32,), {}))
+    return path
+
+
+def test_views_are_what_the_generator_shows(tmp_path: Path, data: Path, generator: Path) -> None:
+    out = tmp_path / "views" / "manifest.json"
+    run_views(config(5), ViewsJob(data, out, generator))
+    manifest = load_manifest(out)
+    assert (manifest.name, manifest.resolutions, set(manifest.splits)) == (
+        "mine",
+        (16,),
+        {"seed0", "seed3"},
+    )
+    assert manifest.background == pytest.approx((0.75, 0.25, 0.5))
+    assert manifest.provenance["truncation"] == 1.0
+    model = generators.load(generator, "cpu")
+    for seed in (0, 3):
+        places = poses(model.camera, seed, 5)
+        seen = views(model, ViewRequest(model.latents(seed, 5), places, 16, 1.0))
+        split = f"seed{seed}"
+        images = load_images(manifest, split, 16).permute(0, 2, 3, 1)
+        np.testing.assert_array_equal(images, to_uint8(seen.rgb))
+        np.testing.assert_array_equal(load_split(manifest, split, ["pose"])["pose"], places)
+        depth, mask = load_depth(manifest, split, 16)
+        assert 0.05 < float(mask.float().mean()) < 0.95
+        assert torch.equal(mask, seen.alpha > 0.5)
+        apart = (depth - seen.depth)[mask].abs().max()
+        assert float(apart) < (model.camera.far - model.camera.near) / 65534
+
+
+def test_more_views_begin_with_the_fewer(tmp_path: Path, data: Path, generator: Path) -> None:
+    found = []
+    for count in (3, 6):
+        out = tmp_path / str(count) / "manifest.json"
+        run_views(config(count, (1,)), ViewsJob(data, out, generator))
+        found.append(load_images(load_manifest(out), "seed1", 16))
+    assert torch.equal(found[1][:3], found[0])
+    assert not torch.equal(found[1][3:], found[0])
+
+
+def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "views" / "manifest.json"
+    run_views(config(2), ViewsJob(data, out))
+    manifest = load_manifest(out)
+    assert manifest.name == "untrained"
+    assert manifest.background == pytest.approx((0.25, 0.5, 1.0))
+    corner = load_images(manifest, "seed0", 16)[:, :, 0, 0].double()
+    torch.testing.assert_close(
+        corner, 255 * corner.new_tensor([[0.25, 0.5, 1.0]] * 2), rtol=0, atol=6
+    )
