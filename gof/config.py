@@ -205,10 +205,12 @@ class Config(Section):
 
     def for_untrained(self, part: str) -> str:
         """JSON of what a metric of an untrained network, or its views, depend on."""
-        sections = {
+        sections: dict[str, Any] = {
             "metrics": {"seeds": True, part: True},
             "training": {"field": True, "truncation_latents": True},
         }
+        if part == "views":  # a metric has these from its data set
+            sections |= {"camera": True, "heads": {"background": True}}
         return self.model_dump_json(include=sections)
 
     def runtime_only(self) -> str:

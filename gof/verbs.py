@@ -120,14 +120,14 @@ def mesh(options: Options) -> None:
 def views(options: Options) -> None:
     """Render images and depth that frechet and depth look at, of a generator or untrained one.
 
-    gof views --data manifest.json --generator generator.yaml --out views/manifest.json
+    gof views --generator generator.yaml --out views/manifest.json
     """
     from gof.io import InputError
     from gof.metrics.views import ViewsJob, run_views
 
     if options.reference == (options.generator is not None):
         raise InputError("gof views: give either --generator FILE or --reference")
-    wanted = ViewsJob(options.data, options.out, options.generator, options.untrained)
+    wanted = ViewsJob(options.out, options.generator, options.untrained)
     run_views(configuration(options), wanted)
 
 
@@ -255,12 +255,7 @@ VERBS: Verbs = (
         "mesh": (mesh, [CONFIG, GENERATOR, out("meshes.json to write; meshes appear beside it")]),
         "views": (
             views,
-            [
-                CONFIG,
-                MANIFEST,
-                *SUBJECT,
-                out("manifest.json to write; the views go beside it"),
-            ],
+            [CONFIG, *SUBJECT, out("manifest.json to write; the views go beside it")],
         ),
         "evaluate": (
             evaluate,

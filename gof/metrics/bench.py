@@ -61,9 +61,14 @@ def row(model: str, metric: str, values: list[float], n: int, protocol: str) -> 
     }
 
 
-def untrained(config: Config, manifest: Manifest, source: Path | None, device: str) -> Pretrained:
+def untrained(
+    config: Config,
+    place: tuple[Camera, tuple[float, float, float]],
+    source: Path | None,
+    device: str,
+) -> Pretrained:
     """A generator as it is before its first step: that of the file `source`, else of the configured
-    network as GOF."""
+    network as GOF, in a place: camera and background (sRGB, 0 to 1)."""
     if source is not None:
         model = generators.load(source, device)
         trained_as = Model.model_validate(model.info["trained_as"])
@@ -72,11 +77,11 @@ def untrained(config: Config, manifest: Manifest, source: Path | None, device: s
         ready = replace(model, settings=settings)
     else:
         fresh = Generator(config.training.field).to(device).eval().requires_grad_(False)
-        red, green, blue = (2 * value - 1 for value in manifest.background)
+        camera, background = place
+        red, green, blue = (2 * value - 1 for value in background)
         gof = Model.model_validate(
             {"integrator": "occupancy", "stages": [{"resolution": 32, "steps": 1}]}
         )
-        camera = manifest.camera
         settings = RenderSettings.of(gof, camera, gof.interval.max, (red, green, blue))
         info = {"model": "untrained", "seed": 0, "trained_as": gof.model_dump(mode="json")}
         ready = Pretrained(fresh, camera, settings, info)

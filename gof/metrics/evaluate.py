@@ -100,5 +100,6 @@ def _bench(config: Config, wanted: EvaluateJob, manifest: Manifest, device: str)
         model = generators.load(wanted.generator, device)
         name = str(model.info["model"])
     else:
-        model, name = untrained(config, manifest, wanted.untrained, device), "untrained"
+        place = manifest.camera, manifest.background
+        model, name = untrained(config, place, wanted.untrained, device), "untrained"
     return Bench(metrics, manifest, name, model, None, wanted.references, features, device)

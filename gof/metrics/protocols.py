@@ -30,8 +30,8 @@ BLUR_SIGMA = 1.0  # pixels, of the reference `blurred`
 
 
 def measure_frechet(bench: Bench) -> dict[str, Any]:
-    """Distances of generated (or reference) images to training images, for every extractor at
-    hand."""
+    """Distances of generated (or reference) images to training images, the same ones for all
+    evaluation seeds, for every extractor at hand."""
     s, size = bench.metrics.frechet, _view_size(bench)
     train = load_images(bench.manifest, "train", size)
     others = [name for name in bench.manifest.splits if name != "train"]
@@ -43,12 +43,12 @@ def measure_frechet(bench: Bench) -> dict[str, Any]:
         say(f"frechet: {n} instead of {s.samples} images, the data set or views have no more")
     distances: dict[tuple[str, str], list[float]] = {}
     extractors = _extractors(bench)
-    for seed in bench.metrics.seeds:
-        real = train[bench.subset(seed, "train images", len(train), n)]
-        sets = dict(_image_sets(bench, seed, n, torch.cat(held_out) if held_out else None))
-        for extract in extractors:
-            known = extract(real, label=f"{extract.name}, training images")
-            for name, images in sets.items():
+    real = train[bench.subset(bench.metrics.seeds[0], "train images", len(train), n)]
+    for extract in extractors:
+        known = extract(real, label=f"{extract.name}, training images")
+        for seed in bench.metrics.seeds:
+            held = torch.cat(held_out) if held_out else None
+            for name, images in _image_sets(bench, seed, n, held):
                 found = extract(images, label=f"{extract.name}, {name}")
                 key = (name, extract.metric)
                 distances.setdefault(key, []).append(frechet_distance(found, known))

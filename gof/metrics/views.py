@@ -10,14 +10,7 @@ import torch
 
 from gof import generator as generators
 from gof.config import Config
-from gof.data.dataset import (
-    Manifest,
-    Split,
-    encode_depth,
-    load_manifest,
-    write_manifest,
-    write_shard,
-)
+from gof.data.dataset import Manifest, Split, encode_depth, write_manifest, write_shard
 from gof.generator import Pretrained
 from gof.io import sha256
 from gof.job import job
@@ -28,17 +21,15 @@ from gof.samples import ViewRequest, to_uint8, views
 @dataclass(frozen=True, slots=True)
 class ViewsJob:
     """Whose views: a generator's, or with None those of one before training (`untrained`: a
-    generator file to start afresh from, else the configured network). `data` names the camera and
-    background of the latter."""
+    generator file to start afresh from, else the configured network, camera and background)."""
 
-    data: Path
     out: Path
     generator: Path | None = None
     untrained: Path | None = None
 
     def inputs(self) -> dict[str, Path]:
         """Files the result depends on."""
-        files = {"data": self.data, "generator": self.generator, "untrained": self.untrained}
+        files = {"generator": self.generator, "untrained": self.untrained}
         return {name: path for name, path in files.items() if path is not None}
 
 
@@ -57,7 +48,8 @@ def run_views(config: Config, wanted: ViewsJob) -> None:
             model = generators.load(wanted.generator, device)
             name, source = str(model.info["model"]), {"generator": sha256(wanted.generator)}
         else:
-            model = untrained(config, load_manifest(wanted.data), wanted.untrained, device)
+            place = config.camera, config.heads.background
+            model = untrained(config, place, wanted.untrained, device)
             name, source = "untrained", {}
         red, green, blue = ((value + 1) / 2 for value in model.settings.background)
         s = config.metrics.views

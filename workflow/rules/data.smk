@@ -43,7 +43,6 @@ rule head_model:
         "<results>/logs/head_model.log",
     conda:
         "../../envs/gof.yaml"
-    threads: 2
     params:
         config=CONFIG.for_head_model(),
         code=code("gof.faces.head_model"),
@@ -68,7 +67,8 @@ rule heads_dataset:
         "<results>/logs/heads_dataset.log",
     conda:
         "../../envs/gof.yaml"
-    threads: 2
+    # It uses all cores for half a minute, but waits for none to be free.
+    threads: 1
     params:
         config=CONFIG.only("heads", "camera"),
         code=code("gof.faces.heads"),

@@ -3,7 +3,6 @@
 
 rule views:
     input:
-        data="<results>/heads/data/manifest.json",
         generator=generator_of,
     output:
         manifest="<results>/heads/{model}/seed{seed}/views/manifest.json",
@@ -18,13 +17,13 @@ rule views:
         code=code("gof.metrics.views"),
         subject=lambda wildcards, input: ["--generator", input.generator],
     shell:
-        "exec gof views --config {params.config:q} --data {input.data:q} {params.subject:q}"
+        "exec gof views --config {params.config:q} {params.subject:q}"
         " --out {output.manifest:q} > {log:q} 2>&1"
 
 
 use rule views as untrained_views with:
     input:
-        data="<results>/heads/data/manifest.json",
+        [],
     output:
         manifest="<results>/heads/reference/views/manifest.json",
         record="<results>/heads/reference/views/views.json",

@@ -130,7 +130,7 @@ def measure(metric: str, data: Path, out: Path, generator: Path | None = None) -
     views, references = None, generator is None
     if metric in VIEWED:
         views = out.parent / f"views of {out.stem}" / "manifest.json"
-        run_views(CONFIG, ViewsJob(data, views, generator))
+        run_views(CONFIG, ViewsJob(views, generator))
         generator = None
     wanted = EvaluateJob(metric, data, out, generator, views, references, features=data)
     run_evaluate(CONFIG, wanted)
@@ -208,7 +208,8 @@ def test_the_untrained_generator_is_that_of_the_file_before_training(
         bench.generator.siren.occupancy.weight.add_(1.0)
     generators.save(tmp_path / "late.yaml", bench.generator, bench.info)
     manifest = load_manifest(data)
-    fresh = untrained(CONFIG, manifest, tmp_path / "late.yaml", "cpu")
+    place = manifest.camera, manifest.background
+    fresh = untrained(CONFIG, place, tmp_path / "late.yaml", "cpu")
     first = generators.load(path)
     z = torch.randn(2, FIELD.latent, generator=torch.Generator().manual_seed(0))
     points = torch.rand(2, 50, 3, generator=torch.Generator().manual_seed(1)) * 0.2 - 0.1
@@ -231,7 +232,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     with pytest.raises(InputError, match="no metric named 'beauty'"):
         run_evaluate(CONFIG, EvaluateJob("beauty", data, out))
     views = tmp_path / "views" / "manifest.json"
-    run_views(CONFIG, ViewsJob(data, views))
+    run_views(CONFIG, ViewsJob(views))
     with pytest.raises(InputError, match="--features"):
         run_evaluate(CONFIG, EvaluateJob("frechet", data, out, views=views))
     with pytest.raises(InputError, match="depth: measured on --views"):

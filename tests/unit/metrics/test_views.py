@@ -8,14 +8,7 @@ import torch
 
 from gof import generator as generators
 from gof.config import Camera, Config, FieldNetwork, Model, Sampling, Stage
-from gof.data.dataset import (
-    Manifest,
-    load_depth,
-    load_images,
-    load_manifest,
-    load_split,
-    write_manifest,
-)
+from gof.data.dataset import load_depth, load_images, load_manifest, load_split
 from gof.generator import Generator
 from gof.metrics.bench import poses
 from gof.metrics.views import ViewsJob, run_views
@@ -28,6 +21,7 @@ def config(count: int, seeds: tuple[int, ...] = (0, 3)) -> Config:
     return Config.parse(
         {
             "metrics": {"seeds": seeds, "views": {"count": count, "resolution": 16}},
+            "heads": {"background": (0.25, 0.5, 1.0)},
             "training": {"truncation_latents": 50, "field": FIELD.model_dump()},
             "tracking": {"enabled": False},
         }
@@ -54,16 +48,9 @@ def generator(tmp_path: Path) -> Path:
     return tmp_path / "generator.yaml"
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    path = tmp_path / "data.json"
-    write_manifest(Manifest(path, "none", Camera(), (0.25, 0.5, 1.0), (32,), {}))
-    return path
-
-
-def test_views_are_what_the_generator_shows(tmp_path: Path, data: Path, generator: Path) -> None:
+def test_views_are_what_the_generator_shows(tmp_path: Path, generator: Path) -> None:
     out = tmp_path / "views" / "manifest.json"
-    run_views(config(5), ViewsJob(data, out, generator))
+    run_views(config(5), ViewsJob(out, generator))
     manifest = load_manifest(out)
     assert (manifest.name, manifest.resolutions, set(manifest.splits)) == (
         "mine",
@@ -87,19 +74,19 @@ def test_views_are_what_the_generator_shows(tmp_path: Path, data: Path, generato
         assert float(apart) < (model.camera.far - model.camera.near) / 65534
 
 
-def test_more_views_begin_with_the_fewer(tmp_path: Path, data: Path, generator: Path) -> None:
+def test_more_views_begin_with_the_fewer(tmp_path: Path, generator: Path) -> None:
     found = []
     for count in (3, 6):
         out = tmp_path / str(count) / "manifest.json"
-        run_views(config(count, (1,)), ViewsJob(data, out, generator))
+        run_views(config(count, (1,)), ViewsJob(out, generator))
         found.append(load_images(load_manifest(out), "seed1", 16))
     assert torch.equal(found[1][:3], found[0])
     assert not torch.equal(found[1][3:], found[0])
 
 
-def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path, data: Path) -> None:
+def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
     out = tmp_path / "views" / "manifest.json"
-    run_views(config(2), ViewsJob(data, out))
+    run_views(config(2), ViewsJob(out))
     manifest = load_manifest(out)
     assert manifest.name == "untrained"
     assert manifest.background == pytest.approx((0.25, 0.5, 1.0))
