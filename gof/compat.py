@@ -5,8 +5,8 @@ not load, and then `import torchvision` fails because it describes operators tha
 ("operator torchvision::nms does not exist"). pytorch-fid and face-alignment need only its Python
 part.
 
-torch.optim: every optimiser imports torch's compiler, which takes longer than all the rest of
-torch's import, to say that it must not be compiled.
+torch.optim: every optimiser imports torch's compiler, which takes as long as the rest of torch, to
+say that it must not be compiled.
 """
 
 from __future__ import annotations
