@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gof import generator as generators
 from gof.cameras import camera_rays, sample_poses
-from gof.config import Camera, Config, FieldNetwork, Model, Sampling, Stage
+from gof.config import Camera, Config
 from gof.data.dataset import (
     Manifest,
     Split,
@@ -18,7 +18,6 @@ from gof.data.dataset import (
     write_shard,
 )
 from gof.fields.analytic import Ellipsoid
-from gof.generator import Generator
 from gof.io import InputError
 from gof.metrics import protocols
 from gof.metrics.bench import row, untrained
@@ -28,7 +27,8 @@ from gof.metrics.views import ViewsJob, run_views
 from gof.rendering.render import RenderSettings, render
 from gof.rng import streams
 
-FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8)
+from .small import FIELD, model, saved
+
 COUNTS = {"train": 12, "validation": 4, "test": 6}
 SECTIONS = {
     "metrics": {
@@ -48,13 +48,6 @@ SECTIONS = {
     "tracking": {"enabled": False},
 }
 CONFIG = Config.parse(SECTIONS, "test")
-
-
-def model(integrator: str) -> Model:
-    sampling = Sampling(coarse=8, surface=4) if integrator == "occupancy" else None
-    sampling = sampling or Sampling(coarse=8, surface=0, fine=4)
-    stages = (Stage(resolution=8, steps=1),)
-    return Model(integrator=integrator, sampling=sampling, stages=stages)
 
 
 @pytest.fixture(scope="module")
@@ -81,29 +74,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = folder / "manifest.json"
     write_manifest(Manifest(path, "balls", camera, (1.0, 1.0, 1.0), (32,), splits))
     return path
-
-
-def saved(folder: Path, integrator: str = "occupancy", radius: float = 0.085) -> Path:
-    field = FIELD.model_copy(update={"sphere_radius": radius})
-    generator = Generator(field)
-    generator.reset(3)
-    generator.estimate_mean_style(50)
-    if radius == 0:
-        with torch.no_grad():
-            generator.siren.occupancy.weight.zero_()
-            generator.siren.occupancy.bias.fill_(-5.0)
-    info = {
-        "model": "mine",
-        "seed": 3,
-        "step": 10,
-        "field": field.model_dump(mode="json"),
-        "camera": Camera().model_dump(mode="json"),
-        "trained_as": model(integrator).model_dump(mode="json"),
-        "half_width": 0.05,
-        "background": [1.0, 1.0, 1.0],
-    }
-    generators.save(folder / "generator.yaml", generator, info)
-    return folder / "generator.yaml"
 
 
 class Means(nn.Module):

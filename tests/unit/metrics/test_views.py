@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from gof import generator as generators
-from gof.config import Camera, Config, FieldNetwork, Model, Sampling, Stage
+from gof.config import Config
 from gof.data.dataset import load_depth, load_images, load_manifest, load_split
-from gof.generator import Generator
 from gof.metrics.bench import poses
 from gof.metrics.views import ViewsJob, run_views
 from gof.samples import ViewRequest, to_uint8, views
 
-FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8)
+from .small import FIELD, saved
 
 
 def config(count: int, seeds: tuple[int, ...] = (0, 3)) -> Config:
@@ -30,22 +29,7 @@ def config(count: int, seeds: tuple[int, ...] = (0, 3)) -> Config:
 
 @pytest.fixture
 def generator(tmp_path: Path) -> Path:
-    made = Generator(FIELD)
-    made.reset(3)
-    made.estimate_mean_style(50)
-    sampling, stages = Sampling(coarse=8, surface=4), (Stage(resolution=8, steps=1),)
-    info = {
-        "model": "mine",
-        "seed": 3,
-        "step": 10,
-        "field": FIELD.model_dump(mode="json"),
-        "camera": Camera().model_dump(mode="json"),
-        "trained_as": Model(integrator="occupancy", sampling=sampling, stages=stages).model_dump(),
-        "half_width": 0.05,
-        "background": [0.5, -0.5, 0.0],
-    }
-    generators.save(tmp_path / "generator.yaml", made, info)
-    return tmp_path / "generator.yaml"
+    return saved(tmp_path, background=(0.5, -0.5, 0.0))
 
 
 def test_views_are_what_the_generator_shows(tmp_path: Path, generator: Path) -> None:
