@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from gof.sections import Count, Fraction, Positive, Resolution, Section
 
+VIEWED = ("frechet", "depth")  # metrics that look at views, not at a generator
+
 
 class RenderedViews(Section):
     """Images and depth of a generator from the pose prior, rendered once for `frechet` and

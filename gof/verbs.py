@@ -27,7 +27,10 @@ from gof.report_verbs import REPORT_VERBS
 
 SUBJECT = [
     file("--generator", "generator.yaml of a trained stage", required=False),
-    ("--reference", {"action": "store_true", "help": "known answers instead"}),
+    (
+        "--reference",
+        {"action": "store_true", "help": "known answers instead, or views before training"},
+    ),
     file("--untrained", "generator.yaml of an untrained generator", required=False),
 ]
 METRICS = ("frechet", "surface", "depth", "disentanglement", "shape", "landmarks")

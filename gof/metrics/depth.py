@@ -198,8 +198,7 @@ def depth_normals(depth: Tensor, fov_deg: float) -> Tensor:
 
 
 def _length(vectors: Tensor) -> Tensor:
-    """Lengths of vectors along the second axis, which is kept; torch's norm takes ten times as long
-    there."""
+    """Lengths of vectors along the second axis, which is kept; there torch's norm is slow."""
     return vectors.square().sum(1, keepdim=True).sqrt()
 
 

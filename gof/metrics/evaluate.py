@@ -15,6 +15,7 @@ from gof.config import Config
 from gof.data.dataset import Manifest, load_manifest
 from gof.io import InputError, say
 from gof.job import job
+from gof.metric_sections import VIEWED
 from gof.metrics.bench import Bench, untrained
 from gof.metrics.control_bench import ControlFiles, control_bench
 from gof.metrics.control_protocols import MEASURES_OF_CONTROL
@@ -25,9 +26,6 @@ MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "surface": measure_surface,
     "depth": measure_depth,
 }
-
-
-VIEWED = ("frechet", "depth")  # metrics of views, not of a generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,11 @@ def run_evaluate(config: Config, wanted: EvaluateJob) -> None:
     if wanted.metric not in names:
         known = ", ".join(names)
         raise InputError(f"--metric: no metric named {wanted.metric!r}; known: {known}")
+    viewed = wanted.metric in VIEWED
+    if viewed and (wanted.views is None or wanted.generator is not None):
+        raise InputError(f"{wanted.metric}: measured on --views, a manifest of `gof views`")
+    if wanted.views is not None and not viewed:
+        raise InputError(f"{wanted.metric}: measured on a generator, not on --views")
     with job(wanted.out, "evaluate", config, wanted.inputs()) as running:
         manifest = load_manifest(wanted.data)
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -91,9 +94,7 @@ def _measured(
 
 def _bench(config: Config, wanted: EvaluateJob, manifest: Manifest, device: str) -> Bench:
     metrics, features = config.metrics, wanted.features
-    if wanted.metric in VIEWED:
-        if wanted.views is None or wanted.generator is not None:
-            raise InputError(f"{wanted.metric}: measured on --views, a manifest of `gof views`")
+    if wanted.views is not None:
         seen = load_manifest(wanted.views)
         return Bench(metrics, manifest, seen.name, None, seen, wanted.references, features, device)
     if wanted.generator is not None:

@@ -11,6 +11,7 @@ from snakemake.exceptions import WorkflowError
 from gof.config import Config, ConfigError
 from gof.io import append_json
 from gof.job import FOLLOWED
+from gof.metric_sections import VIEWED
 from gof.provenance import code_hash, metric_code, stage_code
 from gof.tracking import dismiss, follower
 
@@ -22,7 +23,6 @@ except ConfigError as error:
 RESULTS = Path(CONFIG.pathvars.get("results", "results"))
 REGRESSORS = tuple(type(CONFIG.faces.regressors).model_fields)
 METRICS = ("frechet", "surface", "depth")
-VIEWED = ("frechet", "depth")  # look at views, not at a generator
 CONTROL = ("disentanglement", "shape", "landmarks")  # of conditional models
 TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
 CONDITIONAL = [(m, seed) for m, seed in TRAININGS if CONFIG.models[m].conditions]

@@ -207,6 +207,8 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
         run_evaluate(CONFIG, EvaluateJob("frechet", data, out, views=views))
     with pytest.raises(InputError, match="depth: measured on --views"):
         run_evaluate(CONFIG, EvaluateJob("depth", data, out, saved(tmp_path)))
+    with pytest.raises(InputError, match="surface: measured on a generator"):
+        run_evaluate(CONFIG, EvaluateJob("surface", data, out, views=views))
     with pytest.raises(InputError, match="no such file"):
         run_evaluate(CONFIG, EvaluateJob("depth", tmp_path / "none.json", out, views=views))
     odd = {**SECTIONS["metrics"]["depth"], "score_resolution": 64}
