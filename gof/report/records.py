@@ -13,7 +13,7 @@ from gof.io import InputError, read_json
 # results/{dataset}/{model}/seed{n}/{node}.json, or results/{dataset}/{node}.json for what belongs
 # to no training, whose node has two parts unless it is one of faces
 _TRAINING = re.compile(r"([^/]+)/([^/]+)/seed(\d+)/(.+)\.json$")
-_FACES = re.compile(r"([^/]+)/(faces/[^/]+/.+)\.json$")
+_SHARED = re.compile(r"([^/]+)/((?:faces|reference)/[^/]+/.+)\.json$")
 _OTHER = re.compile(r"([^/]+)/([^/]+/[^/]+)\.json$")
 # how tables and figures write the first word of a model's name
 NAMES = {"gof": "GOF", "pigan": "pi-GAN", "cgof": "cGOF", "fit": "3DMM fit"}
@@ -49,7 +49,7 @@ def _read(path: Path) -> Record:
         if found := _TRAINING.search(where):
             dataset, model, seed, node = found.groups()
         else:
-            place = _FACES.search(where) or _OTHER.search(where)
+            place = _SHARED.search(where) or _OTHER.search(where)
             dataset, node = place.groups()  # type: ignore[union-attr]
             model = seed = ""
         models = value.get("settings", {}).get("models", {})

@@ -110,10 +110,12 @@ def test_a_column_without_a_better_direction_has_no_arrow_and_no_best(obeying):
     assert cross == {"chamfer_cross", "landmark_correlation_cross"}
 
 
-def test_steps_of_the_face_pipeline_belong_to_the_data_set(obeying):
+def test_steps_without_a_model_belong_to_the_data_set(obeying):
     found = {(r.dataset, r.model, r.node) for r in read_records(obeying)}
     assert ("heads", "", "faces/fits/fits") in found
     assert ("heads", "", "faces/regressors/judge/regressor") in found
+    assert ("heads", "", "reference/shape") in found
+    assert ("heads", "", "reference/views/views") in found
     frame = long_form(read_records(obeying))
     assert set(frame["dataset"]) == {"heads"}
 
