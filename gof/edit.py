@@ -19,6 +19,7 @@ from gof.faces.meshes import Meshes
 from gof.generator import Pretrained
 from gof.io import InputError, MachineError, atomic_write, write_png
 from gof.job import job
+from gof.outputs import Writes
 from gof.samples import ViewRequest, gif, sheet, views
 
 POSE = ("yaw", "pitch")
@@ -122,7 +123,8 @@ def run_edit(config: Config, files: EditFiles, edit: Edit) -> None:
     inputs = {"generator": files.generator}
     if files.head_model is not None and files.statistics is not None:
         inputs |= {"head_model": files.head_model, "statistics": files.statistics}
-    with job(files.out.with_suffix(".json"), "edit", config, inputs) as running:
+    record, writes = files.out.with_suffix(".json"), Writes(beside=(files.out,))
+    with job(record, "edit", config, inputs, writes) as running:
         model = generators.load(files.generator)
         layout = generators.layout_of(model, files.generator)
         meshes = None

@@ -11,14 +11,17 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 NOT_RESUMED = 75  # exit status of a job that stopped early and goes on when called again
+# What a running job has to say before a file is written (`gof.outputs`): it raises InputError.
+VETO: ContextVar[Callable[[Path], None] | None] = ContextVar("VETO", default=None)
 
 
 class InputError(ValueError):
@@ -35,9 +38,11 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     """Write a file so that it is either whole or absent: a temporary file beside it, flushed,
     renamed.
 
-    Raises MachineError when the disk is full or the folder is not writable; an older file is then
-    untouched.
+    Raises MachineError when the disk is full or the folder is not writable, and InputError where
+    the file is not ours to replace; an older file is then untouched.
     """
+    if (veto := VETO.get()) is not None:
+        veto(path)
     payload = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -13,13 +13,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from gof import __version__
 from gof.config import RUNTIME_SECTIONS, Config
 from gof.io import NOT_RESUMED, sha256, write_json
+from gof.outputs import Writes, watched
 from gof.provenance import revision, versions
 from gof.tracking import Follower, Spool, dismiss, follower
 
@@ -51,23 +52,30 @@ class Job:
 
 
 @contextmanager
-def job(record: Path, kind: str, config: Config, inputs: Mapping[str, Path]) -> Iterator[Job]:
+def job(
+    record: Path,
+    kind: str,
+    config: Config,
+    inputs: Mapping[str, Path],
+    writes: Writes = Writes(),  # noqa: B008 (frozen)
+) -> Iterator[Job]:
     """Run one node. On success `record` (JSON) is written last: the numbers set on the yielded Job,
-    the inputs' hashes, settings, versions, wall time and peak memory. Under torchrun only the first
-    process writes.
+    the inputs' hashes, settings, versions, names of the files beside it, wall time and peak memory.
+    Under torchrun only the first process writes.
 
-    Raises InputError for a missing input, and whatever the body raises; nothing is then written to
-    `record`.
+    Raises InputError for a missing input and for an output that is not ours to write, and whatever
+    the body raises; nothing is then written to `record`.
     """
     start = time.monotonic()
-    writes = os.environ.get("RANK", "0") == "0"
+    leads = os.environ.get("RANK", "0") == "0"
     hashes = {name: sha256(path) for name, path in inputs.items()}
     given = config.model_fields_set - RUNTIME_SECTIONS
     settings = config.model_dump(mode="json", include=given)
-    spool = Spool.beside(record) if writes and config.tracking.enabled else Spool(None)
+    spool = Spool.beside(record) if leads and config.tracking.enabled else Spool(None)
     running, status = Job(spool), "FAILED"
-    spool.add("start", _start(record, kind, settings, hashes))
-    with _followed(spool, config):
+    watch = watched(record, inputs.values(), writes) if leads else nullcontext()
+    with watch as outputs, _followed(spool, config):
+        spool.add("start", _start(record, kind, settings, hashes))
         try:
             yield running
             values = {
@@ -77,10 +85,11 @@ def job(record: Path, kind: str, config: Config, inputs: Mapping[str, Path]) -> 
                 "settings": settings,
                 "versions": versions(),
                 "revision": revision(),
+                "outputs": outputs.names() if outputs else [],
                 "wall_s": round(time.monotonic() - start, 3),
                 "peak_mib": _peak_mib(),
             }
-            if writes:
+            if leads:
                 write_json(record, values)
             _finish(running, record, values)
             status = "FINISHED"

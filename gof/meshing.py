@@ -21,11 +21,13 @@ from gof.fields import Field
 from gof.generator import Pretrained
 from gof.io import atomic_write, say
 from gof.job import job
+from gof.outputs import Writes
 from gof.rendering.surface import normals
 from gof.sparse_grid import Crossed, Grid, crossed_cells
 from gof.viewer import viewer
 
 CHUNK = 65536  # points painted together
+KINDS = ("ply", "glb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,19 +152,21 @@ def run_meshes(config: Config, generator: Path, out: Path) -> None:
     A shape without surface gives a row with `faces` 0, a warning and no files; the others are made
     all the same.
     """
-    with job(out, "meshes", config, {"generator": generator}) as running:
+    names = [f"mesh-{i:03d}" for i in range(config.meshes.count)]
+    files = [f"{name}.{kind}" for name in names for kind in KINDS]
+    writes = Writes(beside=tuple(out.with_name(file) for file in (*files, "viewer.html")))
+    with job(out, "meshes", config, {"generator": generator}, writes) as running:
         model = generators.load(generator)
         meshes: dict[str, trimesh.Trimesh] = {}
         shapes = []
-        for i in tqdm(range(config.meshes.count), desc="meshes", disable=None):
-            name = f"mesh-{i:03d}"
+        for i, name in enumerate(tqdm(names, desc="meshes", disable=None)):
             shape, mesh = _one(model, config, i)
             shapes.append({"name": name, **shape})
             if mesh is None:
                 say(f"warning: {name}: the field has no surface in the meshed cube, no files")
                 continue
             meshes[name] = mesh
-            for kind in ("ply", "glb"):
+            for kind in KINDS:
                 atomic_write(out.parent / f"{name}.{kind}", _exported(mesh, kind))
         title = f"{model.info['model']}, seed {model.info['seed']}"
         atomic_write(out.parent / "viewer.html", viewer(meshes, title))

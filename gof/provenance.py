@@ -25,6 +25,7 @@ NEUTRAL = (
     "gof.metric_sections",
     "gof.mirror",
     "gof.options",
+    "gof.outputs",
     "gof.provenance",
     "gof.report_verbs",
     "gof.sections",

@@ -18,6 +18,7 @@ from gof.config import Config
 from gof.generator import Pretrained
 from gof.io import atomic_write, write_png
 from gof.job import job
+from gof.outputs import Writes
 from gof.rendering.render import render
 from gof.rendering.surface import normals
 
@@ -137,9 +138,10 @@ def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
 
 def run_samples(config: Config, generator: Path, out: Path) -> None:
     """Write sheet.png and turntable.gif beside the record `out`."""
-    with job(out, "samples", config, {"generator": generator}) as running:
+    sheet_file, gif_file = out.with_name("sheet.png"), out.with_name("turntable.gif")
+    writes = Writes(beside=(sheet_file, gif_file))
+    with job(out, "samples", config, {"generator": generator}, writes) as running:
         model = generators.load(generator)
-        sheet_file, gif_file = out.parent / "sheet.png", out.parent / "turntable.gif"
         write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
         atomic_write(gif_file, gif(turntable(model, config), milliseconds=80))
         running.numbers = {"latents": config.samples.latents}

@@ -10,6 +10,7 @@ last: without it there is no data set.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -25,8 +26,10 @@ from torch import Tensor
 
 from gof.config import Camera
 from gof.io import InputError, atomic_write, read_json, sha256, write_json
+from gof.outputs import prune
 
 FORMAT = 1
+SHARDS = f"*-*.{'[0-9a-f]' * 12}.npz"  # names of shards, as `write_shard` makes them
 LEVELS = 65534  # steps of a stored depth
 
 
@@ -60,6 +63,11 @@ class Manifest:
     splits: dict[str, Split]
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def files(self) -> list[str]:
+        """Names of all shards."""
+        return [shard.file for split in self.splits.values() for shard in split.shards]
+
     def split(self, name: str) -> Split:
         """A split with images. Raises InputError naming those that have some."""
         if name not in self.splits or not self.splits[name].shards:
@@ -69,7 +77,12 @@ class Manifest:
 
 
 def write_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> Shard:
-    """Write the arrays of n images, compressed; the bytes depend on nothing but the arrays."""
+    """Write the arrays of n images, compressed; the bytes depend on nothing but the arrays.
+
+    The file is named after `path` and its content (`train-000.npz` becomes
+    `train-000.0123456789ab.npz`), so that no shard of an older data set is touched before the
+    manifest names the new ones.
+    """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
@@ -78,13 +91,15 @@ def write_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> Shard:
             info = zipfile.ZipInfo(f"{name}.npy")  # a fixed date
             archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, 1)
     content = buffer.getvalue()
-    atomic_write(path, content)
+    digest = hashlib.sha256(content).hexdigest()
+    file = path.with_suffix(f".{digest[:12]}{path.suffix}")
+    atomic_write(file, content)
     count = len(next(iter(arrays.values())))
-    return Shard(path.name, count, len(content), sha256(path))
+    return Shard(file.name, count, len(content), digest)
 
 
 def write_manifest(manifest: Manifest) -> None:
-    """Write the manifest, the last file of a data set."""
+    """Write the manifest, the last file of a data set; then shards that it does not name go."""
     splits = {
         name: {"count": split.count, "shards": [asdict(shard) for shard in split.shards]}
         for name, split in manifest.splits.items()
@@ -99,6 +114,7 @@ def write_manifest(manifest: Manifest) -> None:
         "provenance": manifest.provenance,
     }
     write_json(manifest.path, values)
+    prune(manifest.path.parent, SHARDS, manifest.files)
 
 
 def load_manifest(path: Path) -> Manifest:

@@ -13,8 +13,10 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
+from gof import __version__
 from gof.data.assets import ASSETS, Asset
 from gof.io import InputError, MachineError, read_json, say, sha256, write_json
+from gof.outputs import Writes, watched
 
 ATTEMPTS = 3
 PAUSE_S = 1.0  # before the second attempt; twice as long before each further one
@@ -114,10 +116,9 @@ def run_download(asset_name: str, out: Path) -> None:
     if asset_name not in ASSETS:
         raise InputError(f"no asset {asset_name!r}, only {', '.join(ASSETS)}")
     asset = ASSETS[asset_name]
-    path = fetch(asset, default_cache())
-    write_json(
-        out,
-        {
+    with watched(out, [], Writes()):
+        path = fetch(asset, default_cache())
+        record = {
             "name": asset.name,
             "version": asset.version,
             "path": str(path.resolve()),
@@ -125,8 +126,10 @@ def run_download(asset_name: str, out: Path) -> None:
             "bytes": asset.bytes,
             "licence": asset.licence,
             "source": asset.source,
-        },
-    )
+            "outputs": [],
+            "versions": {"gof": __version__},
+        }
+        write_json(out, record)
 
 
 def resolve(record: Path) -> Path:

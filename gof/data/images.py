@@ -19,9 +19,18 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from gof.config import Config
-from gof.data.dataset import Manifest, Shard, Split, write_manifest, write_shard
+from gof.data.dataset import (
+    SHARDS,
+    Manifest,
+    Shard,
+    Split,
+    load_manifest,
+    write_manifest,
+    write_shard,
+)
 from gof.io import InputError, say
 from gof.job import job
+from gof.outputs import Writes, prune
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 500_000_000
@@ -137,11 +146,14 @@ class _Writer:
             for split, shards in self.shards.items()
         }
 
-    def discard(self) -> None:
-        """Remove what was written."""
-        for shards in self.shards.values():
-            for shard in shards:
-                (self.folder / shard.file).unlink(missing_ok=True)
+    def discard(self, kept: Path) -> None:
+        """Remove what was written, but for what the manifest `kept`, of an older data set,
+        names too."""
+        try:
+            older = load_manifest(kept)
+        except InputError:
+            return prune(self.folder, SHARDS, [])
+        prune(self.folder, SHARDS, older.files)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -183,9 +195,9 @@ def run_prepare(config: Config, images_dir: Path, out: Path, on_bad: str = "fail
     on_bad: "fail", or "skip", which leaves out up to 1 % of the files. Raises InputError naming the
     first bad file and their number; nothing is then left behind.
     """
-    with job(out.with_name("data.json"), "prepare", config, {}) as running:
+    record, writes = out.with_name("data.json"), Writes((out,), fills=True, reads=(images_dir,))
+    with job(record, "prepare", config, {}, writes) as running:
         files = _files(images_dir)
-        out.unlink(missing_ok=True)
         writer, bad = _Writer(out.parent, config.heads.shard_size), []
         for result in _results(images_dir, files, config):
             if result.problem:
@@ -195,7 +207,7 @@ def run_prepare(config: Config, images_dir: Path, out: Path, on_bad: str = "fail
                 writer.add(split_of(result.name), result.images)
         allowed = SKIPPABLE * len(files) if on_bad == "skip" else 0
         if len(bad) > allowed:
-            writer.discard()
+            writer.discard(out)
             raise InputError(_too_many(images_dir, bad, len(files), on_bad))
         splits = writer.finish()
         write_manifest(

@@ -30,6 +30,7 @@ from gof.faces.morphable import MorphableModel, write_model
 from gof.faces.picture import View, picture
 from gof.io import InputError, say, write_png
 from gof.job import job
+from gof.outputs import Writes
 
 IDENTITIES, EXPRESSIONS, ALBEDOS = 80, 64, 80
 DECIMETRE = 1e5  # of the file's micrometres
@@ -257,12 +258,13 @@ def run_bfm(config: Config, mat: Path, out: Path) -> None:
     """Write the model file of the user's Basel Face Model, with a record and a picture beside it.
     Raises InputError naming the file and key that is missing or does not fit."""
     _keys(mat)
-    with job(out.with_suffix(".json"), "bfm", config, {"mat": mat}) as running:
+    record, picture = out.with_suffix(".json"), out.with_suffix(".png")
+    with job(record, "bfm", config, {"mat": mat}, Writes((out, picture))) as running:
         say(f"{mat}: reading")
         write_model(out, read_bfm(mat, config.camera.fov_deg))
         model = MorphableModel.load(out)
-        draw(model, config.camera.fov_deg, out.with_suffix(".png"))
-        running.artifact(out.with_suffix(".png"))
+        draw(model, config.camera.fov_deg, picture)
+        running.artifact(picture)
         running.numbers = {
             "vertices": len(model.mean),
             "triangles": len(model.triangles),

@@ -10,7 +10,6 @@ edge; the released code of cGOF fills them with black.
 from __future__ import annotations
 
 import math
-import pickle
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from gof.faces.coefficients import BLOCKS, Coefficients, Statistics
 from gof.faces.lighting import KERNEL, harmonics
 from gof.faces.morphable import MorphableModel
 from gof.faces.reading import FaceRegressor, Reading
+from gof.foreign import read_weights
 from gof.io import InputError
 
 # identity, expression, albedo, angles, light, x and y, z
@@ -189,24 +189,11 @@ def load_deep3d(
 
 
 def _read(weights: Path) -> dict[str, Tensor]:
-    try:
-        given = torch.load(weights, map_location="cpu", weights_only=True)
-        return dict(given["net_recon"])
-    except FileNotFoundError:
+    if not weights.is_file():
         raise InputError(
             f"{weights}: no such file: put Deep3DFaceRecon_pytorch's epoch_20.pth there"
-        ) from None
-    except KeyError:
-        raise InputError(
-            f"{weights}: holds no net_recon: not a Deep3DFaceRecon checkpoint"
-        ) from None
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        TypeError,
-        ValueError,
-        pickle.UnpicklingError,
-    ) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{weights}: cannot be read as weights ({reason})") from None
+        )
+    given = read_weights(weights).get("net_recon")
+    if not isinstance(given, dict):
+        raise InputError(f"{weights}: holds no net_recon: not a Deep3DFaceRecon checkpoint")
+    return given

@@ -13,11 +13,20 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gof.config import Config
-from gof.data.dataset import Manifest, Shard, load_images, load_manifest, load_split, write_shard
+from gof.data.dataset import (
+    SHARDS,
+    Manifest,
+    Shard,
+    load_images,
+    load_manifest,
+    load_split,
+    write_shard,
+)
 from gof.faces.detector import Find, find_weights, load, to_plane
 from gof.faces.regressor import FaceRegressor, load_regressor
 from gof.io import InputError, read_json, read_npz, say, sha256, write_png
 from gof.job import job
+from gof.outputs import Writes, prune
 
 SHOWN, COLUMNS, TILE = 16, 8, 192  # images of the figure
 READ = 64  # pixels a regressor is shown
@@ -115,7 +124,8 @@ def run_landmarks(config: Config, data: Path, regressor: Path | None, out: Path)
     that does not hold what the source needs, and where no face is found at all.
     """
     inputs = {"data": data} | ({"regressor": regressor} if regressor else {})
-    with job(out, "landmarks", config, inputs) as running:
+    writes = Writes((out.with_suffix(".png"),))
+    with job(out, "landmarks", config, inputs, writes) as running:
         manifest = load_manifest(data)
         source = _source(config, manifest, regressor)
         shards, counts = {}, {}
@@ -137,6 +147,7 @@ def run_landmarks(config: Config, data: Path, regressor: Path | None, out: Path)
         }
         if config.faces.landmarks.source == "detector":
             running.numbers["weights_sha256"] = {n: sha256(p) for n, p in find_weights().items()}
+    prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
 
 
 def _count(found: Landmarks, split: str) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import pickle
 import urllib.error
 import warnings
 from collections.abc import Callable
@@ -18,13 +17,15 @@ import torch
 from torch import Tensor
 
 from gof.compat import make_torchvision_importable
+from gof.foreign import read_weights, serving
 from gof.io import InputError, MachineError, say
 
+FACES = "s3fd-619a316812.pth"
 # File, and the start of its sha256, which its name ends with. The landmarks are projections of
 # points of the head, as those of a 3DMM are; those of the package's "2D" network slide along the
 # visible outline.
 WEIGHTS = {
-    "s3fd-619a316812.pth": "619a316812",
+    FACES: "619a316812",
     "3DFAN4-7835d9f11d.pth.tar": "7835d9f11d",
 }
 URL = "https://www.adrianbulat.com/downloads/python-fan/"
@@ -63,18 +64,19 @@ def load(device: str = "cpu") -> Find:
     """The package's face detector and landmark network. Raises MachineError when its weights cannot
     be had, and InputError for a file that is none of them."""
     paths = find_weights()
+    states = {name: read_weights(path, sha256=WEIGHTS[name]) for name, path in paths.items()}
     make_torchvision_importable()
     import face_alignment
 
     try:
-        # Its own download would unpickle whatever it fetched; a path is read as weights alone.
-        network = face_alignment.FaceAlignment(
-            face_alignment.LandmarksType.TWO_HALF_D,
-            device=device,
-            compile=False,
-            face_detector_kwargs={"path_to_detector": str(paths["s3fd-619a316812.pth"])},
-        )
-    except (OSError, RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
+        with serving(states):
+            network = face_alignment.FaceAlignment(
+                face_alignment.LandmarksType.TWO_HALF_D,
+                device=device,
+                compile=False,
+                face_detector_kwargs={"path_to_detector": FACES},
+            )
+    except (OSError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(
             f"{weights_folder()}: {' or '.join(WEIGHTS)} is damaged ({reason}): delete both"

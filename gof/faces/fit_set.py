@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from gof.config import Config
-from gof.data.dataset import Manifest, Shard, Split, load_images, load_manifest, write_shard
+from gof.data.dataset import SHARDS, Manifest, Shard, Split, load_images, load_manifest, write_shard
 from gof.faces.coefficients import BLOCKS, Statistics
 from gof.faces.detect import load_landmarks
 from gof.faces.fit_checks import against_truth, fit_row, fits_model, has_truth, load_truth
@@ -23,6 +23,7 @@ from gof.faces.morphable import MorphableModel
 from gof.faces.shards import render_all
 from gof.io import InputError, read_json, read_npz, say
 from gof.job import job
+from gof.outputs import Writes, prune
 
 SPLITS = ("train", "test")
 BLOCK = 32  # images fitted together: their Jacobians stay in the processor cache
@@ -99,7 +100,8 @@ def run_fits(config: Config, files: FitFiles, out: Path) -> None:
     files that do not fit each other, and where no image can be fitted at all.
     """
     inputs = {"data": files.data, "landmarks": files.landmarks, "head_model": files.head_model}
-    with job(out, "fits", config, inputs) as running:
+    picture, moments = out.with_suffix(".png"), out.with_name("statistics.npz")
+    with job(out, "fits", config, inputs, Writes((picture, moments))) as running:
         manifest = load_manifest(files.data)
         splits = [n for n in SPLITS if n == "train" or manifest.splits.get(n, _NONE).shards]
         shards = _fit_all(config, files, manifest, splits, out.parent)
@@ -111,15 +113,14 @@ def run_fits(config: Config, files: FitFiles, out: Path) -> None:
             "splits": {name: _summary(name, own) for name, own in fits.items()},
         }
         paths = [out.parent / shard.file for shard in shards["train"]]
-        statistics(fits["train"], paths, files.data).save(out.with_name("statistics.npz"))
+        statistics(fits["train"], paths, files.data).save(moments)
         shown = splits[-1]
         model, marks = MorphableModel.load(files.head_model), load_landmarks(files.landmarks, shown)
         rows, numbers = _measured(model, manifest, fits[shown], shown)
         running.numbers |= {"rows": rows, **numbers}
-        write_figure(
-            model, Shown(manifest, shown, fits[shown], marks.points), out.with_suffix(".png")
-        )
-        running.artifact(out.with_suffix(".png"))
+        write_figure(model, Shown(manifest, shown, fits[shown], marks.points), picture)
+        running.artifact(picture)
+    prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
 
 
 def _fit_all(

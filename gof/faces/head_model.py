@@ -29,6 +29,7 @@ from gof.faces.paint import PIGMENTS, colour_model, hair_mask, regions, smoothst
 from gof.faces.raster import rasterise
 from gof.io import read_json, write_npz
 from gof.job import job
+from gof.outputs import Writes
 
 REGIONS = ("skin", "hair", "lips", "brows", "ears", "eyes", "mouth", "teeth")
 PAINTED = ("lips", "ears", "inside-mouth")
@@ -192,15 +193,15 @@ def _authored(base: BaseMesh, plan: Plan, drawn: _Drawn, mean: Tensor) -> dict[s
 def run_head_model(config: Config, asset_json: Path, out: Path) -> None:
     """Build head_model.npz from the record of a downloaded asset, with a JSON and a picture beside
     it."""
-    record = out.with_suffix(".json")
-    with job(record, "head_model", config, {"asset": asset_json}) as running:
+    record, picture = out.with_suffix(".json"), out.with_suffix(".png")
+    writes = Writes((out, picture))
+    with job(record, "head_model", config, {"asset": asset_json}, writes) as running:
         wheel = resolve(asset_json)
         built = build_head_model(wheel, config.heads)
         write_npz(out, built.arrays)
         model = MorphableModel.load(out)
-        sheet = out.with_suffix(".png")
-        write_figure(model, config.camera.fov_deg, sheet)
-        running.artifact(sheet)
+        write_figure(model, config.camera.fov_deg, picture)
+        running.artifact(picture)
         asset = read_json(asset_json)
         running.numbers = {
             "source": asset["source"],

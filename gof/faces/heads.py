@@ -30,6 +30,7 @@ from gof.faces.raster import interpolate, rasterise
 from gof.faces.shards import Piece, by_split, in_blocks, pieces, render_all
 from gof.io import sha256
 from gof.job import job
+from gof.outputs import Writes
 from gof.rng import Streams, streams
 
 SPLITS = ("train", "validation", "test")
@@ -158,8 +159,9 @@ def _write_sheet(manifest: Manifest) -> None:
 
 def run_dataset(config: Config, head_model: Path, out: Path) -> None:
     """Render the data set into the folder of `out`, its manifest, which is written last."""
-    with job(out.with_name("data.json"), "dataset", config, {"head_model": head_model}) as running:
-        out.unlink(missing_ok=True)
+    record, sheet = out.with_name("data.json"), out.with_name("sheet.png")
+    inputs, writes = {"head_model": head_model}, Writes((out, sheet), fills=True)
+    with job(record, "dataset", config, inputs, writes) as running:
         MorphableModel.load(head_model)
         counts = {split: getattr(config.heads, split) for split in SPLITS}
         planned = pieces(counts, config.heads.shard_size, out.parent)
@@ -175,6 +177,6 @@ def run_dataset(config: Config, head_model: Path, out: Path) -> None:
             {"head_model": sha256(head_model), "seed": config.heads.seed},
         )
         _write_sheet(manifest)
-        running.artifact(out.with_name("sheet.png"))
+        running.artifact(sheet)
         write_manifest(manifest)
         running.numbers = {name: split.count for name, split in splits.items()}

@@ -27,6 +27,7 @@ from gof.faces.picture import to_srgb
 from gof.faces.regressor import load_regressor
 from gof.io import InputError, atomic_write, say, write_png
 from gof.job import job
+from gof.outputs import Writes
 
 SIZE = 256  # of the crop, pixels
 READ = 64  # pixels at which a regressor reads a picture
@@ -222,7 +223,7 @@ def mesh(model: MorphableModel, fits: Fits) -> trimesh.Trimesh:
 def run_fit(config: Config, image: Path, head_model: Path, find: Finder, out: Path) -> None:
     """Fit one photograph; write mesh.ply, mesh.glb, overlay.png and last fit.json into a folder."""
     inputs = {"image": image, "head_model": head_model}
-    with job(out / "fit.json", "fit", config, inputs) as running:
+    with job(out / "fit.json", "fit", config, inputs, Writes(fills=True)) as running:
         model = MorphableModel.load(head_model)
         portrait = fit_photograph(config, model, image, find)
         say(f"{image.name}: writing {out}")

@@ -35,6 +35,7 @@ from gof.faces.raster import interpolate, rasterise
 from gof.faces.shards import Piece, by_split, in_blocks, pieces, render_all
 from gof.io import InputError, say, sha256, write_png
 from gof.job import job
+from gof.outputs import Writes
 from gof.rng import streams
 
 SHEET_COLUMNS, SHEET_ROWS = 10, 2
@@ -139,8 +140,8 @@ def run_pool(config: Config, statistics: Path, head_model: Path, out: Path) -> N
     Raises InputError where the statistics do not fit the head model or no head is in view.
     """
     inputs = {"statistics": statistics, "head_model": head_model}
-    with job(out.with_name("pool.json"), "pool", config, inputs) as running:
-        out.unlink(missing_ok=True)
+    record, sheet = out.with_name("pool.json"), out.with_name("sheet.png")
+    with job(record, "pool", config, inputs, Writes((out, sheet), fills=True)) as running:
         load_pair(head_model, statistics)
         pool = config.faces.pool
         planned = pieces({"train": pool.count, "test": pool.test}, pool.shard_size, out.parent)
@@ -157,8 +158,8 @@ def run_pool(config: Config, statistics: Path, head_model: Path, out: Path) -> N
         )
         running.numbers = {name: split.count for name, split in splits.items()}
         running.numbers |= _check(manifest)
-        _write_sheet(manifest, out.with_name("sheet.png"))
-        running.artifact(out.with_name("sheet.png"))
+        _write_sheet(manifest, sheet)
+        running.artifact(sheet)
         write_manifest(manifest)
 
 

@@ -33,6 +33,7 @@ from gof.faces.regressor_data import (
 )
 from gof.io import say, sha256
 from gof.job import Job, job
+from gof.outputs import Writes
 
 # Sizes at which images are seen in training, by share: generators make small ones.
 SEEN = ((64, 0.4), (48, 0.15), (32, 0.25), (24, 0.1), (16, 0.1))
@@ -166,7 +167,8 @@ def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -
     inputs = {key: getattr(files, key) for key in RegressorFiles.__dataclass_fields__}
     if settings.deep3d is not None:
         inputs["deep3d"] = Path(settings.deep3d)
-    with job(out, "regressor", config, inputs) as running:
+    writes = Writes((out.with_suffix(".yaml"), out.with_suffix(".safetensors")))
+    with job(out, "regressor", config, inputs, writes) as running:
         torch.set_num_threads(1)
         model, statistics = load_pair(files.head_model, files.statistics)
         metric = visibility(model, statistics)

@@ -31,6 +31,7 @@ from gof.job import job
 from gof.meshing import extract
 from gof.metrics.control import HEAD_RADIUS
 from gof.metrics.portraits import draw
+from gof.outputs import Writes
 from gof.rendering.render import render, render_moved
 from gof.samples import ViewRequest, to_uint8, views
 from gof.sparse_grid import Grid
@@ -45,6 +46,7 @@ SWEEPS = (
     ("light", "1"),
     ("pose", "yaw"),
 )
+PICTURES = ("sweeps", "distances", "warping")
 STEPS = 7  # columns of a sweep
 HEADS, YAW = 4, 0.5  # of the figure of meshes; seen from the front and from here
 PAIRS = 4
@@ -195,7 +197,9 @@ def run_show_control(config: Config, files: ShowFiles) -> None:
         "head_model": files.head_model,
         "statistics": files.statistics,
     }
-    with job(files.out, "show-control", config, inputs) as running:
+    pictures = {name: files.out.with_name(f"{name}.png") for name in PICTURES}
+    writes = Writes(beside=tuple(pictures.values()))
+    with job(files.out, "show-control", config, inputs, writes) as running:
         model = generators.load(files.generator)
         layout = generators.layout_of(model, files.generator)
         meshes = meshes_of(model, layout, (files.head_model, files.statistics))
@@ -207,7 +211,6 @@ def run_show_control(config: Config, files: ShowFiles) -> None:
             "warping": warping_figure(model, meshes, resolution),
         }
         for name, sheet in drawn.items():
-            path = files.out.with_name(f"{name}.png")
-            write_png(path, sheet)
-            running.artifact(path)
+            write_png(pictures[name], sheet)
+            running.artifact(pictures[name])
         running.numbers = {"mesh_distance": found}

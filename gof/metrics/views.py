@@ -15,6 +15,7 @@ from gof.generator import Pretrained
 from gof.io import sha256
 from gof.job import job
 from gof.metrics.bench import poses, untrained
+from gof.outputs import Writes
 from gof.samples import ViewRequest, to_uint8, views
 
 
@@ -41,8 +42,8 @@ def split_of(seed: int) -> str:
 def run_views(config: Config, wanted: ViewsJob) -> None:
     """Render the views of every evaluation seed into the folder of `wanted.out`, their manifest,
     which is written last. Depth is the mean along a ray where more than half of it is opaque."""
-    with job(wanted.out.with_name("views.json"), "views", config, wanted.inputs()) as running:
-        wanted.out.unlink(missing_ok=True)
+    record, writes = wanted.out.with_name("views.json"), Writes((wanted.out,), fills=True)
+    with job(record, "views", config, wanted.inputs(), writes) as running:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         if wanted.generator is not None:
             model = generators.load(wanted.generator, device)

@@ -21,6 +21,7 @@ from PIL import Image
 from gof.config import Config
 from gof.io import InputError, atomic_write
 from gof.job import job
+from gof.outputs import Writes
 from gof.report.records import Record, label, read_records
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
@@ -179,7 +180,8 @@ def png(figure: Figure, note: str) -> bytes:
 def run_figures(config: Config, paths: Sequence[Path], out: Path) -> None:
     """Draw all figures into the folder `out`. Raises InputError when a record is missing or
     damaged."""
-    with job(out / "figures.json", "figures", config, {str(p): p for p in paths}) as running:
+    inputs = {str(path): path for path in paths}
+    with job(out / "figures.json", "figures", config, inputs, Writes(fills=True)) as running:
         records = read_records(paths)
         drawn = {"losses": losses, "interval": interval, "weights": weights, "shapes": shapes}
         with plt.rc_context(STYLE):

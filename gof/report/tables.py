@@ -15,6 +15,7 @@ import yaml
 from gof.config import Config
 from gof.io import InputError, atomic_write
 from gof.job import job
+from gof.outputs import Writes
 from gof.report.records import Record, label, read_records
 from gof.report.typeset import Cell, Table
 
@@ -220,7 +221,7 @@ def run_tables(config: Config, paths: Sequence[Path], published_file: Path, out:
     """Write metrics.csv, and every comparison, cost and published as .md, .tex and .csv, into the
     folder `out`."""
     inputs = {str(path): path for path in [*paths, published_file]}
-    with job(out / "tables.json", "tables", config, inputs) as running:
+    with job(out / "tables.json", "tables", config, inputs, Writes(fills=True)) as running:
         records = read_records(paths)
         frame = long_form(records)
         atomic_write(out / "metrics.csv", _csv(frame))

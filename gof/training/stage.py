@@ -17,6 +17,7 @@ from gof.config import Config, ConfigError, Model
 from gof.data.dataset import Manifest, load_images, load_manifest
 from gof.io import InputError, atomic_write, exclusive, say, sha256
 from gof.job import Job, job
+from gof.outputs import Writes, watched
 from gof.provenance import stage_code
 from gof.training import checkpoint, watch
 from gof.training.conditions import FaceFiles, FaceTask
@@ -26,6 +27,8 @@ from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state
+
+FILES = ("generator.safetensors", "generator.yaml", "samples.png", "state.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +74,12 @@ def run_stage(config: Config, wanted: StageJob) -> None:
         folder = wanted.out / "checkpoints" / wanted.fingerprint(config)
         running = None
         if world.leads:
+            record, inputs = wanted.out / "stage.json", wanted.inputs()
+            writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
+            # Refused before anything is made there, and before a second trainer has a run to show.
+            stack.enter_context(watched(record, inputs.values(), writes))
             stack.enter_context(exclusive(wanted.out / "checkpoints"))
-            record = wanted.out / "stage.json"
-            running = stack.enter_context(job(record, "train", config, wanted.inputs()))
+            running = stack.enter_context(job(record, "train", config, inputs, writes))
         manifest = load_manifest(wanted.data)
         task = _task(config, wanted, manifest, world)
         images = load_images(manifest, "train", model.stages[wanted.stage].resolution)

@@ -118,7 +118,7 @@ def test_damaged_checkpoint_falls_back_and_ends_the_same(tmp_path, tiny_config, 
     [
         (lambda data: data.unlink(), "manifest.json"),
         (lambda data: data.write_text("{"), "manifest.json"),
-        (lambda data: (data.parent / "train-000.npz").write_bytes(b"x"), "train-000.npz"),
+        (lambda data: next(data.parent.glob("train-000.*")).write_bytes(b"x"), "train-000."),
     ],
 )
 def test_bad_data_is_one_line_and_status_3(tmp_path, tiny_config, tiny_data, damage, told) -> None:

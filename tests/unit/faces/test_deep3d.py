@@ -207,9 +207,9 @@ def test_checkpoints_that_are_none_are_refused(state, statistics, tmp_path):
     torch.save({"model": {}}, path)
     refused("holds no net_recon")
     torch.save({"net_recon": state, "code": Path("anything")}, path)
-    refused("cannot be read as weights")
+    refused("no pickle of tensors alone")
     path.write_bytes(b"nothing")
-    refused("cannot be read as weights")
+    refused("no pickle of tensors alone")
 
 
 def test_batch_counters_may_be_absent(state, statistics, tmp_path):

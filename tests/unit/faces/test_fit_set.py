@@ -68,11 +68,15 @@ def test_a_data_set_is_fitted(files, tmp_path, capsys):
 
 
 def test_the_same_inputs_give_the_same_bytes(files, tmp_path):
-    names = ("train-000.npz", "train-001.npz", "test-000.npz", "statistics.npz", "fits.png")
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
         run_fits(CONFIG, files, folder / "fits.json")
+    names = sorted(path.name for path in folders[0].glob("*.*") if path.name != "fits.json")
+    parts = ["fits", "statistics", "test-000", "train-000", "train-001"]
+    assert [name.split(".")[0] for name in names if name.endswith(("npz", "png"))] == parts
     for name in names:
+        if name.endswith("jsonl"):
+            continue
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
 
 

@@ -140,9 +140,12 @@ def test_processes_do_not_change_a_byte(head_model, config, tmp_path, monkeypatc
     assert many.read_bytes() == one.read_bytes()
 
 
-def test_crash_leaves_no_manifest(head_model, config, tmp_path, one_core, monkeypatch):
+def test_a_crash_leaves_the_data_set_that_was_there(
+    head_model, config, tmp_path, one_core, monkeypatch
+):
     out = tmp_path / "data" / "manifest.json"
     run_dataset(config, head_model, out)
+    before = load_split(load_manifest(out), "train", ["pose"])["pose"]
     real, calls = heads.write_shard, []
 
     def fail_on_third(path, arrays):
@@ -154,7 +157,8 @@ def test_crash_leaves_no_manifest(head_model, config, tmp_path, one_core, monkey
     monkeypatch.setattr(heads, "write_shard", fail_on_third)
     with pytest.raises(InputError, match="disk full"):
         run_dataset(config, head_model, out)
-    assert not out.exists()
+    after = load_split(load_manifest(out), "train", ["pose"])["pose"]
+    np.testing.assert_array_equal(before, after)
 
 
 @pytest.mark.parametrize(

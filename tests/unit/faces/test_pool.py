@@ -140,7 +140,7 @@ def test_statistics_of_another_model_are_refused(head_model, tmp_path):
             load_pair(head_model, path)
 
 
-def test_heads_out_of_view_are_an_error_and_leave_no_manifest(
+def test_heads_out_of_view_are_an_error_and_leave_the_pool_that_was_there(
     head_model, statistics, config, tmp_path, one_core, arrays
 ):
     from gof.io import write_npz
@@ -149,9 +149,10 @@ def test_heads_out_of_view_are_an_error_and_leave_no_manifest(
     write_npz(far_away, arrays | {"mean": arrays["mean"] + np.float32(5)})
     out = tmp_path / "pool" / "manifest.json"
     run_pool(config, statistics, head_model, out)
+    before = out.read_bytes()
     with pytest.raises(InputError, match="no head is in view"):
         run_pool(config, statistics, far_away, out)
-    assert not out.exists()
+    assert out.read_bytes() == before and len(load_split(load_manifest(out), "train", ["z"])["z"])
 
 
 def test_faces_that_leave_the_image_are_counted(

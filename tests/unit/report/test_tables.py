@@ -163,7 +163,7 @@ def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
         record.write_text(json.dumps(value))
     run_tables(UNTRACKED, again, PUBLISHED, moved / "tables")
     after = {p.name: p.read_bytes() for p in (moved / "tables").iterdir()}
-    assert set(after) == set(before) and len(before) == 11
+    assert set(after) == set(before) and len(before) == 12
     same = {name for name in before if before[name] == after[name]}
     assert set(before) - same == {"cost.md", "cost.tex", "cost.csv", "tables.json"}
 
