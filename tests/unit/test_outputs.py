@@ -45,9 +45,12 @@ def users(tmp_path):
 def test_files_that_exist_are_refused_before_the_job_begins(users, name, fills):
     before = contents(users)
     began = []
-    with pytest.raises(InputError, match="was not made by gof|is a folder|did not make"):
-        with job(users / "new.json", "toy", CONFIG, {}, Writes((users / name,), fills)):
-            began.append(1)
+    writes = Writes((users / name,), fills)
+    with (
+        pytest.raises(InputError, match=r"was not made by gof|is a folder|did not make"),
+        job(users / "new.json", "toy", CONFIG, {}, writes),
+    ):
+        began.append(1)
     assert contents(users) == before and not began
 
 
@@ -61,9 +64,11 @@ def test_a_record_over_a_file_of_the_users_is_refused(users, record):
 
 def test_what_a_job_did_not_announce_is_watched_too(users):
     before = contents(users)
-    with pytest.raises(InputError, match=r"picture\.png"):
-        with job(users / "new.json", "toy", CONFIG, {}):
-            atomic_write(users / "picture.png", "new")
+    with (
+        pytest.raises(InputError, match=r"picture\.png"),
+        job(users / "new.json", "toy", CONFIG, {}),
+    ):
+        atomic_write(users / "picture.png", "new")
     assert contents(users) == before
 
 
