@@ -1,6 +1,6 @@
 import pytest
 
-from gof.job import FOLLOWED
+from gof.run.job import FOLLOWED
 
 
 @pytest.fixture(scope="session", autouse=True)

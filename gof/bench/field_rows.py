@@ -22,10 +22,10 @@ from gof.bench.measure import (
     timed,
 )
 from gof.bench.place import LARGE, SMALL, Place
-from gof.config import FieldNetwork
-from gof.io import InputError
-from gof.losses.surface import normal_smoothness
+from gof.fields.settings import FieldNetwork
+from gof.losses.field import normal_smoothness
 from gof.rendering.surface import normals
+from gof.run.files import InputError
 
 TRAINED = 2**18  # points of the rows about training
 

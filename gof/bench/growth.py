@@ -15,11 +15,13 @@ from matplotlib.figure import Figure
 from gof.bench.measure import Row, timed
 from gof.bench.place import SIDE, SMALL, Place
 from gof.bench.step import Step
-from gof.config import DiscriminatorNetwork, Model, Stage
-from gof.meshing import extract
+from gof.experiment.model import Model
+from gof.models.settings import DiscriminatorNetwork
 from gof.rendering.render import render
 from gof.report.figures import COLOURS, STYLE
-from gof.sparse_grid import Grid
+from gof.shapes.marching import extract
+from gof.shapes.sparse_grid import Grid
+from gof.training.settings import Stage
 
 ROUNDS = 3
 LARGEST = 3  # sizes that a slope is fitted to: at small ones, what does not grow hides what does

@@ -5,21 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gof import generator as generators
-from gof import rng
-from gof.bench.measure import (
-    Row,
-    Timing,
-    beside,
-    colour_operations,
-    least_row,
-    logit_operations,
-)
+from gof.bench.measure import Row, Timing, beside, colour_operations, least_row, logit_operations
 from gof.bench.place import BFM, LARGE, Place
 from gof.bench.step import Step
-from gof.cameras import camera_rays, sample_poses
-from gof.io import InputError
+from gof.geometry.cameras import camera_rays, sample_poses
+from gof.models import pretrained as generators
 from gof.rendering.render import RenderSettings, render, render_surface
+from gof.run import rng
+from gof.run.files import InputError
 
 
 @torch.no_grad()

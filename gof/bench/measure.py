@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gof.config import FieldNetwork
+from gof.fields.settings import FieldNetwork
 
 RUNS, FEWER = 5, 3  # timed after one to warm up; fewer where one takes longer than LONG_S
 LONG_S = 20.0

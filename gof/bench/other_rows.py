@@ -7,13 +7,13 @@ from pathlib import Path
 
 from gof.bench.measure import Row, beside, least_row, logit_operations, median
 from gof.bench.place import LARGE, SIDE, Place
-from gof.faces.heads import random_heads, run_dataset
-from gof.faces.morphable import MorphableModel
-from gof.faces.raster import rasterise
-from gof.io import InputError
-from gof.meshing import Surface, extract
+from gof.geometry.raster import rasterise
+from gof.heads.render import random_heads, run_dataset
+from gof.morphable.model import MorphableModel
 from gof.report.readme import complete_run
-from gof.sparse_grid import Grid
+from gof.run.files import InputError
+from gof.shapes.marching import Surface, extract
+from gof.shapes.sparse_grid import Grid
 
 HEADS = 1000
 SMOKE = "workflow/configs/smoke.yaml"

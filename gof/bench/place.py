@@ -9,12 +9,17 @@ import torch
 from torch import Tensor
 
 from gof.bench.measure import Products
-from gof.cameras import Rays, camera_rays
-from gof.config import Config, FieldNetwork, Model, NormalSmoothness, Sampling, Stage
+from gof.experiment.config import Config
+from gof.experiment.model import Model
 from gof.fields.film_siren import BoundFilmSiren
-from gof.generator import Generator
-from gof.io import InputError
+from gof.fields.settings import FieldNetwork
+from gof.geometry.cameras import Rays, camera_rays
+from gof.losses.settings import NormalSmoothness
+from gof.models.generator import Generator
 from gof.rendering.render import RenderSettings
+from gof.rendering.settings import Sampling
+from gof.run.files import InputError
+from gof.training.settings import Stage
 
 LARGE = FieldNetwork(layers=8, width=256)
 SMALL = FieldNetwork(layers=4, width=64)

@@ -13,11 +13,11 @@ from gof.bench.growth import KINDS, Growth, growth_figure, measure_growth
 from gof.bench.measure import Row, peak_mib
 from gof.bench.place import Place
 from gof.bench.rows import ROWS
-from gof.config import Config
-from gof.io import InputError, atomic_write, say, write_json
-from gof.job import Job, job
+from gof.experiment.config import Config
 from gof.report.figures import png
 from gof.report.typeset import Cell, Table
+from gof.run.files import InputError, atomic_write, say, write_json
+from gof.run.job import Job, job
 
 GROWTH = "growth"
 SMOKE = "results-smoke"  # where workflow/configs/smoke.yaml puts its results, beside others

@@ -8,10 +8,13 @@ import torch
 from torch import Tensor
 
 from gof.bench.place import BACKGROUND, HALF_WIDTH, SHAPE, Place
-from gof.config import DiscriminatorNetwork, FieldNetwork, Model, Training
+from gof.experiment.model import Model
+from gof.fields.settings import FieldNetwork
+from gof.models.settings import DiscriminatorNetwork
 from gof.training.distributed import World
 from gof.training.fakes import Task
 from gof.training.schedule import StepPlan
+from gof.training.settings import Training
 from gof.training.state import TrainState
 from gof.training.steps import discriminator_step, each_fakes, generator_step
 

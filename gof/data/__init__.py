@@ -1,1 +1,1 @@
-"""Assets, the head asset, data sets and photographs."""
+"""Data sets on disk, photographs, assets."""

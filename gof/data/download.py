@@ -15,8 +15,8 @@ from pathlib import Path
 
 from gof import __version__
 from gof.data.assets import ASSETS, Asset
-from gof.io import InputError, MachineError, read_json, say, sha256, write_json
-from gof.outputs import Writes, watched
+from gof.run.files import InputError, MachineError, read_json, say, sha256, write_json
+from gof.run.outputs import Writes, watched
 
 ATTEMPTS = 3
 PAUSE_S = 1.0  # before the second attempt; twice as long before each further one

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gof.config import FieldNetwork
-from gof.fields import fused, layers
-from gof.fields.layers import Film, Heads
+from gof.fields.kernels import cpu as layers
+from gof.fields.kernels import fused
+from gof.fields.kernels.cpu import Film, Heads
+from gof.fields.settings import FieldNetwork
 
 FREQUENCY_SCALE, FREQUENCY_SHIFT = 15.0, 30.0  # f = 15 f' + 30
 HIDDEN_INIT = 25.0  # hidden weights start uniform within sqrt(6 / inputs) / 25
@@ -93,7 +94,7 @@ class BoundFilmSiren:
             return colours, self._logits(read[..., 3], points)
 
     def _read(self, points: Tensor, directions: Tensor | None) -> Tensor:
-        """What the heads read, without their biases; see `gof.fields.layers.evaluate`."""
+        """What the heads read, without their biases; see `gof.fields.kernels.cpu.evaluate`."""
         films = self.films if directions is not None else self.films[:-1]
         heads = Heads(self.siren.occupancy.weight, self.siren.colour.weight)
         evaluate = fused.evaluate if fused.available(points, films) else layers.evaluate

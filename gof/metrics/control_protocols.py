@@ -8,13 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gof.cameras import camera_rays
-from gof.data.dataset import load_images
-from gof.faces.landmarks import FIRST_INNER, nme_percent
-from gof.faces.reading import Reading
-from gof.io import say
-from gof.losses.face import lift
-from gof.metrics.bench import Row, row
+from gof.data.manifest import load_images
+from gof.geometry.cameras import camera_rays
+from gof.losses.conditional import lift
+from gof.metrics.context import Row, row
 from gof.metrics.control import (
     MOVING,
     chamfer,
@@ -25,10 +22,13 @@ from gof.metrics.control import (
     spread,
     transfer_error,
 )
-from gof.metrics.control_bench import BLOCKS_OF, ControlBench, seen_of
+from gof.metrics.control_context import BLOCKS_OF, ControlBench, seen_of
 from gof.metrics.depth import erode
 from gof.metrics.portraits import Portraits, Sitting, Source, draw
-from gof.rng import generator
+from gof.morphable.landmarks import FIRST_INNER, nme_percent
+from gof.readers.interface import Reading
+from gof.run.files import say
+from gof.run.rng import generator
 
 Found = dict[tuple[str, str], list[float]]  # (source, metric): a value for each evaluation seed
 

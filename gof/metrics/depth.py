@@ -15,11 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gof import rng
-from gof.cameras import camera_rays
-from gof.compat import Adam
-from gof.config import Camera, DepthNet
-from gof.io import InputError
+from gof.geometry.cameras import camera_rays
+from gof.geometry.settings import Camera
+from gof.metrics.settings import DepthNet
+from gof.run import rng
+from gof.run.files import InputError
+from gof.workarounds.optimizers import Adam
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
-from gof import generator as generators
-from gof.config import Config
-from gof.data.dataset import Manifest, load_manifest
-from gof.io import InputError, say
-from gof.job import job
-from gof.metric_sections import VIEWED
-from gof.metrics.bench import Bench, untrained
-from gof.metrics.control_bench import ControlFiles, control_bench
+from gof.data.manifest import Manifest, load_manifest
+from gof.experiment.config import Config
+from gof.metrics.context import Bench, untrained
+from gof.metrics.control_context import ControlFiles, control_bench
 from gof.metrics.control_protocols import MEASURES_OF_CONTROL
 from gof.metrics.protocols import measure_depth, measure_frechet, measure_surface
+from gof.metrics.settings import VIEWED
+from gof.models import pretrained as generators
+from gof.run.files import InputError, say
+from gof.run.job import job
 
 MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "frechet": measure_frechet,

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from tqdm import tqdm
 
-from gof.compat import make_torchvision_importable
 from gof.data.download import resolve
-from gof.foreign import fill, read_weights, serving
-from gof.io import InputError, sha256
+from gof.run.files import InputError, sha256
+from gof.run.weights import fill, read_weights, serving
+from gof.workarounds.torchvision import make_torchvision_importable
 
 EFFICIENTNET_FILE = "efficientnet-lite0-57934424.pth"
 INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gof.io import InputError
+from gof.run.files import InputError
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:

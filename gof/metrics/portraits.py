@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gof import rng
-from gof.cameras import camera_rays
-from gof.faces.coefficients import LATENT, Layout
-from gof.faces.meshes import Meshes
-from gof.generator import Pretrained
+from gof.geometry.cameras import camera_rays
 from gof.metrics.surface import evenly_sampled
+from gof.models.pretrained import Pretrained
+from gof.morphable.coefficients import LATENT, Layout
+from gof.morphable.meshes import Meshes
+from gof.pictures.views import ViewRequest, views
 from gof.rendering.render import find_surface
-from gof.samples import ViewRequest, views
+from gof.run import rng
 
 BLOCK = 4  # meshes drawn together
 

@@ -10,18 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gof.cameras import camera_rays
-from gof.config import Model
-from gof.data.dataset import load_depth, load_images
-from gof.generator import Pretrained
-from gof.io import InputError, say
+from gof.data.manifest import load_depth, load_images
+from gof.experiment.model import Model
+from gof.geometry.cameras import camera_rays
 from gof.metrics import depth as depths
-from gof.metrics.bench import Bench, poses, row
+from gof.metrics.context import Bench, poses, row
 from gof.metrics.depth import Pairs
 from gof.metrics.features import Extractor, efficientnet, inception, inception_file
 from gof.metrics.frechet import blur, frechet_distance
 from gof.metrics.surface import SurfaceTotals, outward, profile
 from gof.metrics.views import split_of
+from gof.models.pretrained import Pretrained
+from gof.run.files import InputError, say
 
 BLUR_SIGMA = 1.0  # pixels, of the reference `blurred`
 

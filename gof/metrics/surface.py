@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gof.cameras import Rays
-from gof.fields import Field
+from gof.fields.field import Field
+from gof.geometry.cameras import Rays
 from gof.rendering.composite import ray_weights
 from gof.rendering.render import RenderSettings, find_surface
 from gof.rendering.sampling import stratified

@@ -1,5 +1,5 @@
 """Images and depth of a generator from the pose prior, rendered once for all metrics that look at
-them: a data set (`gof.data.dataset`) with a split for each evaluation seed."""
+them: a data set (`gof.data.manifest`) with a split for each evaluation seed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 
 import torch
 
-from gof import generator as generators
-from gof.config import Config
-from gof.data.dataset import Manifest, Split, encode_depth, write_manifest, write_shard
-from gof.generator import Pretrained
-from gof.io import sha256
-from gof.job import job
-from gof.metrics.bench import poses, untrained
-from gof.outputs import Writes
-from gof.samples import ViewRequest, to_uint8, views
+from gof.data.manifest import Manifest, Split, encode_depth, write_manifest, write_shard
+from gof.experiment.config import Config
+from gof.metrics.context import poses, untrained
+from gof.models import pretrained as generators
+from gof.models.pretrained import Pretrained
+from gof.pictures.views import ViewRequest, to_uint8, views
+from gof.run.files import sha256
+from gof.run.job import job
+from gof.run.outputs import Writes
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gof.cameras import Rays
-from gof.config import Camera, Model
-from gof.fields import Field
+from gof.experiment.model import Model
+from gof.fields.field import Field
+from gof.geometry.cameras import Rays
+from gof.geometry.settings import Camera
 from gof.rendering.composite import composite, density_alpha, occupancy_alpha, ray_weights
 from gof.rendering.sampling import importance, stratified, surface_interval
 from gof.rendering.surface import first_crossing, secant
-from gof.rng import Streams
+from gof.run.rng import Streams
 
 NEAR = 6.0  # logits below the surface's level at which a sample shows no more: occupancy 1 / 400
 PASS = 2**12  # samples at which a pass over coarse samples takes no second one of each ray

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from gof.fields import Field
+from gof.fields.field import Field
 
 SETTLED = 1e-4  # camera radii: a sixteenth of a pixel's width at 128 px and 12 degrees of view
 Choice = Callable[[Tensor], Tensor]

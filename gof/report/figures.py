@@ -18,11 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gof.config import Config
-from gof.io import InputError, atomic_write
-from gof.job import job
-from gof.outputs import Writes
+from gof.experiment.config import Config
 from gof.report.records import Record, label, read_records
+from gof.run.files import InputError, atomic_write
+from gof.run.job import job
+from gof.run.outputs import Writes
 
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gof.io import InputError, atomic_write, read_json
+from gof.run.files import InputError, atomic_write, read_json
 
 Run = dict[str, float | int | str]
 TABLES = ("comparison", "cost", "published")

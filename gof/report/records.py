@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gof.io import InputError, read_json
+from gof.run.files import InputError, read_json
 
 # results/{dataset}/{model}/seed{n}/{node}.json, or results/{dataset}/{node}.json for what belongs
 # to no training, whose node has two parts unless it is one of faces

@@ -12,12 +12,12 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from gof.config import Config
-from gof.io import InputError, atomic_write
-from gof.job import job
-from gof.outputs import Writes
+from gof.experiment.config import Config
 from gof.report.records import Record, label, read_records
 from gof.report.typeset import Cell, Table
+from gof.run.files import InputError, atomic_write
+from gof.run.job import job
+from gof.run.outputs import Writes
 
 LONG = ("dataset", "model", "seed", "metric", "value", "spread", "n", "protocol")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import safetensors.torch
 
-from gof.io import InputError, atomic_write, read_json, say, sha256, write_json
+from gof.run.files import InputError, atomic_write, read_json, say, sha256, write_json
 from gof.training.state import TrainState, read_state
 
 MANIFEST = "MANIFEST.json"

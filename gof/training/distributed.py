@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from gof.io import InputError
+from gof.run.files import InputError
 
 
 @dataclass(frozen=True, slots=True)

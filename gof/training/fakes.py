@@ -7,15 +7,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gof import rng
-from gof.cameras import Rays, camera_rays, sample_poses
-from gof.config import Camera, Model, Training
-from gof.fields import Field
+from gof.conditioning.condition import Condition, FaceTask
+from gof.experiment.model import Model
+from gof.fields.field import Field
+from gof.geometry.cameras import Rays, camera_rays, sample_poses
+from gof.geometry.settings import Camera
 from gof.rendering.render import RenderOutput, RenderSettings, render
-from gof.rng import Streams
-from gof.training.conditions import Condition, FaceTask
+from gof.run import rng
+from gof.run.rng import Streams
 from gof.training.distributed import World
 from gof.training.schedule import StepPlan
+from gof.training.settings import Training
 from gof.training.state import TrainState
 
 

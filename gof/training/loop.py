@@ -16,21 +16,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gof.config import Runtime
-from gof.io import NOT_RESUMED, say
-from gof.job import Job
+from gof.run.files import NOT_RESUMED, say
+from gof.run.job import Job
 from gof.training import checkpoint
 from gof.training.fakes import Task
 from gof.training.reals import Reals
 from gof.training.schedule import StepPlan, plan
+from gof.training.settings import Runtime
 from gof.training.state import TrainState
-from gof.training.steps import (
-    NonFinite,
-    discriminator_step,
-    each_fakes,
-    generator_step,
-    warm_step,
-)
+from gof.training.steps import NonFinite, discriminator_step, each_fakes, generator_step, warm_step
 
 Probe = Callable[[TrainState, StepPlan], dict[str, float]]
 

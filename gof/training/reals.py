@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gof import rng
+from gof.run import rng
 
 
 class Epochs:

@@ -6,7 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gof.config import Conditions, Interval, Model, Opacity, Stage, Term
+from gof.conditioning.settings import Conditions
+from gof.experiment.model import Model
+from gof.losses.settings import Opacity, Term
+from gof.rendering.settings import Interval
+from gof.training.settings import Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,17 @@ from typing import Any
 
 import safetensors.torch
 
-from gof import generator as generators
-from gof.config import Config, ConfigError, Model
-from gof.data.dataset import Manifest, load_images, load_manifest
-from gof.io import InputError, atomic_write, exclusive, say, sha256
-from gof.job import Job, job
-from gof.outputs import Writes, watched
-from gof.provenance import stage_code
+from gof.conditioning.condition import FaceFiles, FaceTask
+from gof.config.reading import ConfigError
+from gof.data.manifest import Manifest, load_images, load_manifest
+from gof.experiment.config import Config
+from gof.experiment.model import Model
+from gof.models import pretrained as generators
+from gof.run.files import InputError, atomic_write, exclusive, say, sha256
+from gof.run.job import Job, job
+from gof.run.outputs import Writes, watched
+from gof.run.provenance import stage_code
 from gof.training import checkpoint, watch
-from gof.training.conditions import FaceFiles, FaceTask
 from gof.training.distributed import World, join_world
 from gof.training.fakes import Task
 from gof.training.loop import Loop

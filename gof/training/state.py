@@ -11,11 +11,11 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from gof.compat import Adam
-from gof.config import Stage, Training
-from gof.discriminator import Discriminator
-from gof.generator import Generator
-from gof.io import InputError
+from gof.models.discriminator import Discriminator
+from gof.models.generator import Generator
+from gof.run.files import InputError
+from gof.training.settings import Stage, Training
+from gof.workarounds.optimizers import Adam
 
 WARM_BETAS = (0.5, 0.999)  # Adam's, while there is no adversary
 

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from gof.config import NormalSmoothness
+from gof.conditioning.terms import conditional_terms, warm_terms
 from gof.losses import adversarial
-from gof.losses.surface import normal_smoothness, opacity_prior
+from gof.losses.field import normal_smoothness, opacity_prior
+from gof.losses.settings import NormalSmoothness
 from gof.training.distributed import World
-from gof.training.face_terms import conditional_terms, warm_terms
 from gof.training.fakes import Fakes, Task, draw_latents, make_fakes
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState

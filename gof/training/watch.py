@@ -9,14 +9,14 @@ from pathlib import Path
 
 import torch
 
-from gof import rng
-from gof.cameras import camera_rays
-from gof.config import Config
-from gof.generator import Pretrained
-from gof.io import say, write_png
+from gof.experiment.config import Config
+from gof.geometry.cameras import camera_rays
 from gof.metrics.surface import outward, quick_sigma
+from gof.models.pretrained import Pretrained
+from gof.pictures.views import sample_sheet
 from gof.rendering.render import RenderSettings, render
-from gof.samples import sample_sheet
+from gof.run import rng
+from gof.run.files import say, write_png
 from gof.training.fakes import Task
 from gof.training.loop import Probe
 from gof.training.schedule import StepPlan

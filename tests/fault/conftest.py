@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gof.config import Camera
-from gof.data.dataset import Manifest, Split, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, write_manifest, write_shard
+from gof.geometry.settings import Camera
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from gof.io import sha256
+from gof.run.files import sha256
 
 RESULTS = ("state.safetensors", "generator.safetensors", "generator.yaml", "samples.png")
 
 
 def command(config: Path, data: Path, out: Path, *more: str) -> list[str]:
-    call = [sys.executable, "-m", "gof.cli", "train", "--config", str(config), "--model", "gof"]
+    call = [sys.executable, "-m", "gof", "train", "--config", str(config), "--model", "gof"]
     return [*call, "--stage", "0", "--data", str(data), "--out", str(out), *more]
 
 

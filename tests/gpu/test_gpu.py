@@ -3,13 +3,16 @@
 import pytest
 import torch
 
-from gof.cameras import camera_rays
-from gof.config import Camera, FieldNetwork, Model, Stage, Training
-from gof.faces.raster import interpolate, rasterise
-from gof.generator import Generator
+from gof.experiment.model import Model
+from gof.fields.settings import FieldNetwork
+from gof.geometry.cameras import camera_rays
+from gof.geometry.raster import interpolate, rasterise
+from gof.geometry.settings import Camera
+from gof.models.generator import Generator
 from gof.rendering.render import RenderSettings, render
 from gof.training.distributed import World
 from gof.training.schedule import plan
+from gof.training.settings import Stage, Training
 from gof.training.state import TrainState
 from gof.training.steps import Task, discriminator_step, generator_step
 

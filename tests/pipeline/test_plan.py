@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gof.config import Config, schema
+from gof.experiment.config import Config, schema
 from gof.report.readme import rule_graph
 
 JOBS = {

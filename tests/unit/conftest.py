@@ -7,15 +7,22 @@ import numpy as np
 import pytest
 import torch
 
-from gof import generator as generators
-from gof.cameras import sample_poses
-from gof.config import Camera, Conditions, FieldNetwork, Model, Sampling, Stage
-from gof.data.dataset import Manifest, Split, load_manifest, write_manifest, write_shard
-from gof.faces.coefficients import Layout, Statistics
-from gof.faces.meshes import Meshes
-from gof.generator import Generator
-from gof.io import write_npz
-from gof.rng import streams
+from gof.conditioning.settings import Conditions
+from gof.data.manifest import Manifest, Split, load_manifest, write_manifest, write_shard
+from gof.experiment.model import Model
+from gof.fields.settings import FieldNetwork
+from gof.geometry.cameras import sample_poses
+from gof.geometry.settings import Camera
+from gof.models import pretrained as generators
+from gof.models.generator import Generator
+from gof.morphable.coefficients import Layout, Statistics
+from gof.morphable.meshes import Meshes
+from gof.rendering.settings import Sampling
+from gof.run.files import write_npz
+from gof.run.rng import streams
+from gof.training.settings import Stage
+from tests.unit.toy_faces import *  # noqa: F403 (fixtures)
+from tests.unit.toy_training import *  # noqa: F403
 
 ROWS, COLUMNS = 24, 36
 SIZES = {"identity": 3, "expression": 2, "albedo": 2, "light": 27}

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from gof.config import Config, ConfigError
-from gof.io import append_json
-from gof.job import FOLLOWED
-from gof.metric_sections import VIEWED
-from gof.provenance import code_hash, metric_code, stage_code
-from gof.tracking import dismiss, follower
+from gof.experiment.config import Config
+from gof.config.reading import ConfigError
+from gof.run.files import append_json
+from gof.run.job import FOLLOWED
+from gof.metrics.settings import VIEWED
+from gof.run.provenance import code_hash
+from gof.run.provenance import metric_code
+from gof.run.provenance import stage_code
+from gof.run.spool import dismiss
+from gof.run.spool import follower
 
 try:
     CONFIG = Config.parse(config)

@@ -45,7 +45,7 @@ rule head_model:
         "../../envs/gof.yaml"
     params:
         config=CONFIG.for_head_model(),
-        code=code("gof.faces.head_model"),
+        code=code("gof.heads.build"),
     shell:
         "exec gof head-model --config {params.config:q} --asset {input.asset:q}"
         " --out {output.model:q} > {log:q} 2>&1"
@@ -71,7 +71,7 @@ rule heads_dataset:
     threads: 1
     params:
         config=CONFIG.only("heads", "camera"),
-        code=code("gof.faces.heads"),
+        code=code("gof.heads.render"),
     shell:
         "exec gof dataset --config {params.config:q} --head-model {input.model:q}"
         " --out {output.manifest:q} > {log:q} 2>&1"

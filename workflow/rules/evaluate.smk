@@ -111,7 +111,7 @@ rule show_control:
         "../../envs/gof.yaml"
     params:
         config=CONFIG.only("samples", "meshes"),
-        code=code("gof.metrics.control_figures"),
+        code=code("gof.pictures.control"),
     shell:
         "exec gof show-control --config {params.config:q} --generator {input.generator:q} --head-model {input.model:q}"
         " --statistics {input.statistics:q} --out {output.record:q} > {log:q} 2>&1"

@@ -20,7 +20,7 @@ rule landmarks:
         "../../envs/gof.yaml"
     params:
         config=CONFIG.for_faces("landmarks"),
-        code=code("gof.faces.detect"),
+        code=code("gof.fitting.landmark_set"),
     shell:
         "exec gof landmarks --config {params.config:q} --data {input.data:q}"
         " --out {output.record:q} > {log:q} 2>&1"
@@ -49,7 +49,7 @@ rule fits:
     threads: 1
     params:
         config=CONFIG.for_faces("fit"),
-        code=code("gof.faces.fit_set"),
+        code=code("gof.fitting.fit_set"),
     shell:
         "exec gof fits --config {params.config:q} --data {input.data:q} --landmarks {input.landmarks:q}"
         " --head-model {input.model:q} --out {output.record:q} > {log:q} 2>&1"
@@ -76,7 +76,7 @@ rule pool:
     threads: 1
     params:
         config=CONFIG.for_faces("pool"),
-        code=code("gof.faces.pool"),
+        code=code("gof.conditioning.pool"),
     shell:
         "exec gof pool --config {params.config:q} --statistics {input.statistics:q}"
         " --head-model {input.model:q} --out {output.manifest:q} > {log:q} 2>&1"
@@ -103,7 +103,7 @@ rule regressor:
         "../../envs/gof.yaml"
     params:
         config=lambda wildcards: CONFIG.for_regressor(wildcards.regressor),
-        code=code("gof.faces.regressor_training"),
+        code=code("gof.readers.training"),
     shell:
         "exec gof regressor --config {params.config:q} --name {wildcards.regressor:q} --data {input.data:q}"
         " --landmarks {input.landmarks:q} --fits {input.fits:q} --pool {input.pool:q}"

@@ -25,7 +25,7 @@ rule samples:
         "../../envs/gof.yaml"
     params:
         config=CONFIG.only("samples"),
-        code=code("gof.samples"),
+        code=code("gof.pictures.views"),
     shell:
         "exec gof samples --config {params.config:q} --generator {input.generator:q}"
         " --out {output.record:q} > {log:q} 2>&1"
@@ -48,7 +48,7 @@ rule mesh:
         "../../envs/gof.yaml"
     params:
         config=CONFIG.only("meshes"),
-        code=code("gof.meshing"),
+        code=code("gof.shapes.marching"),
     shell:
         "exec gof mesh --config {params.config:q} --generator {input.generator:q}"
         " --out {output.record:q} > {log:q} 2>&1"

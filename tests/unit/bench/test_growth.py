@@ -6,7 +6,7 @@ import torch
 from gof.bench import growth
 from gof.bench.growth import KINDS, Growth, growth_figure, measure_growth
 from gof.bench.place import Place
-from gof.config import Config
+from gof.experiment.config import Config
 
 
 def test_the_slope_is_that_of_the_largest_sizes() -> None:

@@ -17,7 +17,7 @@ from gof.bench.measure import (
     peak_mib,
     rate_row,
 )
-from gof.config import FieldNetwork
+from gof.fields.settings import FieldNetwork
 
 
 def test_a_rate_is_held_against_a_share_of_its_ceiling() -> None:

@@ -7,11 +7,13 @@ from gof.bench import field_rows, image_rows, measure, other_rows, rows
 from gof.bench.measure import Products, logit_operations, timed
 from gof.bench.place import BFM, LARGE, SMALL, Place
 from gof.bench.run import GROWTH
-from gof.config import Config, FieldNetwork, Stage
-from gof.io import InputError
+from gof.cli.report_verbs import BENCH
+from gof.experiment.config import Config
+from gof.fields.settings import FieldNetwork
 from gof.rendering.render import render
-from gof.report_verbs import BENCH
-from gof.sparse_grid import Grid
+from gof.run.files import InputError
+from gof.shapes.sparse_grid import Grid
+from gof.training.settings import Stage
 
 TINY = FieldNetwork(layers=2, width=16)
 

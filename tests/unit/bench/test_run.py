@@ -6,8 +6,8 @@ from gof.bench import run
 from gof.bench.growth import Growth
 from gof.bench.measure import Row
 from gof.bench.run import Found, run_bench, table, wanted_rows
-from gof.config import Config
-from gof.io import InputError
+from gof.experiment.config import Config
+from gof.run.files import InputError
 
 UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": "a try"})
 

@@ -11,7 +11,7 @@ import pytest
 from gof.data import download
 from gof.data.assets import ASSETS, Asset
 from gof.data.download import fetch, resolve, run_download
-from gof.io import InputError, MachineError, read_json
+from gof.run.files import InputError, MachineError, read_json
 
 CONTENT = os.urandom(200_000)
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from gof.config import FieldNetwork
 from gof.fields.film_siren import FREQUENCY_SCALE, FREQUENCY_SHIFT, FilmSiren
+from gof.fields.settings import FieldNetwork
 
 
 def unfolded(siren: FilmSiren, style, points, directions):

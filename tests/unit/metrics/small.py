@@ -4,9 +4,13 @@ from pathlib import Path
 
 import torch
 
-from gof import generator as generators
-from gof.config import Camera, FieldNetwork, Model, Sampling, Stage
-from gof.generator import Generator
+from gof.experiment.model import Model
+from gof.fields.settings import FieldNetwork
+from gof.geometry.settings import Camera
+from gof.models import pretrained as generators
+from gof.models.generator import Generator
+from gof.rendering.settings import Sampling
+from gof.training.settings import Stage
 
 FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8)
 

@@ -5,17 +5,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gof.cameras import camera_rays
-from gof.config import Config, Metrics
-from gof.data.dataset import load_manifest
-from gof.faces.coefficients import BLOCKS
-from gof.faces.meshes import Meshes
-from gof.io import InputError
-from gof.metrics import control_bench as benches
+from gof.data.manifest import load_manifest
+from gof.experiment.config import Config
+from gof.geometry.cameras import camera_rays
+from gof.metrics import control_context as benches
 from gof.metrics import control_protocols as protocols
-from gof.metrics.control_bench import ControlBench, ControlFiles, control_bench
+from gof.metrics.control_context import ControlBench, ControlFiles, control_bench
 from gof.metrics.evaluate import EvaluateJob, run_evaluate
 from gof.metrics.portraits import Portraits, Renders, Sitting
+from gof.metrics.settings import Metrics
+from gof.morphable.coefficients import BLOCKS
+from gof.morphable.meshes import Meshes
+from gof.run.files import InputError
 
 METRICS = {
     "seeds": [0, 1],

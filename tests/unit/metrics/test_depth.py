@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gof.cameras import camera_rays
-from gof.config import Camera, DepthNet
-from gof.io import InputError
+from gof.geometry.cameras import camera_rays
+from gof.geometry.settings import Camera
 from gof.metrics.depth import (
     Pairs,
     depth_errors,
@@ -19,6 +18,8 @@ from gof.metrics.depth import (
     side,
     train_depth_net,
 )
+from gof.metrics.settings import DepthNet
+from gof.run.files import InputError
 
 FOV = 12.0
 SMALL = DepthNet(pairs=64, steps=50, batch=8, width=8, score_resolution=32)

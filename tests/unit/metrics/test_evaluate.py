@@ -6,10 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gof import generator as generators
-from gof.cameras import camera_rays, sample_poses
-from gof.config import Camera, Config
-from gof.data.dataset import (
+from gof.data.manifest import (
     Manifest,
     Split,
     encode_depth,
@@ -17,17 +14,20 @@ from gof.data.dataset import (
     write_manifest,
     write_shard,
 )
+from gof.experiment.config import Config
 from gof.fields.analytic import Ellipsoid
-from gof.io import InputError
+from gof.geometry.cameras import camera_rays, sample_poses
+from gof.geometry.settings import Camera
 from gof.metrics import protocols
-from gof.metrics.bench import row, untrained
+from gof.metrics.context import row, untrained
 from gof.metrics.evaluate import VIEWED, EvaluateJob, run_evaluate
 from gof.metrics.features import Extractor
 from gof.metrics.views import ViewsJob, run_views
+from gof.models import pretrained as generators
 from gof.rendering.render import RenderSettings, render
-from gof.rng import streams
-
-from .small import FIELD, model, saved
+from gof.run.files import InputError
+from gof.run.rng import streams
+from tests.unit.metrics.small import FIELD, model, saved
 
 COUNTS = {"train": 12, "validation": 4, "test": 6}
 SECTIONS = {

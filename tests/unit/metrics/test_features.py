@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from gof.data.assets import FEATURES
 from gof.data.download import default_cache
-from gof.io import InputError, sha256
 from gof.metrics import features
 from gof.metrics.features import (
     EFFICIENTNET_FILE,
@@ -21,6 +20,7 @@ from gof.metrics.features import (
     load_efficientnet,
     resize,
 )
+from gof.run.files import InputError, sha256
 
 
 @pytest.fixture(scope="module")

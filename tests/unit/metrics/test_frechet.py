@@ -4,8 +4,8 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from gof.io import InputError
 from gof.metrics.frechet import blur, frechet_distance
+from gof.run.files import InputError
 
 
 def normal(seed: int, n: int, d: int) -> Tensor:

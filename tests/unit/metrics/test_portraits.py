@@ -4,12 +4,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gof import generator as generators
-from gof.cameras import camera_rays
-from gof.config import Camera, Model
-from gof.faces.coefficients import Layout
+from gof.experiment.model import Model
 from gof.fields.analytic import sphere
+from gof.geometry.cameras import camera_rays
+from gof.geometry.settings import Camera
 from gof.metrics.portraits import Obedient, RandomPairing, Renders, Sitting, draw, surfaces
+from gof.models import pretrained as generators
+from gof.morphable.coefficients import Layout
 from gof.rendering.render import RenderSettings
 
 MODEL = Model.model_validate(

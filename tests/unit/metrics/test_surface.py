@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gof.cameras import camera_rays
 from gof.fields.analytic import Ellipsoid, sphere
+from gof.geometry.cameras import camera_rays
 from gof.metrics.surface import (
     SurfaceTotals,
     agreement,

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from gof import generator as generators
-from gof.config import Config
-from gof.data.dataset import load_depth, load_images, load_manifest, load_split
-from gof.metrics.bench import poses
+from gof.data.manifest import load_depth, load_images, load_manifest, load_split
+from gof.experiment.config import Config
+from gof.metrics.context import poses
 from gof.metrics.views import ViewsJob, run_views
-from gof.samples import ViewRequest, to_uint8, views
-
-from .small import FIELD, saved
+from gof.models import pretrained as generators
+from gof.pictures.views import ViewRequest, to_uint8, views
+from tests.unit.metrics.small import FIELD, saved
 
 
 def config(count: int, seeds: tuple[int, ...] = (0, 3)) -> Config:

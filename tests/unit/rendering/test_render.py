@@ -4,14 +4,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gof import rng
-from gof.cameras import camera_rays
-from gof.config import FieldNetwork
 from gof.fields.analytic import Ellipsoid, sphere
-from gof.generator import Generator
+from gof.fields.settings import FieldNetwork
+from gof.geometry.cameras import camera_rays
+from gof.models.generator import Generator
 from gof.rendering import render as renderer
 from gof.rendering.render import Guide, RenderSettings, render, render_moved, render_surface
 from gof.rendering.surface import SETTLED
+from gof.run import rng
 
 GOF = RenderSettings(
     integrator="occupancy",

@@ -1,7 +1,7 @@
 import torch
 
-from gof.cameras import camera_rays
 from gof.fields.analytic import Ellipsoid, sphere
+from gof.geometry.cameras import camera_rays
 from gof.rendering.surface import first_crossing, normals, secant
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gof.config import Config
-from gof.io import InputError
+from gof.experiment.config import Config
 from gof.report import figures
 from gof.report.records import read_records
+from gof.run.files import InputError
 
 UNTRACKED = Config.parse({"tracking": {"enabled": False}})
 

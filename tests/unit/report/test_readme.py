@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from gof.config import Config
-from gof.io import InputError
+from gof.experiment.config import Config
 from gof.report import readme
 from gof.report.figures import run_figures
 from gof.report.tables import run_tables
+from gof.run.files import InputError
 
 UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})
 BLOCKS = ("comparison", "measured", "cost", "published", "rules")

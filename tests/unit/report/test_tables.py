@@ -5,8 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gof.config import Config
-from gof.io import InputError
+from gof.experiment.config import Config
 from gof.report.records import read_records
 from gof.report.tables import (
     CONTROL,
@@ -19,6 +18,7 @@ from gof.report.tables import (
     run_tables,
     summary,
 )
+from gof.run.files import InputError
 
 PUBLISHED = Path("workflow/paper/published.yaml")
 UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})

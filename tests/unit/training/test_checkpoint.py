@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from gof.io import InputError
+from gof.run.files import InputError
 from gof.training import checkpoint
 
 

@@ -7,12 +7,11 @@ import pytest
 import safetensors.torch
 import torch
 
-from gof.io import InputError
+from gof.run.files import InputError
 from gof.training.distributed import World, join_world
 from gof.training.schedule import plan
 from gof.training.steps import discriminator_step, generator_step
-
-from .conftest import Tiny, TinyFaces
+from tests.unit.toy_training import Tiny, TinyFaces
 
 
 def train(folder: Path, world: World, steps: int, conditional: bool) -> None:

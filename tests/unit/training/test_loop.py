@@ -4,13 +4,12 @@ import signal
 import pytest
 import torch
 
-from gof.config import Runtime
-from gof.io import NOT_RESUMED
+from gof.run.files import NOT_RESUMED
 from gof.training import checkpoint, loop
 from gof.training.loop import Stopped
+from gof.training.settings import Runtime
 from gof.training.steps import NonFinite
-
-from .conftest import Tiny, TinyFaces
+from tests.unit.toy_training import Tiny, TinyFaces
 
 
 class Recorder:

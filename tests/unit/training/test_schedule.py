@@ -2,8 +2,12 @@ import math
 
 import pytest
 
-from gof.config import Conditions, Interval, Model, Opacity, Stage, Term
+from gof.conditioning.settings import Conditions
+from gof.experiment.model import Model
+from gof.losses.settings import Opacity, Term
+from gof.rendering.settings import Interval
 from gof.training.schedule import interval_half_width, opacity_weight, plan, term_weights
+from gof.training.settings import Stage
 
 # The values of the paper's BFM run (supplement; steps at which both schedules saturate).
 BFM_INTERVAL = Interval(max=0.12, min=0.02, decay=3e-5)

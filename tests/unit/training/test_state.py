@@ -1,7 +1,7 @@
 import torch
 
-from gof.config import Stage
 from gof.training.schedule import plan
+from gof.training.settings import Stage
 from gof.training.state import TrainState
 from gof.training.steps import discriminator_step, generator_step
 

@@ -1,17 +1,11 @@
 import pytest
 import torch
 
-from gof.config import Model, Sampling
+from gof.experiment.model import Model
+from gof.rendering.settings import Sampling
 from gof.training.schedule import plan
-from gof.training.steps import (
-    NonFinite,
-    discriminator_step,
-    each_fakes,
-    generator_step,
-    make_fakes,
-)
-
-from .conftest import STAGES
+from gof.training.steps import NonFinite, discriminator_step, each_fakes, generator_step, make_fakes
+from tests.unit.toy_training import STAGES
 
 
 def reals_for(tiny, task, now):

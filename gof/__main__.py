@@ -1,0 +1,5 @@
+"""`python -m gof VERB ...`."""
+
+from gof.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""cGOF: conditions, and the losses that hold a generator to them."""

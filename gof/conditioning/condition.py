@@ -1,0 +1,130 @@
+"""What a conditional model (cGOF) trains with: conditions out of a pool, and the teacher that reads
+them back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gof.conditioning.settings import Conditions
+from gof.data.manifest import Manifest, load_depth, load_images, load_manifest, load_split
+from gof.morphable.coefficients import Layout, Statistics
+from gof.readers.files import FaceRegressor, load_regressor
+from gof.rendering.render import Guide
+from gof.run.files import InputError
+from gof.training.reals import Epochs
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Conditions of a batch. face, other [n, d]: whitened coefficients, and the same with another
+    expression; poses [n, 2]; landmarks [n, 68, 2] and landmarks_3d [n, 68, 3]; depth, other_depth
+    [n, r^2] along the rays (0 beside the mesh) and flow [n, r^2, 3] from the other expression's
+    surface to this one's; labels [n, R^2] and picture [n, 3, R^2], depth and image of the render at
+    the pool's largest size."""
+
+    face: Tensor
+    other: Tensor
+    poses: Tensor
+    landmarks: Tensor
+    landmarks_3d: Tensor
+    depth: Tensor
+    other_depth: Tensor
+    flow: Tensor
+    labels: Tensor
+    picture: Tensor
+
+    def __getitem__(self, rows: slice) -> Condition:
+        return Condition(*(getattr(self, item.name)[rows] for item in fields(self)))
+
+    @property
+    def guide(self) -> Guide:
+        """The mesh, for the sampler."""
+        return Guide(self.depth, self.depth > 0)
+
+    @property
+    def other_guide(self) -> Guide:
+        """The mesh with the other expression."""
+        return Guide(self.other_depth, self.other_depth > 0)
+
+
+class Pool:
+    """Pre-rendered conditions in memory; sample number i of the run has a fixed one."""
+
+    def __init__(self, manifest: Manifest, resolution: int, seed: int) -> None:
+        largest = max(manifest.resolutions)
+        arrays = {
+            name: torch.from_numpy(array)
+            for name, array in load_split(
+                manifest,
+                "train",
+                ["z", "z_b", "pose", "landmarks", "landmarks_3d", f"flow_{resolution}"],
+            ).items()
+        }
+        self._arrays = {
+            "face": arrays["z"],
+            "other": arrays["z_b"],
+            "poses": arrays["pose"],
+            "landmarks": arrays["landmarks"],
+            "landmarks_3d": arrays["landmarks_3d"],
+            "depth": load_depth(manifest, "train", resolution)[0].flatten(1),
+            "other_depth": load_depth(manifest, "train", resolution, "depth_b")[0].flatten(1),
+            "flow": arrays[f"flow_{resolution}"].flatten(1, 2),
+            "labels": load_depth(manifest, "train", largest)[0].flatten(1),
+            "picture": load_images(manifest, "train", largest).flatten(2),
+        }
+        self._seed = seed
+        self._epochs: dict[str, Epochs] = {}
+
+    @property
+    def size(self) -> int:
+        """Coefficients of a head."""
+        return self._arrays["face"].shape[1]
+
+    def __call__(self, rows: list[int], who: str, device: torch.device) -> Condition:
+        """Conditions of samples `rows`; `who` tells the draws of the two updates apart."""
+        order = self._epochs.setdefault(
+            who, Epochs(len(self._arrays["face"]), self._seed, f"order of conditions, {who}")
+        )
+        numbers = order(rows)
+        values = {name: array[numbers].to(device) for name, array in self._arrays.items()}
+        values["flow"] = values["flow"].float()
+        values["picture"] = values["picture"].float() / 127.5 - 1
+        return Condition(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFiles:
+    """What a conditional model needs: the manifest of the pool of conditions, the statistics of
+    coefficients they were drawn from, and the regressor that teaches."""
+
+    pool: Path
+    statistics: Path
+    regressor: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTask:
+    """What the steps of a conditional stage share."""
+
+    conditions: Conditions
+    layout: Layout
+    pool: Pool
+    regressor: FaceRegressor
+
+    @classmethod
+    def read(cls, conditions: Conditions, files: FaceFiles, resolution: int, seed: int) -> FaceTask:
+        """Read the files for a stage of this resolution. Raises InputError for what does not
+        fit."""
+        sizes = Statistics.load(files.statistics).sizes
+        pool = Pool(load_manifest(files.pool), resolution, seed)
+        if pool.size != sum(sizes.values()):
+            raise InputError(
+                f"{files.pool}: {pool.size} coefficients a head, {files.statistics} has"
+                f" {sum(sizes.values())}: draw the pool again"
+            )
+        free = {"free_geometry": conditions.free_geometry, "free_texture": conditions.free_texture}
+        return cls(conditions, Layout(sizes | free), pool, load_regressor(files.regressor))

@@ -1,0 +1,208 @@
+"""The pool of conditions: heads drawn from the statistics of the data set's coefficients, rendered
+before training so that no mesh is rasterised in its loop.
+
+A data set (`gof.data.manifest`) of two splits, train and test. A shard holds, for n heads:
+image_{r}, depth_{r} (uint16), pose, landmarks and landmarks_3d as there, and
+
+- z float32 [n, d]: the whitened coefficients of head a, the one of all these arrays (blocks in the
+  order of `gof.morphable.coefficients.BLOCKS`);
+- z_b float32 [n, d]: head b, the same with another expression, seen from the same camera;
+- depth_b_{r} uint16 [n, r, r]: its depth, coded like depth_{r};
+- flow_{r} float16 [n, r, r, 3]: what must be added to the point of head b that a pixel sees to get
+  the same point of the skin on head a, world, camera radii; 0 beside head b (method-cgof 3.9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gof.data.manifest import Manifest, Shard, encode_depth, load_split, write_manifest, write_shard
+from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
+from gof.experiment.config import Config
+from gof.geometry.cameras import project, sample_poses
+from gof.geometry.lighting import shade
+from gof.geometry.raster import interpolate, rasterise
+from gof.geometry.shading import View, pictures
+from gof.heads.mesh import vertex_normals
+from gof.morphable.coefficients import BLOCKS, Coefficients, Statistics
+from gof.morphable.landmarks import FIRST_INNER
+from gof.morphable.model import MorphableModel
+from gof.run.files import InputError, say, sha256, write_png
+from gof.run.job import job
+from gof.run.outputs import Writes
+from gof.run.rng import streams
+
+SHEET_COLUMNS, SHEET_ROWS = 10, 2
+FLOW_SHOWN = 0.01  # displacement that saturates a colour of the sheet, camera radii
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Conditions: whitened coefficients z and z_b [n, d], poses [n, 2]."""
+
+    z: Tensor
+    z_b: Tensor
+    pose: Tensor
+
+
+def draw(statistics: Statistics, config: Config, split: str, numbers: Sequence[int]) -> Draw:
+    """Conditions number `numbers` of a split, each from its own stream: z ~ N(0, I), a second
+    expression, a pose from the camera's prior."""
+    own = streams(config.faces.pool.seed, f"pool/{split}", numbers)
+    sizes = statistics.sizes
+    z = own.normal(sum(sizes.values()))
+    start = sum(sizes[name] for name in BLOCKS[: BLOCKS.index("expression")])
+    z_b = z.clone()
+    z_b[:, start : start + sizes["expression"]] = own.normal(sizes["expression"])
+    return Draw(z, z_b, sample_poses(config.camera, own))
+
+
+def render(
+    model: MorphableModel, statistics: Statistics, drawn: Draw, config: Config
+) -> dict[str, np.ndarray]:
+    """Arrays of a shard for a batch of conditions."""
+    head, other = statistics.colour(drawn.z), statistics.colour(drawn.z_b)
+    vertices = model.vertices(head.identity, head.expression)
+    vertices_b = model.vertices(other.identity, other.expression)
+    camera, sizes, triangles = config.camera, config.faces.pool.resolutions, model.triangles
+    view = View(drawn.pose, camera.fov_deg, config.heads.background)
+    images = pictures(vertices, triangles, lit(model, vertices, head), view, sizes)
+    arrays: dict[str, Tensor] = {}
+    for size, image in images.items():
+        raster = rasterise(vertices, triangles, drawn.pose, size, camera.fov_deg)
+        raster_b = rasterise(vertices_b, triangles, drawn.pose, size, camera.fov_deg)
+        arrays[f"image_{size}"] = image
+        arrays[f"depth_{size}"] = encode_depth(raster.depth, camera)
+        arrays[f"depth_b_{size}"] = encode_depth(raster_b.depth, camera)
+        arrays[f"flow_{size}"] = interpolate(raster_b, vertices - vertices_b).half()
+    marks = vertices[:, model.landmarks]
+    arrays |= {
+        "landmarks": project(marks, drawn.pose, camera.fov_deg)[0],
+        "landmarks_3d": marks,
+        "pose": drawn.pose,
+        "z": drawn.z,
+        "z_b": drawn.z_b,
+    }
+    return {name: value.numpy() for name, value in arrays.items()}
+
+
+def lit(model: MorphableModel, vertices: Tensor, head: Coefficients) -> Tensor:
+    """Linear light [n, v, 3] that the vertices send back."""
+    normals = vertex_normals(vertices, model.triangles)
+    return model.colours(head.albedo) * shade(normals, head.light.unflatten(-1, (9, 3)))
+
+
+def load_pair(model_path: Path, statistics_path: Path) -> tuple[MorphableModel, Statistics]:
+    """The head model and the statistics of its coefficients. Raises InputError where their sizes
+    differ."""
+    model, statistics = MorphableModel.load(model_path), Statistics.load(statistics_path)
+    zero = Coefficients(*(torch.zeros(1, size) for size in statistics.sizes.values()))
+    try:
+        model.vertices(zero.identity, zero.expression)
+        model.colours(zero.albedo)
+        zero.light.unflatten(-1, (9, 3))
+    except RuntimeError:
+        raise InputError(
+            f"{statistics_path}: coefficients of another head model than {model_path}: fit again"
+        ) from None
+    return model, statistics
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A shard to render: everything a worker process needs."""
+
+    head_model: Path
+    statistics: Path
+    config: Config
+    piece: Piece
+
+
+def _render_shard(task: _Task) -> Shard:
+    model, statistics = load_pair(task.head_model, task.statistics)
+    config, split = task.config, task.piece.split
+    arrays = in_blocks(
+        task.piece,
+        lambda numbers: render(model, statistics, draw(statistics, config, split, numbers), config),
+    )
+    return write_shard(task.piece.path, arrays)
+
+
+def run_pool(config: Config, statistics: Path, head_model: Path, out: Path) -> None:
+    """Render the pool into the folder of `out`, its manifest, which is written last.
+
+    Raises InputError where the statistics do not fit the head model or no head is in view.
+    """
+    inputs = {"statistics": statistics, "head_model": head_model}
+    record, sheet = out.with_name("pool.json"), out.with_name("sheet.png")
+    with job(record, "pool", config, inputs, Writes((out, sheet), fills=True)) as running:
+        load_pair(head_model, statistics)
+        pool = config.faces.pool
+        planned = pieces({"train": pool.count, "test": pool.test}, pool.shard_size, out.parent)
+        tasks = [_Task(head_model, statistics, config, piece) for piece in planned]
+        splits = by_split(planned, render_all(_render_shard, tasks))
+        manifest = Manifest(
+            out,
+            "heads",
+            config.camera,
+            config.heads.background,
+            tuple(pool.resolutions),
+            splits,
+            {"head_model": sha256(head_model), "statistics": sha256(statistics), "seed": pool.seed},
+        )
+        running.numbers = {name: split.count for name, split in splits.items()}
+        running.numbers |= _check(manifest)
+        _write_sheet(manifest, sheet)
+        running.artifact(sheet)
+        write_manifest(manifest)
+
+
+def _check(manifest: Manifest) -> dict[str, float]:
+    """What to know about the pool: heads whose face leaves the image, and how far expressions move
+    the skin (root mean square over the pixels that see it)."""
+    size = max(manifest.resolutions)
+    arrays = load_split(manifest, "train", ["landmarks", f"depth_{size}", f"flow_{size}"])
+    if not arrays[f"depth_{size}"].any():
+        raise InputError(
+            f"{manifest.path}: no head is in view: check camera.fov_deg and the units of the model"
+        )
+    marks = arrays["landmarks"][:, FIRST_INNER:]
+    outside = int((abs(marks) > 1).any((1, 2)).sum())
+    if outside:
+        say(f"pool: {outside} of {len(marks)} faces reach beyond the image")
+    flow = np.linalg.norm(arrays[f"flow_{size}"].astype(np.float32), axis=-1)
+    moved = float(np.sqrt((flow[flow > 0] ** 2).mean())) if (flow > 0).any() else 0.0
+    return {"faces_beyond_image": outside, "displacement": moved}
+
+
+def _write_sheet(manifest: Manifest, out: Path) -> None:
+    """Heads in rows: image, depth of a, depth of b (near is bright), flow as colour."""
+    size = max(manifest.resolutions)
+    names = [f"{name}_{size}" for name in ("image", "depth", "depth_b", "flow")]
+    stored = load_split(manifest, "train", names)
+    rows = []
+    for start in range(0, SHEET_COLUMNS * SHEET_ROWS, SHEET_COLUMNS):
+        image, depth, depth_b, flow = (
+            stored[name][start : start + SHEET_COLUMNS] for name in names
+        )
+        if not len(image):
+            break
+        seen = np.concatenate([depth, depth_b])
+        low, high = (seen[seen > 0].min(), seen.max()) if seen.any() else (0, 1)
+        greys = [
+            np.where(own > 0, 255 - 200 * (own - float(low)) / max(high - float(low), 1), 0)
+            for own in (depth, depth_b)
+        ]
+        colour = 127.5 + 127.5 * flow.astype(np.float32) / FLOW_SHOWN
+        colour = np.where((depth_b > 0)[..., None], colour, 0)
+        rows += [image, *(np.repeat(grey[..., None], 3, -1) for grey in greys), colour]
+    width = SHEET_COLUMNS * size
+    strips = [row.clip(0, 255).astype(np.uint8).swapaxes(0, 1).reshape(size, -1, 3) for row in rows]
+    padded = [np.pad(s, ((0, 0), (0, width - s.shape[1]), (0, 0))) for s in strips]
+    write_png(out, np.concatenate(padded))

@@ -1,0 +1,1 @@
+"""How a configuration is read, laid on top of another, and refused."""

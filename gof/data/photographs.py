@@ -1,0 +1,236 @@
+"""Makes a data set out of a folder of photographs.
+
+Files come from anywhere, so every one is decoded to its last byte before it counts, within limits
+on its size, and nothing in it can stop the program with a traceback.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from gof.data.manifest import (
+    SHARDS,
+    Manifest,
+    Shard,
+    Split,
+    load_manifest,
+    write_manifest,
+    write_shard,
+)
+from gof.experiment.config import Config
+from gof.run.files import InputError, say
+from gof.run.job import job
+from gof.run.outputs import Writes, prune
+
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 500_000_000
+SKIPPABLE = 0.01  # share of bad files that `--on-bad skip` leaves out
+SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
+CHUNK = 256  # files decoded ahead
+WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # modes with 16 bits a pixel, grey
+
+
+class BadImage(Exception):
+    """A file that is no usable image; the text says why."""
+
+
+def decode(path: Path, background: tuple[float, ...]) -> Image.Image:
+    """An upright RGB image, transparency filled with the background (0 to 1). Raises BadImage."""
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise BadImage("not a regular file")
+        if info.st_size > MAX_BYTES:
+            raise BadImage(f"{info.st_size:,} bytes, more than {MAX_BYTES:,}")
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                size = f"{image.width} x {image.height} pixels"
+                raise BadImage(f"{size}, more than {MAX_PIXELS:,} in all")
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image), background)
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage("not an image") from None
+    except Exception as error:  # decoders raise many kinds for damaged files
+        raise BadImage(" ".join(str(error).split())[:120] or type(error).__name__) from None
+
+
+def _to_rgb(image: Image.Image, background: tuple[float, ...]) -> Image.Image:
+    """Any mode to RGB; 16-bit grey is scaled, not clipped."""
+    if image.mode in WIDE:
+        grey = np.asarray(image).astype(np.float64) / 257
+        return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise BadImage("floating-point pixels of unknown range")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, tuple(round(c * 255) for c in (*background, 1.0)))
+        return Image.alpha_composite(paper, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def crop_and_resize(image: Image.Image, sizes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The centre square at every size: image_{size} uint8 [size, size, 3]. Raises BadImage for one
+    that would have to be enlarged."""
+    side = min(image.size)
+    if side < max(sizes):
+        raise BadImage(f"{image.width} x {image.height} pixels, smaller than {max(sizes)}")
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    # Pillow's bicubic filter widens with the reduction, so it does not alias
+    return {
+        f"image_{size}": np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+        for size in sizes
+    }
+
+
+def split_of(name: str) -> str:
+    """The split of a file, from its name alone: it stays when other files come or go."""
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    place = int.from_bytes(digest, "big") / 2**64
+    for split, share in SPLITS.items():
+        if place < share:
+            return split
+        place -= share
+    return "test"
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """One file: its images, or what is wrong with it."""
+
+    name: str
+    images: dict[str, np.ndarray]
+    problem: str = ""
+
+
+class _Writer:
+    """Collects the images of each split and writes them shard by shard."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder, self.size = folder, size
+        self.waiting: dict[str, list[dict[str, np.ndarray]]] = {split: [] for split in SPLITS}
+        self.shards: dict[str, list[Shard]] = {split: [] for split in SPLITS}
+
+    def add(self, split: str, images: dict[str, np.ndarray]) -> None:
+        """Keep one image; write a shard when enough wait."""
+        self.waiting[split].append(images)
+        if len(self.waiting[split]) == self.size:
+            self._write(split)
+
+    def _write(self, split: str) -> None:
+        rows = self.waiting[split]
+        arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        path = self.folder / f"{split}-{len(self.shards[split]):03d}.npz"
+        self.shards[split].append(write_shard(path, arrays))
+        rows.clear()
+
+    def finish(self) -> dict[str, Split]:
+        """Write what waits."""
+        for split, rows in self.waiting.items():
+            if rows:
+                self._write(split)
+        return {
+            split: Split(sum(shard.count for shard in shards), tuple(shards))
+            for split, shards in self.shards.items()
+        }
+
+    def discard(self, kept: Path) -> None:
+        """Remove what was written, but for what the manifest `kept`, of an older data set,
+        names too."""
+        try:
+            older = load_manifest(kept)
+        except InputError:
+            return prune(self.folder, SHARDS, [])
+        prune(self.folder, SHARDS, older.files)
+
+
+def _files(folder: Path) -> list[Path]:
+    """All visible entries below a folder that are no folders, in order of their relative path."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of images")
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    if not found:
+        raise InputError(f"{folder}: holds no files: give the folder of the photographs")
+    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _results(folder: Path, files: list[Path], config: Config) -> Iterator[_Result]:
+    """Decode files in threads, in order."""
+
+    def one(path: Path) -> _Result:
+        name = path.relative_to(folder).as_posix()
+        try:
+            image = decode(path, config.heads.background)
+            return _Result(name, crop_and_resize(image, config.heads.resolutions))
+        except BadImage as error:
+            return _Result(name, {}, str(error))
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        bar = tqdm(total=len(files), unit="image", disable=None)
+        for start in range(0, len(files), CHUNK):
+            for result in pool.map(one, files[start : start + CHUNK]):
+                bar.update()
+                yield result
+
+
+def run_prepare(config: Config, images_dir: Path, out: Path, on_bad: str = "fail") -> None:
+    """Centre squares of all images of a folder at config.heads.resolutions, as a data set whose
+    manifest is `out`. There are no poses and no ground truth.
+
+    on_bad: "fail", or "skip", which leaves out up to 1 % of the files. Raises InputError naming the
+    first bad file and their number; nothing is then left behind.
+    """
+    record, writes = out.with_name("data.json"), Writes((out,), fills=True, reads=(images_dir,))
+    with job(record, "prepare", config, {}, writes) as running:
+        files = _files(images_dir)
+        writer, bad = _Writer(out.parent, config.heads.shard_size), []
+        for result in _results(images_dir, files, config):
+            if result.problem:
+                bad.append(result)
+                say(f"{images_dir / result.name}: {result.problem}")
+            else:
+                writer.add(split_of(result.name), result.images)
+        allowed = SKIPPABLE * len(files) if on_bad == "skip" else 0
+        if len(bad) > allowed:
+            writer.discard(out)
+            raise InputError(_too_many(images_dir, bad, len(files), on_bad))
+        splits = writer.finish()
+        write_manifest(
+            Manifest(
+                out,
+                images_dir.resolve().name,
+                config.camera,
+                config.heads.background,
+                tuple(config.heads.resolutions),
+                splits,
+                {"images": len(files) - len(bad), "skipped": [result.name for result in bad]},
+            )
+        )
+        counts = {name: split.count for name, split in splits.items()}
+        running.numbers = {**counts, "skipped": len(bad)}
+
+
+def _too_many(folder: Path, bad: list[_Result], total: int, on_bad: str) -> str:
+    first = bad[0]
+    advice = (
+        "move them away" if on_bad == "skip" else "move them away, or --on-bad skip (up to 1 %)"
+    )
+    return (
+        f"{folder / first.name}: {first.problem}; {len(bad)} of {total} files cannot be used: "
+        f"{advice}"
+    )

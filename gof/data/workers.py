@@ -1,0 +1,82 @@
+"""Renders shards in as many processes as there are cores."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from gof.data.manifest import Shard, Split
+from gof.run.files import InputError
+
+BLOCK = 4  # heads rendered together: their fragments stay in the processor cache
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Images start to stop of a split, and the file they go to."""
+
+    split: str
+    start: int
+    stop: int
+    path: Path
+
+
+def pieces(counts: dict[str, int], size: int, folder: Path) -> list[Piece]:
+    """Shards of at most `size` images for splits of these counts."""
+    return [
+        Piece(split, k * size, min((k + 1) * size, count), folder / f"{split}-{k:03d}.npz")
+        for split, count in counts.items()
+        for k in range(math.ceil(count / size))
+    ]
+
+
+def in_blocks(
+    piece: Piece, render: Callable[[range], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Arrays of all images of a piece; `render` is given the numbers of a few at a time."""
+    torch.set_num_threads(1)
+    starts = range(piece.start, piece.stop, BLOCK)
+    blocks = [render(range(start, min(start + BLOCK, piece.stop))) for start in starts]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def render_all(render: Callable[[T], Shard], tasks: Sequence[T]) -> list[Shard]:
+    """render(task) for every task, in order; the result does not depend on the number of
+    processes. Raises InputError when a process dies."""
+    workers = min(len(os.sched_getaffinity(0)), len(tasks))
+    if workers == 1:
+        return [render(task) for task in tasks]
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            waiting = [pool.submit(render, task) for task in tasks]
+            bar = tqdm(as_completed(waiting), total=len(tasks), unit="shard", disable=None)
+            for future in bar:
+                future.result()
+            return [future.result() for future in waiting]
+    except BrokenProcessPool:
+        raise InputError(
+            "a rendering process died (out of memory?): lower heads.shard_size, run again"
+        ) from None
+
+
+def by_split(pieces: Sequence[Piece], shards: Sequence[Shard]) -> dict[str, Split]:
+    """The splits of a manifest from the shards of its pieces."""
+    own: dict[str, list[Shard]] = {}
+    for piece, shard in zip(pieces, shards, strict=True):
+        own.setdefault(piece.split, []).append(shard)
+    return {
+        split: Split(sum(shard.count for shard in some), tuple(some)) for split, some in own.items()
+    }

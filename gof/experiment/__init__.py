@@ -1,0 +1,1 @@
+"""The experiment: all sections together, and what each step of it depends on."""

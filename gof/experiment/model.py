@@ -1,0 +1,47 @@
+"""A generator to train."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from gof.conditioning.settings import Conditions
+from gof.config.section import (
+    Section,
+)
+from gof.losses.settings import NormalSmoothness, Opacity
+from gof.rendering.settings import Interval, Sampling
+from gof.training.settings import Stage
+
+
+class Model(Section):
+    """A generator to train: `occupancy` is GOF, `density` its radiance-field baseline (pi-GAN)."""
+
+    integrator: Literal["occupancy", "density"]
+    sampling: Sampling = Sampling()
+    interval: Interval = Interval()
+    opacity: Opacity = Opacity()
+    normal: NormalSmoothness = NormalSmoothness()
+    conditions: Conditions | None = Field(None, description="given for cGOF")
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Model:
+        sizes = [stage.resolution for stage in self.stages]
+        if sizes != sorted(sizes):
+            raise ValueError(f"stages must not shrink in resolution, got {sizes}")
+        if self.integrator == "occupancy" and self.sampling.surface == 0:
+            raise ValueError("sampling.surface must be at least 1 for the occupancy integrator")
+        guided = self.conditions is not None and self.conditions.guided_from is not None
+        if self.integrator == "density" and self.sampling.surface and not guided:
+            raise ValueError(
+                "sampling.surface must be 0 for the density integrator (it has no interval)"
+            )
+        if self.conditions is None and any(s.objective == "geometric" for s in self.stages):
+            raise ValueError("stages: objective geometric needs conditions")
+        return self
+
+    def first_step(self, stage: int) -> int:
+        """Steps taken before `stage` begins."""
+        return sum(s.steps for s in self.stages[:stage])

@@ -1,1 +1,0 @@
-"""The head model: shape, colour, light, rasteriser, renders."""

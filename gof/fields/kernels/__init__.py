@@ -1,0 +1,1 @@
+"""How the layers of a FiLM-SIREN are evaluated, by device."""

@@ -1,0 +1,1 @@
+"""3DMM fits to images and their landmarks."""

@@ -1,0 +1,150 @@
+"""What fits are worth where the truth is known: landmarks, depth, coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gof.data.manifest import Manifest, load_depth, load_split
+from gof.fitting.fit import Fits
+from gof.geometry.cameras import project
+from gof.geometry.raster import Raster, rasterise
+from gof.morphable.coefficients import BLOCKS, Coefficients
+from gof.morphable.landmarks import nme_percent
+from gof.morphable.model import MorphableModel
+from gof.run.files import InputError
+
+TRUTH = (*BLOCKS, "pose", "landmarks")
+BLOCK = 16  # heads drawn together
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Of n heads: coefficients, pose [n, 2], landmarks [n, 68, 2], depth [n, r, r] (along the rays,
+    0 beside the head)."""
+
+    coefficients: Coefficients
+    pose: Tensor
+    landmarks: Tensor
+    depth: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class DepthErrors:
+    """Median absolute depth error inside the face of each image, [n]: of the fit and of the mean
+    head where the fit stands (camera radii)."""
+
+    fit: Tensor
+    mean_head: Tensor
+
+
+def has_truth(manifest: Manifest, split: str) -> bool:
+    """Whether a data set was rendered and kept what it was rendered from."""
+    path = manifest.path.parent / manifest.split(split).shards[0].file
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return all(name in archive for name in TRUTH)
+    except (OSError, ValueError):
+        raise InputError(f"{path}: missing or damaged: make the data set again") from None
+
+
+def load_truth(manifest: Manifest, split: str) -> Truth:
+    """The truth of a split, depth at its smallest size."""
+    own = {n: torch.from_numpy(a) for n, a in load_split(manifest, split, TRUTH).items()}
+    head = Coefficients(own["identity"], own["expression"], own["albedo"], own["light"].flatten(1))
+    depth, _ = load_depth(manifest, split, min(manifest.resolutions))
+    return Truth(head, own["pose"], own["landmarks"], depth)
+
+
+def fits_model(model: MorphableModel, head: Coefficients) -> bool:
+    """Whether coefficients are those of a model, by their number."""
+    sizes = (len(model.identity), len(model.expression), model.palette.size)
+    return sizes == (head.identity.shape[1], head.expression.shape[1], head.albedo.shape[1])
+
+
+def on_face(model: MorphableModel, raster: Raster) -> Tensor:
+    """Pixels that see the face proper: bool [n, h, w]."""
+    inner = model.face[model.triangles].all(-1)
+    return raster.mask & inner[raster.triangle_id.clamp(min=0)]
+
+
+def depth_errors(model: MorphableModel, fits: Fits, truth: Truth, fov_deg: float) -> DepthErrors:
+    """Compare depths at the pixels where all three heads, true, fitted and mean, are seen and the
+    true one shows its face."""
+    size, columns = truth.depth.shape[-1], []
+    for start in range(0, len(fits.ok), BLOCK):
+        own = slice(start, start + BLOCK)
+        place = fits.placement[own]
+        head, true = fits.coefficients[own], truth.coefficients[own]
+        shapes = model.vertices(head.identity, head.expression)
+
+        def seen(points: Tensor, pose: Tensor) -> Raster:
+            return rasterise(points, model.triangles, pose, size, fov_deg)
+
+        fitted = seen(place.apply(shapes), place.pose)
+        mean = seen(place.apply(model.mean.expand_as(shapes)), place.pose)
+        real = seen(model.vertices(true.identity, true.expression), truth.pose[own])
+        depth = truth.depth[own]
+        mask = on_face(model, real) & fitted.mask & mean.mask & (depth > 0)
+        for other in (fitted, mean):
+            away = torch.where(mask, (other.depth - depth).abs(), torch.nan)
+            columns.append(away.flatten(1).nanmedian(-1).values)
+    return DepthErrors(torch.cat(columns[::2]), torch.cat(columns[1::2]))
+
+
+def recovery(found: Tensor, true: Tensor) -> dict[str, float]:
+    """How well coefficients [n, size] are found: correlation over all entries, each about its mean,
+    and the share of variance explained."""
+    a, b = (value - value.mean(0) for value in (found.double(), true.double()))
+    scale = (a.norm() * b.norm()).clamp(min=1e-12)
+    left = (found.double() - true.double()).square().sum() / b.square().sum().clamp(min=1e-12)
+    return {"correlation": float((a * b).sum() / scale), "explained": float(1 - left)}
+
+
+def projected(model: MorphableModel, fits: Fits, fov_deg: float) -> Tensor:
+    """The fits' landmarks on the image plane, [n, 68, 2]."""
+    head = fits.coefficients
+    marks = torch.einsum("nc,clk->nlk", head.identity, model.identity[:, model.landmarks])
+    marks += torch.einsum("nc,clk->nlk", head.expression, model.expression[:, model.landmarks])
+    marks += model.mean[model.landmarks]
+    return project(fits.placement.apply(marks), fits.pose, fov_deg)[0]
+
+
+def against_truth(
+    model: MorphableModel, fits: Fits, truth: Truth, fov_deg: float
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows for the tables, and further numbers, of the fits that are ok."""
+    ok = fits.ok
+    error = nme_percent(projected(model, fits, fov_deg), truth.landmarks)[ok]
+    depths = depth_errors(model, fits, truth, fov_deg)
+    own, mean = (e[ok] for e in (depths.fit, depths.mean_head))
+    ratio = float(own.nanmedian() / mean.nanmedian())
+    count = int(ok.sum())
+    protocol = f"median over {count} test images; landmarks fitted, truth compared"
+    rows = [
+        fit_row("landmark_nme_percent", float(error.median()), count, protocol),
+        fit_row("depth_error_ratio", ratio, count, f"{protocol}; face pixels; mean head = 1"),
+    ]
+    numbers = {
+        "landmark_nme_percent_mean": float(error.mean()),
+        "depth_error": float(own.nanmedian()),
+        "depth_error_mean_head": float(mean.nanmedian()),
+        "pose_error_rad": float((fits.pose - truth.pose)[ok].square().mean().sqrt()),
+        "recovery": {
+            name: recovery(
+                getattr(fits.coefficients, name)[ok], getattr(truth.coefficients, name)[ok]
+            )
+            for name in BLOCKS
+        },
+    }
+    return rows, numbers
+
+
+def fit_row(metric: str, value: float, count: int, protocol: str) -> dict[str, Any]:
+    """A row of the tables; a fit has no seed, so no spread."""
+    named = {"model": "fit", "metric": metric, "value": value, "spread": 0.0}
+    return {**named, "n": count, "protocol": protocol}

@@ -1,0 +1,185 @@
+"""68 landmarks of every image of a data set, from one of three sources."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+from tqdm import tqdm
+
+from gof.data.manifest import (
+    SHARDS,
+    Manifest,
+    Shard,
+    load_images,
+    load_manifest,
+    load_split,
+    write_shard,
+)
+from gof.experiment.config import Config
+from gof.morphable.detector import Find, find_weights, load, to_plane
+from gof.readers.files import FaceRegressor, load_regressor
+from gof.run.files import InputError, read_json, read_npz, say, sha256, write_png
+from gof.run.job import job
+from gof.run.outputs import Writes, prune
+
+SHOWN, COLUMNS, TILE = 16, 8, 192  # images of the figure
+READ = 64  # pixels a regressor is shown
+SEARCHED = 256  # smaller images are enlarged: the detector's points are whole pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Of n images: points [n, 68, 2] on the image plane (x right, y up, the image spans [-1, 1]) in
+    iBUG order, confidence [n, 68] from 0 to 1, found [n], whether there is just one face, and faces
+    [n], how many were seen."""
+
+    points: Tensor
+    confidence: Tensor
+    found: Tensor
+    faces: Tensor
+
+
+Source = Callable[[str], Landmarks]  # of a split
+
+
+def certain(points: Tensor) -> Landmarks:
+    """Landmarks [n, 68, 2] of a source that has no doubts."""
+    one = torch.ones(len(points), dtype=torch.int64)
+    return Landmarks(points, torch.ones(points.shape[:2]), one.bool(), one)
+
+
+def load_landmarks(record: Path, split: str) -> Landmarks:
+    """Landmarks of a split, from the record of `gof landmarks`. Raises InputError naming the file
+    that is missing or changed."""
+    shards = read_json(record).get("numbers", {}).get("shards", {}).get(split)
+    if not shards:
+        raise InputError(f"{record}: no landmarks of split {split!r}: run `gof landmarks` again")
+    parts = []
+    for shard in shards:
+        path = record.with_name(shard["file"])
+        if sha256(path) != shard["sha256"]:
+            raise InputError(f"{path}: changed since it was written: run `gof landmarks` again")
+        parts.append(read_npz(path))
+    joined = {n: torch.from_numpy(np.concatenate([p[n] for p in parts])) for n in parts[0]}
+    return Landmarks(**joined)
+
+
+def _true(manifest: Manifest, split: str) -> Landmarks:
+    points = load_split(manifest, split, ["landmarks"])["landmarks"]
+    return certain(torch.from_numpy(points))
+
+
+@torch.no_grad()
+def _read(network: FaceRegressor, images: Tensor) -> Landmarks:
+    parts = [network(part.float() / 127.5 - 1).landmarks for part in images.split(100)]
+    return certain(torch.cat(parts))
+
+
+def detect(images: Tensor, find: Find | None = None) -> Landmarks:
+    """Landmarks of photographs uint8 [n, 3, s, s] by face-alignment, those of the first face where
+    there are several. Raises MachineError when its weights cannot be had."""
+    find = find or load("cuda" if torch.cuda.is_available() else "cpu")
+    n, size = len(images), max(images.shape[-1], SEARCHED)
+    points, confidence = torch.zeros(n, 68, 2), torch.zeros(n, 68)
+    faces = torch.zeros(n, dtype=torch.int64)
+    for k, image in enumerate(tqdm(images, desc="landmarks", disable=None if n > 1 else True)):
+        seen = find(_at_least(image, size).permute(1, 2, 0).numpy())
+        faces[k] = len(seen)
+        if seen:
+            points[k] = to_plane(seen[0][0], size)
+            confidence[k] = torch.from_numpy(np.asarray(seen[0][1], np.float32)).clamp(0, 1)
+    return Landmarks(points, confidence, faces == 1, faces)
+
+
+def _at_least(image: Tensor, size: int) -> Tensor:
+    if image.shape[-1] == size:
+        return image
+    large = torch.nn.functional.interpolate(image[None].float(), (size, size), mode="bilinear")
+    return large[0].round().byte()
+
+
+def _source(config: Config, manifest: Manifest, regressor: Path | None) -> Source:
+    """What finds the landmarks of a split. Raises InputError where it lacks a file."""
+    size = min(manifest.resolutions, key=lambda stored: abs(stored - READ))
+    if config.faces.landmarks.source == "truth":
+        return lambda split: _true(manifest, split)
+    if config.faces.landmarks.source == "detector":
+        return lambda split: detect(load_images(manifest, split, max(manifest.resolutions)))
+    if regressor is None:
+        raise InputError("--regressor: needed where faces.landmarks.source is regressor")
+    network = load_regressor(regressor)
+    return lambda split: _read(network, load_images(manifest, split, size))
+
+
+def run_landmarks(config: Config, data: Path, regressor: Path | None, out: Path) -> None:
+    """Find the landmarks of all splits; beside the record `out` come shards and a picture.
+
+    Images without a face, or with several, are counted and marked. Raises InputError for a data set
+    that does not hold what the source needs, and where no face is found at all.
+    """
+    inputs = {"data": data} | ({"regressor": regressor} if regressor else {})
+    writes = Writes((out.with_suffix(".png"),))
+    with job(out, "landmarks", config, inputs, writes) as running:
+        manifest = load_manifest(data)
+        source = _source(config, manifest, regressor)
+        shards, counts = {}, {}
+        for split in manifest.splits:
+            if not manifest.splits[split].count:
+                continue
+            found = source(split)
+            shards[split] = _write(found, manifest, split, out.parent)
+            counts[split] = _count(found, split)
+            if split == "train":
+                _draw(found, load_images(manifest, split, max(manifest.resolutions)), out)
+        if not any(count["found"] for count in counts.values()):
+            raise InputError(f"{data}: no image shows just one face: look at the images")
+        running.artifact(out.with_suffix(".png"))
+        running.numbers = {
+            "source": config.faces.landmarks.source,
+            "splits": counts,
+            "shards": {split: [asdict(shard) for shard in own] for split, own in shards.items()},
+        }
+        if config.faces.landmarks.source == "detector":
+            running.numbers["weights_sha256"] = {n: sha256(p) for n, p in find_weights().items()}
+    prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
+
+
+def _count(found: Landmarks, split: str) -> dict[str, int]:
+    none, several = int((found.faces == 0).sum()), int((found.faces > 1).sum())
+    if none or several:
+        say(f"landmarks: split {split}: {none} images without a face, {several} with several")
+    return {"images": len(found.found), "found": int(found.found.sum()), "several": several}
+
+
+def _write(found: Landmarks, manifest: Manifest, split: str, folder: Path) -> list[Shard]:
+    """One shard for each shard of images."""
+    shards, start = [], 0
+    for number, images in enumerate(manifest.split(split).shards):
+        rows = slice(start, start + images.count)
+        arrays = {f.name: getattr(found, f.name)[rows].numpy() for f in fields(found)}
+        shards.append(write_shard(folder / f"{split}-{number:03d}.npz", arrays))
+        start += images.count
+    return shards
+
+
+def _draw(found: Landmarks, images: Tensor, out: Path) -> None:
+    """Landmarks over the first images; one without a single face is struck out."""
+    count = min(SHOWN, len(images))
+    columns = min(COLUMNS, count)
+    page = Image.new("RGB", (columns * TILE, -(-count // columns) * TILE))
+    for k in range(count):
+        tile = Image.fromarray(images[k].permute(1, 2, 0).numpy()).resize((TILE, TILE))
+        pen = ImageDraw.Draw(tile)
+        if not found.found[k]:
+            pen.line((0, 0, TILE, TILE), fill=(255, 40, 40), width=3)
+        for x, y in found.points[k].tolist() if found.faces[k] else []:
+            column, row = (x + 1) / 2 * TILE, (1 - y) / 2 * TILE
+            pen.ellipse((column - 1.5, row - 1.5, column + 1.5, row + 1.5), fill=(0, 230, 70))
+        page.paste(tile, (k % columns * TILE, k // columns * TILE))
+    write_png(out.with_suffix(".png"), np.asarray(page))

@@ -1,0 +1,255 @@
+"""One photograph: its face's landmarks, a crop into the camera's frame, and a 3DMM fit to it, as a
+mesh and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import trimesh
+from PIL import Image
+from torch import Tensor
+
+from gof.data.photographs import BadImage, decode
+from gof.experiment.config import Config
+from gof.fitting.checks import projected
+from gof.fitting.figure import FITTED, GIVEN, dotted, draw_fit
+from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter
+from gof.fitting.landmark_set import detect
+from gof.geometry.cameras import project
+from gof.geometry.shading import to_srgb
+from gof.morphable.coefficients import BLOCKS
+from gof.morphable.model import MorphableModel
+from gof.readers.files import load_regressor
+from gof.run.files import InputError, atomic_write, say, write_png
+from gof.run.job import job
+from gof.run.outputs import Writes
+
+SIZE = 256  # of the crop, pixels
+READ = 64  # pixels at which a regressor reads a picture
+SMALLEST = 64  # side of a photograph, pixels
+LARGEST = 2048  # side at which faces are looked for, pixels
+YAW, PITCH, ROLL, SHIFT = 0.6, 0.3, 0.1, 0.05  # standard deviations of a face's place in its crop
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """The faces of a picture: points [f, 68, 2] on its plane (x right, y up, the picture spans [-1,
+    1]) and confidence [f, 68]."""
+
+    points: Tensor
+    confidence: Tensor
+
+
+Finder = Callable[[Tensor], Faces]  # of a square picture uint8 [3, s, s]
+
+
+def finder(regressor: Path | None) -> Finder:
+    """What finds landmarks: a trained regressor, which takes the picture for a centred face, as in
+    the images it was trained on; without one the detector, which finds any number of faces. Raises
+    InputError for a file that is no regressor."""
+    if regressor is None:
+        return _detect
+    network = load_regressor(regressor)
+
+    def read_off(picture: Tensor) -> Faces:
+        small = torch.nn.functional.interpolate(picture[None].float(), READ, mode="area")
+        points = network(small / 127.5 - 1).landmarks
+        return Faces(points, torch.ones(points.shape[:2]))
+
+    return read_off
+
+
+def _detect(picture: Tensor) -> Faces:
+    found = detect(picture[None])
+    count = int(found.faces[0])
+    return Faces(found.points[:1].expand(count, -1, -1), found.confidence[:1].expand(count, -1))
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A similarity of planes, crop -> square picture: scale, angle (radians, counterclockwise) and
+    where the crop's centre comes to lie, [2]."""
+
+    scale: float
+    angle: float
+    centre: tuple[float, float]
+
+    def to_picture(self, points: Tensor) -> Tensor:
+        """Points [..., 2] of the crop's plane -> of the picture's."""
+        return points @ self._turn().mT * self.scale + points.new_tensor(self.centre)
+
+    def to_crop(self, points: Tensor) -> Tensor:
+        """The way back of `to_picture`."""
+        return (points - points.new_tensor(self.centre)) @ self._turn() / self.scale
+
+    def _turn(self) -> Tensor:
+        angle = torch.tensor(self.angle)
+        return torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2)
+
+    def cut(self, picture: Image.Image) -> np.ndarray:
+        """The crop of a square picture, uint8 [SIZE, SIZE, 3]; the picture's border goes on beyond
+        it."""
+        # area averages first, so that a large face does not alias
+        small = picture.reduce(max(1, int(self.scale * picture.width / SIZE)))
+        pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float()
+        centres = (torch.arange(SIZE) + 0.5) / SIZE * 2 - 1
+        y, x = torch.meshgrid(-centres, centres, indexing="ij")
+        at = self.to_picture(torch.stack([x, y], -1)) * torch.tensor([1.0, -1.0])
+        sampled = torch.nn.functional.grid_sample(
+            pixels, at[None], mode="bilinear", padding_mode="border", align_corners=False
+        )
+        return sampled[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
+
+
+def crop_around(points: Tensor, goal: Tensor) -> Crop:
+    """The crop in which landmarks [68, 2] of a picture lie best, by least squares, on those of the
+    mean head, goal [68, 2]. Raises InputError where they all fall together."""
+    source, target = goal.double(), points.double()
+    centred, moved = source - source.mean(0), target - target.mean(0)
+    a = complex(*_dot(centred, moved)) / float(centred.square().sum())
+    if abs(a) < 1e-4:
+        raise InputError("its landmarks all lie in one place")
+    scale, angle = abs(a), float(np.angle(a))
+    shifted = Crop(scale, angle, (0.0, 0.0)).to_picture(source.float().mean(0)).double()
+    x, y = (target.mean(0) - shifted).tolist()
+    return Crop(scale, angle, (x, y))
+
+
+def _dot(a: Tensor, b: Tensor) -> tuple[float, float]:
+    """Sum of conj(a) b over points [n, 2] as complex numbers: real and imaginary part."""
+    real = (a * b).sum()
+    return float(real), float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum())
+
+
+def square(picture: Image.Image) -> Image.Image:
+    """The picture in the middle of a square of its longer side, no larger than LARGEST."""
+    side = max(picture.size)
+    page = Image.new("RGB", (side, side))
+    page.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    if side > LARGEST:
+        page = page.resize((LARGEST, LARGEST), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return page
+
+
+def read(path: Path) -> Image.Image:
+    """A photograph, upright. Raises InputError for what is no image, or too small."""
+    try:
+        picture = decode(path, (0.0, 0.0, 0.0))
+    except BadImage as error:
+        raise InputError(f"{path}: {error}: give a photograph (JPEG, PNG, ...)") from None
+    if min(picture.size) < SMALLEST:
+        size = f"{picture.width} x {picture.height} pixels"
+        raise InputError(f"{path}: {size}: give at least {SMALLEST} pixels a side")
+    return picture
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A fitted photograph: the crop's place and pixels uint8 [SIZE, SIZE, 3], its landmarks [68, 2]
+    on the crop's plane, and the fit, a batch of one."""
+
+    crop: Crop
+    pixels: np.ndarray
+    landmarks: Tensor
+    fits: Fits
+
+
+def one_face(faces: Faces, path: Path) -> tuple[Tensor, Tensor]:
+    """Points and confidence of the only face. Raises InputError where there is none or are
+    several."""
+    count = len(faces.points)
+    if count == 0:
+        raise InputError(f"{path}: no face found: give a picture with one face that looks ahead")
+    if count > 1:
+        raise InputError(f"{path}: {count} faces found: cut the picture so that one is left")
+    return faces.points[0], faces.confidence[0]
+
+
+def fit_photograph(config: Config, model: MorphableModel, path: Path, find: Finder) -> Portrait:
+    """Find the face of a photograph and fit the model to it. Raises InputError naming the file
+    where that cannot be done."""
+    picture = square(read(path))
+    say(f"{path.name}: looking for a face")
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
+    points, confidence = one_face(find(pixels), path)
+    front, _ = project(model.mean[model.landmarks][None], torch.zeros(1, 2), config.camera.fov_deg)
+    try:
+        crop = crop_around(points, front[0])
+    except InputError as error:
+        raise InputError(f"{path}: {error}: give a sharper picture") from None
+    cut, marks = crop.cut(picture), crop.to_crop(points)
+    say(f"{path.name}: fitting {len(model.identity) + len(model.expression)} coefficients of shape")
+    wide = config.camera.model_copy(update={"yaw": YAW, "pitch": PITCH})
+    place = {"roll": ROLL, "shift": SHIFT, "region": "face"}
+    settings = config.faces.fit.model_copy(update=place)
+    fitter = Fitter.make(model, settings, wide, Certainty.of(settings, exact=False))
+    code = torch.from_numpy(cut).permute(2, 0, 1)[None].float() / 255
+    fits, _ = fitter.fit(code, marks[None], confidence[None])
+    reason = FAILURES[int(fits.failure[0])]
+    if reason:
+        raise InputError(f"{path}: cannot be fitted: {reason}: give another picture of the face")
+    return Portrait(crop, cut, marks, fits)
+
+
+def overlay(model: MorphableModel, portrait: Portrait, fov_deg: float) -> np.ndarray:
+    """The crop, its landmarks (found and fitted), the fit over it, and the fit alone, side by side:
+    uint8 [SIZE, 4 SIZE, 3]."""
+    colour, cover, _ = (part[0] for part in draw_fit(model, portrait.fits, fov_deg, SIZE))
+    crop = torch.from_numpy(portrait.pixels).float() / 255
+    marks = projected(model, portrait.fits, fov_deg)[0]
+    dots = dotted(portrait.pixels, [(portrait.landmarks, GIVEN), (marks, FITTED)])
+    panels = [cover * colour + (1 - cover) * crop, cover * colour + (1 - cover)]
+    drawn = [(panel.clamp(0, 1) * 255).round().byte().numpy() for panel in panels]
+    return np.concatenate([portrait.pixels, dots, *drawn], 1)
+
+
+def mesh(model: MorphableModel, fits: Fits) -> trimesh.Trimesh:
+    """The first head, in its own place (camera radii, y up, facing +z), with its albedo in sRGB."""
+    head = fits.coefficients[:1]
+    colours = (to_srgb(model.colours(head.albedo))[0] * 255).round().byte()
+    return trimesh.Trimesh(
+        model.vertices(head.identity, head.expression)[0].numpy(),
+        model.triangles.numpy(),
+        vertex_colors=colours.numpy(),
+        process=False,
+    )
+
+
+def run_fit(config: Config, image: Path, head_model: Path, find: Finder, out: Path) -> None:
+    """Fit one photograph; write mesh.ply, mesh.glb, overlay.png and last fit.json into a folder."""
+    inputs = {"image": image, "head_model": head_model}
+    with job(out / "fit.json", "fit", config, inputs, Writes(fills=True)) as running:
+        model = MorphableModel.load(head_model)
+        portrait = fit_photograph(config, model, image, find)
+        say(f"{image.name}: writing {out}")
+        shape = mesh(model, portrait.fits)
+        for kind in ("ply", "glb"):
+            content = shape.export(file_type=kind)
+            assert isinstance(content, bytes)
+            atomic_write(out / f"mesh.{kind}", content)
+        write_png(out / "overlay.png", overlay(model, portrait, config.camera.fov_deg))
+        running.artifact(out / "overlay.png")
+        running.numbers = _numbers(portrait)
+
+
+def _numbers(portrait: Portrait) -> dict[str, Any]:
+    fits, crop = portrait.fits, portrait.crop
+    own = {name: getattr(fits.coefficients, name)[0].tolist() for name in BLOCKS}
+    place = {
+        "pose_rad": fits.pose[0].tolist(),
+        "roll_rad": float(fits.placement.roll[0]),
+        "shift": fits.placement.shift[0].tolist(),
+    }
+    return {
+        "crop": {"scale": crop.scale, "angle_rad": crop.angle, "centre": list(crop.centre)},
+        "landmark_residual_percent": float(fits.residual[0]),
+        "colour_residual": float(fits.colour_residual[0]),
+        "landmarks": portrait.landmarks.tolist(),
+        **place,
+        **own,
+    }

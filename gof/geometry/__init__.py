@@ -1,0 +1,1 @@
+"""Cameras, meshes before them, light: no faces, no networks."""

@@ -1,0 +1,1 @@
+"""The default data set and its 3DMM, built from a CC0 asset."""

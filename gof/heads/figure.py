@@ -1,0 +1,135 @@
+"""Pictures to look at: what the head model can do, and a sheet of a data set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from gof.data.manifest import shrink
+from gof.geometry.cameras import project
+from gof.geometry.lighting import lamp, shade
+from gof.geometry.shading import View, picture
+from gof.heads.mesh import vertex_normals
+from gof.morphable.model import MorphableModel
+from gof.run.files import write_png
+
+TILE, COLUMNS = 192, 8
+LABEL = 14  # height of the text under a tile
+WHITE = (1.0, 1.0, 1.0)
+EXPRESSIONS = (
+    ("smile", ("mouthSmileLeft", "mouthSmileRight", "cheekSquintLeft", "cheekSquintRight")),
+    ("jaw open", ("jawOpen",)),
+    ("brows up", ("browInnerUp", "browOuterUpLeft", "browOuterUpRight")),
+    ("brows down", ("browDownLeft", "browDownRight")),
+    ("blink", ("eyeBlinkLeft", "eyeBlinkRight")),
+    ("pucker", ("mouthPucker",)),
+    ("frown", ("mouthFrownLeft", "mouthFrownRight")),
+    ("sneer", ("noseSneerLeft", "noseSneerRight")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One head of the figure: coefficients by their number, pose in radians, landmarks or not."""
+
+    label: str
+    identity: dict[int, float]
+    expression: dict[int, float]
+    albedo: dict[int, float]
+    pose: tuple[float, float] = (0.0, 0.0)
+    marked: bool = False
+
+
+def _tiles(model: MorphableModel) -> list[Tile]:
+    """Mean from all sides, components, expressions, pigments, landmarks: rows of COLUMNS."""
+    poses = [(-1.2, 0.0), (-0.6, 0.0), (0.0, 0.0), (0.6, 0.0), (1.2, 0.0), (math.pi, 0.0)]
+    poses += [(0.0, -0.4), (0.0, 0.4)]
+    tiles = [Tile(f"mean, yaw {y:.1f}, pitch {p:.1f}", {}, {}, {}, (y, p)) for y, p in poses]
+    for number in range(min(8, len(model.identity))):
+        for sigma in (-2.0, 2.0):
+            tiles.append(Tile(f"identity {number + 1}: {sigma:+.0f}", {number: sigma}, {}, {}))
+    names = model.expression_names
+    for label, units in EXPRESSIONS:
+        moved = {names.index(unit): 0.8 for unit in units if unit in names}
+        tiles.append(Tile(label, {}, moved, {}))
+    for number, name in enumerate(model.palette.names):
+        for sigma in (-2.0, 2.0):
+            tiles.append(Tile(f"{name}: {sigma:+.0f}", {}, {}, {number: sigma}))
+    for yaw in (-0.5, 0.0, 0.0, 0.5):
+        own = {} if yaw else {0: 1.0, 2: -1.5, 4: 1.0}
+        tiles.append(Tile("68 landmarks", own, {}, {}, (yaw, 0.0), marked=True))
+    return tiles
+
+
+def _rows(values: list[dict[int, float]], width: int) -> Tensor:
+    table = torch.zeros(len(values), width)
+    for row, own in enumerate(values):
+        for column, value in own.items():
+            table[row, column] = value
+    return table
+
+
+def studio_light(count: int) -> Tensor:
+    """The same plain light [count, 9, 3] for all tiles: a key lamp and an even surrounding."""
+    light = lamp(torch.tensor([[-0.45, 0.45, 0.77]]), torch.full((1, 3), 0.6))
+    light[:, 0] += 0.4 * 2 * math.sqrt(math.pi)
+    return light.expand(count, -1, -1)
+
+
+def _draw(model: MorphableModel, tiles: list[Tile], fov_deg: float) -> np.ndarray:
+    """Pictures uint8 [tiles, TILE, TILE, 3], landmarks dotted where a tile asks for them."""
+    vertices = model.vertices(
+        _rows([tile.identity for tile in tiles], len(model.identity)),
+        _rows([tile.expression for tile in tiles], len(model.expression)),
+    )
+    colours = model.colours(_rows([tile.albedo for tile in tiles], model.palette.size))
+    normals = vertex_normals(vertices, model.triangles)
+    linear = colours * shade(normals, studio_light(len(tiles)))
+    poses = torch.tensor([tile.pose for tile in tiles])
+    image = picture(vertices, model.triangles, linear, View(poses, fov_deg, WHITE), 2 * TILE)
+    pixels = (shrink(image, TILE) * 255).round().byte().numpy()
+    plane, _ = project(vertices[:, model.landmarks], poses, fov_deg)
+    at = torch.stack([(plane[..., 0] + 1), (1 - plane[..., 1])], -1) * TILE / 2
+    for tile, picture_, points in zip(tiles, pixels, at.long().tolist(), strict=True):
+        for x, y in points if tile.marked else []:
+            picture_[max(y - 1, 0) : y + 1, max(x - 1, 0) : x + 1] = (0, 220, 60)
+    return pixels
+
+
+def write_figure(model: MorphableModel, fov_deg: float, out: Path) -> None:
+    """Mean, +-2 sigma of the first components and of the pigments, expressions, landmarks."""
+    tiles = _tiles(model)
+    height = TILE + LABEL
+    page = Image.new("RGB", (COLUMNS * TILE, math.ceil(len(tiles) / COLUMNS) * height), "white")
+    pen = ImageDraw.Draw(page)
+    for start in range(0, len(tiles), COLUMNS):
+        row = tiles[start : start + COLUMNS]
+        for column, pixels in enumerate(_draw(model, row, fov_deg)):
+            corner = (column * TILE, start // COLUMNS * height)
+            page.paste(Image.fromarray(pixels), corner)
+            pen.text((corner[0] + 6, corner[1] + TILE + 1), row[column].label, fill="black")
+    write_png(out, np.asarray(page))
+
+
+def write_sheet(arrays: dict[str, np.ndarray], size: int, columns: int, out: Path) -> None:
+    """Images of a shard in rows; under each row its depth (near is bright) and normals."""
+    rows, count = [], len(arrays["pose"])
+    columns = min(columns, count)
+    for start in range(0, count - columns + 1, columns):
+        own = slice(start, start + columns)
+        depth = arrays[f"depth_{size}"][own].astype(np.float32)
+        inside = depth > 0
+        low, high = depth[inside].min(), depth[inside].max()
+        grey = np.where(inside, 255 - 200 * (depth - low) / max(high - low, 1), 0)
+        normal = (arrays[f"normal_{size}"][own].astype(np.int16) + 128).clip(0, 255)
+        rows.append(arrays[f"image_{size}"][own])
+        rows.append(np.repeat(grey[..., None], 3, -1).astype(np.uint8))
+        rows.append(np.where(inside[..., None], normal, 0).astype(np.uint8))
+    page = np.concatenate([row.swapaxes(0, 1).reshape(size, columns * size, 3) for row in rows])
+    write_png(out, page)

@@ -1,0 +1,175 @@
+"""The data set `heads`: random heads under random light, rendered from the head model with their
+ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gof.data.manifest import Manifest, Shard, encode_depth, load_split, write_manifest, write_shard
+from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
+from gof.experiment.config import Config
+from gof.geometry.cameras import project, sample_poses
+from gof.geometry.lighting import random_light, shade
+from gof.geometry.raster import interpolate, rasterise
+from gof.geometry.shading import View, pictures
+from gof.heads.figure import write_sheet
+from gof.heads.mesh import vertex_normals
+from gof.morphable.model import MorphableModel
+from gof.run.files import sha256
+from gof.run.job import job
+from gof.run.outputs import Writes
+from gof.run.rng import Streams, streams
+
+SPLITS = ("train", "validation", "test")
+SHEET = 40  # images on the sheet
+LARGEST = 2.2  # coefficients beyond it are drawn in: rarer heads would be caricatures
+
+# Expressions as (share of the expressive heads, {unit: largest amplitude}); Left and Right are
+# added where both exist.
+EXPRESSIONS: tuple[tuple[float, dict[str, float]], ...] = (
+    (0.34, {"mouthSmile": 0.9, "cheekSquint": 0.6, "mouthDimple": 0.3}),
+    (0.16, {"mouthSmile": 0.8, "jawOpen": 0.30, "cheekSquint": 0.5, "mouthUpperUp": 0.3}),
+    (0.14, {"jawOpen": 0.45}),
+    (0.08, {"browInnerUp": 0.9, "browOuterUp": 0.8, "eyeWide": 0.6, "jawOpen": 0.25}),
+    (0.08, {"browDown": 0.8, "eyeSquint": 0.5, "mouthPress": 0.5}),
+    (0.08, {"mouthFrown": 0.8, "browInnerUp": 0.6}),
+    (0.06, {"mouthPucker": 0.7}),
+    (0.06, {"eyeBlink": 0.9}),
+)
+NEUTRAL = 0.4  # share of heads without an expression
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Coefficients of a batch: identity [b, i], expression [b, e], albedo [b, k], light [b, 9, 3],
+    pose [b, 2]."""
+
+    identity: Tensor
+    expression: Tensor
+    albedo: Tensor
+    light: Tensor
+    pose: Tensor
+
+
+def random_expressions(names: tuple[str, ...], streams: Streams) -> Tensor:
+    """Sparse expression coefficients [batch, len(names)], 0 to 1: one draw a stream."""
+    draw = streams.uniform(3 + max(len(units) for _, units in EXPRESSIONS))
+    choice = torch.searchsorted(
+        torch.tensor([share for share, _ in EXPRESSIONS]).cumsum(0), draw[:, 0].contiguous()
+    ).clamp(max=len(EXPRESSIONS) - 1)
+    result = torch.zeros(len(draw), len(names))
+    for row in range(len(draw)):
+        if draw[row, 1] < NEUTRAL:
+            continue
+        strength = 0.3 + 0.7 * draw[row, 2]
+        for k, (unit, largest) in enumerate(EXPRESSIONS[int(choice[row])][1].items()):
+            amplitude = largest * strength * (0.5 + 0.5 * draw[row, 3 + k])
+            for side in ("", "Left", "Right"):
+                if unit + side in names:
+                    result[row, names.index(unit + side)] = amplitude
+    return result
+
+
+def random_heads(
+    model: MorphableModel, config: Config, split: str, indices: Iterable[int]
+) -> Heads:
+    """Heads number `indices` of a split. Every number of every split has its own stream, so no two
+    share an identity."""
+    own = streams(config.heads.seed, f"heads/{split}", list(indices))
+    return Heads(
+        own.normal(len(model.identity)).clamp(-LARGEST, LARGEST),
+        random_expressions(model.expression_names, own),
+        own.normal(model.palette.size).clamp(-LARGEST, LARGEST),
+        random_light(own),
+        sample_poses(config.camera, own),
+    )
+
+
+def render_heads(model: MorphableModel, heads: Heads, config: Config) -> dict[str, np.ndarray]:
+    """Arrays of a shard for a batch: images, depth, normals and landmarks at
+    config.heads.resolutions, and the coefficients."""
+    vertices = model.vertices(heads.identity, heads.expression)
+    normals = vertex_normals(vertices, model.triangles)
+    linear = model.colours(heads.albedo) * shade(normals, heads.light)
+    fov, sizes = config.camera.fov_deg, config.heads.resolutions
+    view = View(heads.pose, fov, config.heads.background)
+    arrays: dict[str, Tensor] = {}
+    for size, image in pictures(vertices, model.triangles, linear, view, sizes).items():
+        arrays[f"image_{size}"] = image
+        raster = rasterise(vertices, model.triangles, heads.pose, size, fov)
+        arrays[f"depth_{size}"] = encode_depth(raster.depth, config.camera)
+        normal = torch.nn.functional.normalize(interpolate(raster, normals), dim=-1)
+        arrays[f"normal_{size}"] = (normal * 127).round().to(torch.int8)
+    marks = vertices[:, model.landmarks]
+    arrays |= {
+        "landmarks": project(marks, heads.pose, fov)[0],
+        "landmarks_3d": marks,
+        "pose": heads.pose,
+        "identity": heads.identity,
+        "expression": heads.expression,
+        "albedo": heads.albedo,
+        "light": heads.light,
+    }
+    return {name: value.numpy() for name, value in arrays.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A shard to render: everything a worker process needs."""
+
+    head_model: Path
+    config: Config
+    piece: Piece
+
+
+def _render_shard(task: _Task) -> Shard:
+    model, config, split = MorphableModel.load(task.head_model), task.config, task.piece.split
+    arrays = in_blocks(
+        task.piece,
+        lambda numbers: render_heads(model, random_heads(model, config, split, numbers), config),
+    )
+    return write_shard(task.piece.path, arrays)
+
+
+def _write_sheet(manifest: Manifest) -> None:
+    """sheet.png: the first training images, and depth and normals of some."""
+    size = max(manifest.resolutions)
+    names = [f"image_{size}", f"depth_{size}", f"normal_{size}", "pose"]
+    arrays = load_split(manifest, "train", names)
+    write_sheet(
+        {name: array[:SHEET] for name, array in arrays.items()},
+        size,
+        10,
+        manifest.path.with_name("sheet.png"),
+    )
+
+
+def run_dataset(config: Config, head_model: Path, out: Path) -> None:
+    """Render the data set into the folder of `out`, its manifest, which is written last."""
+    record, sheet = out.with_name("data.json"), out.with_name("sheet.png")
+    inputs, writes = {"head_model": head_model}, Writes((out, sheet), fills=True)
+    with job(record, "dataset", config, inputs, writes) as running:
+        MorphableModel.load(head_model)
+        counts = {split: getattr(config.heads, split) for split in SPLITS}
+        planned = pieces(counts, config.heads.shard_size, out.parent)
+        tasks = [_Task(head_model, config, piece) for piece in planned]
+        splits = by_split(planned, render_all(_render_shard, tasks))
+        manifest = Manifest(
+            out,
+            "heads",
+            config.camera,
+            config.heads.background,
+            tuple(config.heads.resolutions),
+            splits,
+            {"head_model": sha256(head_model), "seed": config.heads.seed},
+        )
+        _write_sheet(manifest)
+        running.artifact(sheet)
+        write_manifest(manifest)
+        running.numbers = {name: split.count for name, split in splits.items()}

@@ -1,0 +1,62 @@
+"""The generator: mapping network, FiLM-SIREN field and the mean style for truncation."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from gof.fields.film_siren import BoundFilmSiren, FilmSiren
+from gof.fields.settings import FieldNetwork
+from gof.run import rng
+
+
+class Generator(nn.Module):
+    """z -> style -> field. Its state is all an image needs."""
+
+    mean_style: Tensor
+
+    def __init__(self, network: FieldNetwork) -> None:
+        super().__init__()
+        self.latent = network.latent
+        self.siren = FilmSiren(network)
+        widths = [network.latent] + [network.mapping_width] * network.mapping_layers
+        hidden: list[nn.Module] = []
+        for inputs, outputs in pairwise(widths):
+            hidden += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
+        self.mapping = nn.Sequential(*hidden, nn.Linear(widths[-1], self.siren.style_size))
+        self.register_buffer("mean_style", torch.zeros(self.siren.style_size))
+
+    @torch.no_grad()
+    def reset(self, seed: int) -> None:
+        """Draw all weights from a seed."""
+        generator = rng.generator(seed, "generator weights")
+        self.siren.reset(generator)
+        linears = [layer for layer in self.mapping if isinstance(layer, nn.Linear)]
+        for layer in linears:
+            nn.init.kaiming_normal_(
+                layer.weight, a=0.2, nonlinearity="leaky_relu", generator=generator
+            )
+            nn.init.zeros_(layer.bias)
+        # Small raw frequencies and phases to begin with: the field starts nearly unmodulated.
+        linears[-1].weight.mul_(0.25)
+
+    @torch.no_grad()
+    def estimate_mean_style(self, count: int) -> None:
+        """Store the mean style of `count` latents, the centre that truncation pulls toward."""
+        z = torch.randn(count, self.latent, generator=rng.generator(0, "mean style"))
+        self.mean_style.copy_(self.mapping(z.to(self.mean_style)).mean(0))
+
+    def style(self, z: Tensor) -> Tensor:
+        """Latents [batch, latent] -> styles [batch, style_size]."""
+        style: Tensor = self.mapping(z)
+        return style
+
+    def truncate(self, style: Tensor, psi: float) -> Tensor:
+        """Pull styles toward the mean style; psi 1 leaves them, psi 0 gives the mean."""
+        return self.mean_style + psi * (style - self.mean_style)
+
+    def bind(self, style: Tensor) -> BoundFilmSiren:
+        """The fields of a batch of styles."""
+        return self.siren.bind(style)

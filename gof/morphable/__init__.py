@@ -1,0 +1,1 @@
+"""Linear 3DMMs of faces: coefficients, landmarks, meshes."""

@@ -1,0 +1,101 @@
+"""Faces and their landmarks in photographs, by the package face-alignment (Bulat and Tzimiropoulos,
+"How far are we from solving the 2D & 3D face alignment problem?", 2017)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import urllib.error
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gof.run.files import InputError, MachineError, say
+from gof.run.weights import read_weights, serving
+from gof.workarounds.torchvision import make_torchvision_importable
+
+FACES = "s3fd-619a316812.pth"
+# File, and the start of its sha256, which its name ends with. The landmarks are projections of
+# points of the head, as those of a 3DMM are; those of the package's "2D" network slide along the
+# visible outline.
+WEIGHTS = {
+    FACES: "619a316812",
+    "3DFAN4-7835d9f11d.pth.tar": "7835d9f11d",
+}
+URL = "https://www.adrianbulat.com/downloads/python-fan/"
+# Points [68, 2] in pixels (x right, y down) and scores [68] of each face of an image [h, w, 3].
+Find = Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
+
+
+def weights_folder() -> Path:
+    """Where the package looks for its weights: the cache of torch hub (TORCH_HOME)."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def find_weights() -> dict[str, Path]:
+    """Its weight files by name, downloaded where they are missing. Raises MachineError when they
+    cannot be fetched, naming them and where to put them."""
+    folder = weights_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {name: folder / name for name in WEIGHTS}
+    for name, path in paths.items():
+        if path.is_file():
+            continue
+        say(f"downloading {URL}{name}")
+        try:
+            torch.hub.download_url_to_file(URL + name, str(path), WEIGHTS[name], progress=False)
+        except (OSError, RuntimeError, urllib.error.URLError) as error:
+            reason, files = " ".join(str(error).split())[:80], " and ".join(WEIGHTS)
+            raise MachineError(
+                f"face-alignment: {name} cannot be downloaded ({reason}):"
+                f" put {files} from {URL} into {folder}"
+            ) from None
+    return paths
+
+
+@cache
+def load(device: str = "cpu") -> Find:
+    """The package's face detector and landmark network. Raises MachineError when its weights cannot
+    be had, and InputError for a file that is none of them."""
+    paths = find_weights()
+    states = {name: read_weights(path, sha256=WEIGHTS[name]) for name, path in paths.items()}
+    make_torchvision_importable()
+    import face_alignment
+
+    try:
+        with serving(states):
+            network = face_alignment.FaceAlignment(
+                face_alignment.LandmarksType.TWO_HALF_D,
+                device=device,
+                compile=False,
+                face_detector_kwargs={"path_to_detector": FACES},
+            )
+    except (OSError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise InputError(
+            f"{weights_folder()}: {' or '.join(WEIGHTS)} is damaged ({reason}): delete both"
+        ) from None
+
+    def find(image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            found: Any = network.get_landmarks_from_image(image, return_landmark_score=True)
+        points, scores, _ = found
+        # heat maps of the image and of its mirror image are summed
+        halves = [score / 2 for score in scores or []]
+        return list(zip(points or [], halves, strict=True))
+
+    return find
+
+
+def to_plane(points: np.ndarray, size: int) -> Tensor:
+    """Pixels (x right, y down; the package cuts off what is behind the point, so half a pixel is
+    added) of a square image -> the image plane (x right, y up, the image spans [-1, 1])."""
+    plane = (torch.from_numpy(np.asarray(points, np.float32)) + 0.5) / size * 2 - 1
+    return plane * torch.tensor([1.0, -1.0])

@@ -1,0 +1,147 @@
+"""`gof edit`: one factor of a conditional generator's head is swept, the others stand still."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from gof.experiment.config import Config
+from gof.models import pretrained as generators
+from gof.models.pretrained import Pretrained
+from gof.morphable.coefficients import Layout
+from gof.morphable.directions import FACTORS, direction, moved
+from gof.morphable.meshes import Meshes
+from gof.pictures.views import ViewRequest, gif, sheet, views
+from gof.run.files import InputError, MachineError, atomic_write, write_png
+from gof.run.job import job
+from gof.run.outputs import Writes
+
+POSE = ("yaw", "pitch")
+SUFFIXES = (".png", ".gif", ".mp4")
+MILLISECONDS = 80  # a frame
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What changes: factor (see `gof.morphable.directions`, or pose), its component, from low to
+    high (standard deviations; radians for a pose) in so many frames, on the head of a seed."""
+
+    factor: str
+    component: str | None
+    ends: tuple[float, float] | None
+    frames: int
+    seed: int
+    truncation: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EditFiles:
+    """generator.yaml and the picture to write; head model and statistics together or not at all:
+    they give the components their names and show the mesh too."""
+
+    generator: Path
+    out: Path
+    head_model: Path | None = None
+    statistics: Path | None = None
+
+
+def meshes_of(model: Pretrained, layout: Layout, files: tuple[Path, Path]) -> Meshes:
+    """The meshes a generator is asked for, before its own camera and background. files: head model
+    and statistics. Raises InputError for files that do not fit."""
+    red, green, blue = ((value + 1) / 2 for value in model.settings.background)
+    return Meshes.read(files, layout, model.camera, (red, green, blue))
+
+
+def swept(model: Pretrained, edit: Edit, meshes: Meshes | None) -> tuple[Tensor, Tensor]:
+    """Latents [frames, total] and poses [frames, 2], radians, of a sweep. Raises InputError for a
+    factor or component that does not exist."""
+    latents = model.latents(edit.seed, 1).expand(edit.frames, -1)
+    poses = torch.zeros(edit.frames, 2)
+    low, high = edit.ends or ((-0.5, 0.5) if edit.factor == "pose" else (-2.0, 2.0))
+    values = torch.linspace(low, high, edit.frames)
+    if edit.factor == "pose":
+        component = edit.component or "yaw"
+        if component not in POSE:
+            raise InputError(f"--component: a pose has {' and '.join(POSE)}, no {component!r}")
+        poses[:, POSE.index(component)] = values
+        return latents, poses
+    layout = model.layout
+    if layout is None:
+        raise InputError(f"--factor: {edit.factor} of a generator that no coefficients condition")
+    along = direction(layout, edit.factor, edit.component or "0", meshes)
+    return moved(latents, along, values), poses
+
+
+def rows_of_pictures(
+    model: Pretrained, edit: Edit, meshes: Meshes | None, resolution: int
+) -> list[Tensor]:
+    """Images [frames, 3, r, r] in [-1, 1]: the mesh where there are meshes, colours, normals."""
+    latents, poses = swept(model, edit, meshes)
+    label = f"{edit.factor} of seed {edit.seed}"
+    request = ViewRequest(latents, poses, resolution, edit.truncation, label, normals=True)
+    seen = views(model, request)
+    rows = [seen.rgb, torch.where(seen.hit[:, None], seen.normal, 1.0)]
+    if meshes is not None:
+        rows.insert(0, meshes.pictures(edit.truncation * latents, poses, resolution))
+    return rows
+
+
+def mp4(frames: list[np.ndarray], milliseconds: int) -> bytes:
+    """Images [h, w, 3] uint8, even sides, as an MPEG-4 video. Raises MachineError where OpenCV has
+    no encoder for it."""
+    height, width = frames[0].shape[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(str(path), code, 1000 / milliseconds, (width, height))
+        if not writer.isOpened():
+            raise MachineError("no MPEG-4 encoder in this OpenCV: write a .gif instead")
+        for frame in frames:
+            writer.write(np.ascontiguousarray(frame[..., ::-1]))
+        writer.release()
+        return path.read_bytes()
+
+
+def run_edit(config: Config, files: EditFiles, edit: Edit) -> None:
+    """Write a sheet (.png: frames side by side) or a video (.gif, .mp4: there and back), and its
+    record beside it (.json). Raises InputError for what cannot be edited."""
+    suffix = files.out.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"--out: {files.out.name}: known endings are {', '.join(SUFFIXES)}")
+    if edit.factor not in (*FACTORS, "pose"):
+        raise InputError(f"--factor: {edit.factor!r} is none: pose, {', '.join(FACTORS)}")
+    if edit.frames < 1:
+        raise InputError(f"--frames: at least 1, got {edit.frames}")
+    if (files.head_model is None) != (files.statistics is None):
+        raise InputError("--head-model, --statistics: both are needed, or neither")
+    inputs = {"generator": files.generator}
+    if files.head_model is not None and files.statistics is not None:
+        inputs |= {"head_model": files.head_model, "statistics": files.statistics}
+    record, writes = files.out.with_suffix(".json"), Writes(beside=(files.out,))
+    with job(record, "edit", config, inputs, writes) as running:
+        model = generators.load(files.generator)
+        layout = generators.layout_of(model, files.generator)
+        meshes = None
+        if files.head_model is not None and files.statistics is not None:
+            pair = (files.head_model, files.statistics)
+            meshes = meshes_of(model, layout, pair)
+        rows = rows_of_pictures(model, edit, meshes, config.samples.resolution)
+        if suffix == ".png":
+            write_png(files.out, sheet(rows))
+        else:
+            atomic_write(files.out, _video(rows, suffix))
+        running.numbers = {"frames": edit.frames, "seed": edit.seed}
+        running.artifact(files.out)
+
+
+def _video(rows: list[Tensor], suffix: str) -> bytes:
+    columns = [torch.cat(list(frame), -1) for frame in zip(*rows, strict=True)]
+    frames = [sheet([column[None]]) for column in columns]
+    both_ways = frames + frames[-2:0:-1]
+    return (gif if suffix == ".gif" else mp4)(both_ways, MILLISECONDS)

@@ -1,0 +1,149 @@
+"""Pictures of a generator: views, sample sheets, turntables."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from gof.experiment.config import Config
+from gof.geometry.cameras import camera_rays
+from gof.models import pretrained as generators
+from gof.models.pretrained import Pretrained
+from gof.rendering.render import render
+from gof.rendering.surface import normals
+from gof.run.files import atomic_write, write_png
+from gof.run.job import job
+from gof.run.outputs import Writes
+
+RAYS = 2**14  # of images that are rendered together
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Rendered views: rgb, normal [n, 3, r, r] in [-1, 1]; depth, alpha, surface_t [n, r, r]; hit
+    [n, r, r]; poses [n, 2].
+
+    normal is the world-space outward normal at the first crossing, zero where there is none or when
+    not asked for.
+    """
+
+    rgb: Tensor
+    depth: Tensor
+    alpha: Tensor
+    surface_t: Tensor
+    hit: Tensor
+    normal: Tensor
+    poses: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRequest:
+    """Which views: latents [n, latent], poses [n, 2]; label names the progress bar; normals cost a
+    gradient."""
+
+    latents: Tensor
+    poses: Tensor
+    resolution: int
+    truncation: float
+    label: str = ""
+    normals: bool = False
+
+
+@torch.no_grad()
+def views(model: Pretrained, request: ViewRequest) -> Views:
+    """Render views without jitter, small ones some together."""
+    r, device = request.resolution, model.generator.mean_style.device
+    rows: list[list[Tensor]] = []
+    some = 1 if request.normals else max(1, RAYS // r**2)
+    parts = list(zip(request.latents.split(some), request.poses.split(some), strict=True))
+    for z, poses in tqdm(parts, desc=request.label, disable=None if request.label else True):
+        field = model.bind(z.to(device), request.truncation)
+        rays = camera_rays(poses.to(device), r, model.camera.fov_deg)
+        out = render(field, rays, model.settings)
+        normal = torch.zeros_like(rays.directions)
+        if request.normals:
+            at = rays.at(out.surface_t[..., None]).squeeze(2)[out.hit]
+            normal[out.hit] = normals(field, at[None])[0]
+        image = [out.rgb.mT, out.depth, out.alpha, out.surface_t, out.hit, normal.mT]
+        rows.append([x.unflatten(-1, (r, r)) for x in image])
+    columns = [torch.cat(column).cpu() for column in zip(*rows, strict=True)]
+    rgb, depth, alpha, surface_t, hit, normal = columns
+    return Views(rgb, depth, alpha, surface_t, hit, normal, request.poses)
+
+
+def to_uint8(rgb: Tensor) -> np.ndarray:
+    """[..., 3, h, w] in [-1, 1] -> [..., h, w, 3] in 0 to 255."""
+    scaled = ((rgb.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return scaled.movedim(-3, -1).numpy()
+
+
+def depth_picture(depth: Tensor, mask: Tensor, near: float, far: float) -> Tensor:
+    """Depth [n, r, r] as grey [n, 3, r, r] in [-1, 1], near is light; white where the mask is
+    off."""
+    shade = 0.9 - 2.4 * (depth - near) / (far - near)
+    return torch.where(mask, shade.clamp(-1, 1), 1.0)[:, None].expand(-1, 3, -1, -1)
+
+
+def sheet(rows: list[Tensor]) -> np.ndarray:
+    """Rows of images [n, 3, r, r] in [-1, 1] as one picture [height, width, 3] uint8."""
+    return np.concatenate([np.concatenate(list(to_uint8(row)), axis=1) for row in rows], axis=0)
+
+
+def gif(frames: list[np.ndarray], milliseconds: int) -> bytes:
+    """Images [h, w, 3] uint8 as an endless GIF."""
+    buffer = io.BytesIO()
+    pictures = [Image.fromarray(frame) for frame in frames]
+    pictures[0].save(
+        buffer, "gif", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0
+    )
+    return buffer.getvalue()
+
+
+def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
+    """Fixed latents in columns; for each yaw a row of colours, of depths and of normals."""
+    s = config.samples
+    latents = model.latents(0, s.latents)
+    rows = []
+    for yaw in s.yaws:
+        poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
+        request = ViewRequest(latents, poses, s.resolution, s.truncation, label, normals=True)
+        seen = views(model, request)
+        depth = depth_picture(seen.surface_t, seen.hit, model.camera.near, model.camera.far)
+        normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
+        rows += [seen.rgb, depth, normal]
+    return sheet(rows)
+
+
+def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
+    """Frames of all fixed latents swinging from side to side: colours above normals."""
+    s = config.samples
+    latents = model.latents(0, s.latents)
+    frames = []
+    for phase in torch.arange(s.turntable_frames) / s.turntable_frames * 2 * torch.pi:
+        yaw = s.turntable_yaw * float(phase.sin())
+        poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
+        request = ViewRequest(latents, poses, s.resolution, s.truncation, normals=True)
+        seen = views(model, request)
+        normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
+        frames.append(sheet([seen.rgb, normal]))
+    return frames
+
+
+def run_samples(config: Config, generator: Path, out: Path) -> None:
+    """Write sheet.png and turntable.gif beside the record `out`."""
+    sheet_file, gif_file = out.with_name("sheet.png"), out.with_name("turntable.gif")
+    writes = Writes(beside=(sheet_file, gif_file))
+    with job(out, "samples", config, {"generator": generator}, writes) as running:
+        model = generators.load(generator)
+        write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
+        atomic_write(gif_file, gif(turntable(model, config), milliseconds=80))
+        running.numbers = {"latents": config.samples.latents}
+        running.artifact(sheet_file)
+        running.artifact(gif_file)

@@ -1,0 +1,144 @@
+"""What a face regressor learns from: labelled images, and how much each coefficient shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gof.data.manifest import Manifest, load_images, load_manifest, load_split
+from gof.fitting.fit import load_fits
+from gof.fitting.landmark_set import load_landmarks
+from gof.geometry.lighting import KERNEL
+from gof.morphable.coefficients import Statistics
+from gof.morphable.model import MorphableModel, Palette
+from gof.readers.convnet import SIZE, resized
+from gof.run.files import InputError, sha256
+
+STEP = 1e-2  # of albedo coefficients, to see what they do to colours
+
+
+@dataclass(frozen=True, slots=True)
+class RegressorFiles:
+    """What a regressor learns from: manifest of a data set, records of its landmarks and fits,
+    manifest of the pool, statistics of the coefficients, and the model they belong to."""
+
+    data: Path
+    landmarks: Path
+    fits: Path
+    pool: Path
+    statistics: Path
+    head_model: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """n labelled images: uint8 [n, 3, SIZE, SIZE], z [n, d], pose [n, 2], landmarks [n, 68, 2]."""
+
+    images: Tensor
+    z: Tensor
+    pose: Tensor
+    landmarks: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: Tensor | slice) -> Faces:
+        return Faces(self.images[rows], self.z[rows], self.pose[rows], self.landmarks[rows])
+
+    def placed(self) -> Tensor:
+        """Pose and landmarks side by side, [n, 2 + 136]."""
+        return torch.cat([self.pose, self.landmarks.flatten(1)], -1)
+
+
+def images_of(manifest: Manifest, split: str) -> Tensor:
+    """Images of a split, uint8 [n, 3, SIZE, SIZE], from the size stored that is best for it."""
+    if any(size % SIZE == 0 for size in manifest.resolutions):
+        return load_images(manifest, split, SIZE)
+    stored = load_images(manifest, split, max(manifest.resolutions))
+    parts = [resized(part.float(), SIZE).round().byte() for part in stored.split(256)]
+    return torch.cat(parts)
+
+
+def pool_faces(files: RegressorFiles, split: str) -> Faces:
+    """Renders of the pool, whose labels are the truth. Raises InputError where they were drawn from
+    other statistics."""
+    manifest = load_manifest(files.pool)
+    if manifest.provenance.get("statistics") != sha256(files.statistics):
+        raise InputError(
+            f"{files.pool}: drawn from other statistics than {files.statistics}: make it again"
+        )
+    stored = load_split(manifest, split, ["z", "pose", "landmarks"])
+    z, pose, marks = (torch.from_numpy(stored[name]) for name in ("z", "pose", "landmarks"))
+    return Faces(images_of(manifest, split), z, pose, marks)
+
+
+def data_faces(files: RegressorFiles, split: str) -> Faces:
+    """Images of the data set with their landmarks and fits; those without either are left out.
+    Raises InputError where these are not of the same images, or nothing is left."""
+    images = images_of(load_manifest(files.data), split)
+    marks, fits = load_landmarks(files.landmarks, split), load_fits(files.fits, split)
+    if not len(images) == len(marks.found) == len(fits.ok):
+        raise InputError(
+            f"{files.fits}: {len(fits.ok)} fits and {len(marks.found)} landmarks for {len(images)}"
+            f" images of split {split!r}: fit again"
+        )
+    kept = fits.ok & marks.found
+    if not kept.any():
+        raise InputError(f"{files.fits}: no image of split {split!r} was fitted")
+    z = Statistics.load(files.statistics).whiten(fits.coefficients)
+    return Faces(images[kept], z[kept], fits.pose[kept], marks.points[kept])
+
+
+def training_faces(files: RegressorFiles) -> Faces:
+    """Training images of the pool and of the data set."""
+    parts = [pool_faces(files, "train"), data_faces(files, "train")]
+    names = Faces.__dataclass_fields__
+    return Faces(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """uint8 -> [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def visibility(model: MorphableModel, statistics: Statistics) -> dict[str, Tensor]:
+    """For each block a matrix w [d, d] such that |(z - z') w|^2 is how far apart whitened
+    coefficients z and z' show, over the mean of |z w|^2: squared displacements of the vertices
+    (identity, expression), differences of their colours (albedo), of the light that surfaces send
+    back (light)."""
+    kernel = torch.tensor(KERNEL, dtype=torch.float64)
+    grams = {
+        "identity": _gram(model.identity),
+        "expression": _gram(model.expression),
+        "albedo": _gram(_colour_basis(model.palette, statistics.mean["albedo"])),
+        "light": (kernel**2).repeat_interleave(3).diag(),
+    }
+    found = {}
+    for name, gram in grams.items():
+        factor = statistics.factor[name].double()
+        shown = factor.mT @ gram @ factor
+        value, vector = torch.linalg.eigh(shown / shown.trace())
+        found[name] = (vector * value.clamp_min(0).sqrt()).float()
+    return found
+
+
+def shown(z: Tensor, metric: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Whitened coefficients [n, d] by block in the metric of `visibility`: [n, size] each, of mean
+    square length 1 for z ~ N(0, I)."""
+    parts = z.split([len(own) for own in metric.values()], -1)
+    return {name: part @ own for (name, own), part in zip(metric.items(), parts, strict=True)}
+
+
+def _gram(basis: Tensor) -> Tensor:
+    """Inner products [d, d] of the rows of [d, ...]."""
+    flat = basis.flatten(1).double()
+    return flat @ flat.mT
+
+
+def _colour_basis(palette: Palette, mean: Tensor) -> Tensor:
+    """Change of the vertices' colours [k, v, 3] with each albedo coefficient, about the mean."""
+    steps = STEP * torch.eye(len(mean))
+    return (palette.colours(mean + steps) - palette.colours(mean - steps)) / (2 * STEP)

@@ -1,0 +1,38 @@
+"""How rays are sampled."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from gof.config.section import (
+    Count,
+    CountOrZero,
+    NonNegative,
+    Positive,
+    Section,
+)
+
+
+class Sampling(Section):
+    """Points on a ray (method-gof 3.1)."""
+
+    coarse: Count = Field(12, description="evenly spaced samples of the pass without gradient")
+    secant: CountOrZero = Field(3, description="secant steps that refine the first crossing")
+    surface: CountOrZero = Field(8, description="samples in the interval around the surface")
+    fine: CountOrZero = Field(0, description="importance samples from the coarse weights")
+    tau: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="occupancy that counts as surface"
+    )
+    density_scale: Positive = Field(
+        30.0, description="density per unit of positive logit (density integrator)"
+    )
+
+
+class Interval(Section):
+    """Half-width of the sampled interval at a step: max(min, max * exp(-decay * step))."""
+
+    max: Positive = 0.12
+    min: Positive = 0.02
+    decay: NonNegative = 1.25e-3

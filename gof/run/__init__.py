@@ -1,0 +1,1 @@
+"""One node of the DAG: files, record, randomness, provenance, and what MLflow is filled from."""

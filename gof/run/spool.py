@@ -1,0 +1,85 @@
+"""What a job reports, as a spool: JSON lines beside its record. `gof.run.mirror` copies spools into
+MLflow from another process.
+
+So no tracker, slow or down, can fail or slow a job, and what MLflow shows can be rebuilt from
+files.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gof.run.files import append_json, say
+
+SUFFIX = ".events.jsonl"
+
+
+class Spool:
+    """The events of one job, appended as they happen. Without a path nothing is written."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+
+    @classmethod
+    def beside(cls, record: Path) -> Spool:
+        """The spool of the job that writes `record`."""
+        return cls(record.with_name(record.stem + SUFFIX))
+
+    def add(self, event: str, values: Mapping[str, Any]) -> None:
+        """Append an event with its time (milliseconds); after a failed write (a full disk) warn
+        once and fall silent."""
+        if self.path is None:
+            return
+        try:
+            append_json(self.path, {"event": event, "time": time.time_ns() // 10**6, **values})
+        except OSError as error:
+            say(f"gof: tracking: {self.path}: {error.strerror}: this job's events are not recorded")
+            self.path = None
+
+
+def spools(places: Sequence[Path]) -> list[Path]:
+    """All spools in these folders (or these spools themselves), the oldest first."""
+    found = {
+        p for place in places for p in (place.rglob(f"*{SUFFIX}") if place.is_dir() else [place])
+    }
+    return sorted((p for p in found if p.exists()), key=lambda p: (p.stat().st_mtime, p))
+
+
+Follower = subprocess.Popen[bytes]
+
+
+def follower(places: Sequence[Path], results: Path, runtime: str) -> Follower | None:
+    """Start a process that mirrors these places until it is dismissed or this process is gone.
+
+    runtime: JSON of the runtime sections. None, with a warning, when it cannot be started.
+    """
+    settings = ["--config", runtime, "--follow"]
+    call = [sys.executable, "-m", "gof", "sync", *map(str, places), *settings]
+    log = results / "mlflow" / "sync.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as handle:
+            pipe = subprocess.PIPE
+            return Follower(call, stdin=pipe, stdout=handle, stderr=handle, start_new_session=True)
+    except OSError as error:
+        say(f"gof: tracking: {error.filename}: {error.strerror}: run `gof sync` later")
+        return None
+
+
+def dismiss(process: Follower | None, wait_s: float) -> None:
+    """Have a follower finish and wait a while for it; what is left then, it goes on with alone."""
+    if process is None or process.stdin is None:
+        return
+    process.stdin.close()
+    try:
+        failed = process.wait(wait_s)
+    except subprocess.TimeoutExpired:
+        say("gof: tracking: still copying; if MLflow lacks something later, run `gof sync`")
+        return
+    if failed:
+        say("gof: tracking: the tracker cannot be reached; nothing is lost, `gof sync` catches up")

@@ -1,0 +1,121 @@
+"""The one reader of weights in PyTorch's own format.
+
+Such files are pickles, which can hold commands instead of tensors, so none is ever handed on as a
+path: a file is read once, checked, and given on as tensors; packages that open weights by
+themselves are given these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from gof.run.files import InputError
+
+MAX_BYTES = 2**31  # of a file; the largest we know of has 350 MB
+_UNREADABLE = (
+    *(RuntimeError, EOFError, OSError, ValueError, TypeError, LookupError, AttributeError),
+    pickle.UnpicklingError,
+)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a weights file. Raises InputError for one that is missing or too large."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise InputError(f"{path}: more than {MAX_BYTES:,} bytes: not a file of weights")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_weights(path: Path, content: bytes | None = None, sha256: str = "") -> dict[str, Any]:
+    """Tensors by name, perhaps in nested dictionaries, from a file of `torch.save`, or from its
+    content where it came out of an archive.
+
+    sha256: what the hash of the content must begin with. Raises InputError naming the file where
+    it is another file, holds anything but tensors or numbers, or a number that is not finite.
+    """
+    content = read_bytes(path) if content is None else content
+    digest = hashlib.sha256(content).hexdigest()
+    if not digest.startswith(sha256):
+        raise InputError(
+            f"{path}: sha256 begins with {digest[: len(sha256)]}, that of the published file with"
+            f" {sha256}: delete it and get it again"
+        )
+    try:
+        value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # its text tells how to run what the file holds
+        raise InputError(
+            f"{path}: not a file of weights (no pickle of tensors alone): delete it, get it again"
+        ) from None
+    except _UNREADABLE as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise InputError(
+            f"{path}: not a file of weights ({reason}): delete it, get it again"
+        ) from None
+    if not isinstance(value, Mapping):
+        raise InputError(f"{path}: holds a {type(value).__name__}, not weights by name")
+    return _checked(path, "", value)
+
+
+def _checked(path: Path, place: str, value: Mapping[Any, Any]) -> dict[str, Any]:
+    """The tensors of a mapping; what is neither tensor nor mapping is left out."""
+    found: dict[str, Any] = {}
+    for name, entry in value.items():
+        here = f"{place}{name}"
+        if isinstance(entry, Mapping):
+            found[str(name)] = _checked(path, f"{here}.", entry)
+        elif isinstance(entry, Tensor):
+            if entry.is_floating_point() and not bool(torch.isfinite(entry).all()):
+                raise InputError(f"{path}: {here} holds numbers that are not finite")
+            found[str(name)] = entry
+    return found
+
+
+def fill(module: torch.nn.Module, state: Mapping[str, Any], path: Path) -> None:
+    """Load a state dict. Raises InputError, naming the file it came from, for one of another
+    network."""
+    try:
+        module.load_state_dict(state)
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())
+        odd = re.search(r'"([^"]+)"', reason)
+        what = f"it lacks or mistakes {odd[1]}" if odd else reason[:120]
+        raise InputError(f"{path}: weights of another network ({what}): get it again") from None
+
+
+@contextmanager
+def serving(files: Mapping[str, Mapping[str, Any]], *openers: str) -> Iterator[None]:
+    """Within this block `torch.load`, and the functions named in `openers` (module.function), give
+    the weights `files` has under the name of the file or address they are asked for, and nothing
+    else: for packages that open weights by themselves."""
+
+    def serve(
+        source: Any, map_location: Any = None, weights_only: bool = True, progress: bool = True
+    ) -> Mapping[str, Any]:
+        name = re.split(r"[/\\]", str(source))[-1]
+        if name not in files:
+            raise InputError(f"{name}: weights that nobody checked: not opened")
+        return files[name]
+
+    patches = [patch(name, serve) for name in ("torch.load", *openers)]
+    for one in patches:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in patches:
+            one.stop()

@@ -1,0 +1,203 @@
+"""Fields become meshes: marching cubes on logits, evaluated only where the surface can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import mcubes
+import numpy as np
+import torch
+import trimesh
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
+
+from gof.experiment.config import Config
+from gof.fields.field import Field
+from gof.models import pretrained as generators
+from gof.models.pretrained import Pretrained
+from gof.rendering.surface import normals
+from gof.run.files import atomic_write, say
+from gof.run.job import job
+from gof.run.outputs import Writes
+from gof.shapes.sparse_grid import Crossed, Grid, crossed_cells
+from gof.shapes.viewer import viewer
+
+CHUNK = 65536  # points painted together
+KINDS = ("ply", "glb")
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A closed triangle mesh that faces outward.
+
+    vertices float32 [v, 3] in world units, faces int32 [f, 3]; components: how many there were
+    before the largest (by volume) was kept, and dropped: their faces; evaluated: share of the
+    grid's points that the field was asked for.
+    """
+
+    vertices: np.ndarray
+    faces: np.ndarray
+    components: int
+    dropped: int
+    evaluated: float
+
+
+def extract(field: Field, grid: Grid, level: float) -> Surface | None:
+    """Mesh of {logit = level}; field: one image. None where the cube holds no surface.
+
+    What touches the cube's border is closed there: the outside counts as free. For what can be
+    missed see `gof.shapes.sparse_grid.crossed_cells`.
+    """
+
+    cells = crossed_cells(field, grid, level)
+    if not cells.pattern.size:
+        return None
+    vertices, faces = triangles(cells)
+    label = _components(len(vertices), faces)[faces[:, 0]]
+    vertices = vertices * grid.spacing - grid.side / 2
+    volumes = np.bincount(label, _signed_volumes(vertices, faces))
+    sizes = np.bincount(label)
+    # Enclosed hollows have the opposite sign, so they are never the largest.
+    largest = int(np.argmax(np.where(sizes > 0, volumes, -np.inf)))
+    kept = faces[label == largest]
+    used = np.zeros(len(vertices), np.bool_)
+    used[kept] = True
+    number = np.cumsum(used, dtype=np.int32) - 1
+    return Surface(
+        vertices=vertices[used].astype(np.float32),
+        faces=number[kept],
+        components=int((sizes > 0).sum()),
+        dropped=len(faces) - len(kept),
+        evaluated=cells.evaluated / grid.n**3,
+    )
+
+
+def triangles(cells: Crossed) -> tuple[np.ndarray, np.ndarray]:
+    """Marching cubes: vertices float64 [v, 3], in spacings from the grid's first point, and faces
+    int32 [f, 3]. The triangles that PyMCubes gives for the dense array."""
+    number = np.empty((3, len(cells.values)), np.int32)  # of the vertex ahead of a row, by axis
+    vertices: list[np.ndarray] = []
+    count = 0
+    for axis in range(3):
+        ahead = 4 >> axis
+        ends = cells.pattern & (1 | 1 << ahead)
+        at = np.flatnonzero((ends == 1) | (ends == 1 << ahead))
+        low, high = (cells.values[cells.rows[corner, at]].astype(float) for corner in (0, ahead))
+        vertex = cells.index[:, at].astype(float)
+        vertex[axis] += low / (low - high)
+        vertices.append(vertex)
+        number[axis, cells.rows[0, at]] = np.arange(count, count + len(at))
+        count += len(at)
+    edges = _table()[cells.pattern]
+    cell, which = np.nonzero(edges[..., 0] >= 0)
+    lower, axes = np.divmod(edges[cell, which], 3)
+    return np.concatenate(vertices, 1).T, number[axes, cells.rows[lower, cell[:, None]]]
+
+
+@cache
+def _table() -> np.ndarray:
+    """The triangles int8 [256, 5, 3] of each pattern of signs, read off PyMCubes: three edges each,
+    as 3 * lower corner + axis; -1 where a pattern has fewer than five."""
+    table = np.full((256, 5, 3), -1, np.int8)
+    for pattern in range(1, 255):
+        signs = np.where(pattern >> np.arange(8) & 1, 1.0, -1.0)
+        middles, faces = mcubes.marching_cubes(signs.reshape(2, 2, 2), 0.0)
+        edges = np.floor(middles) @ (12, 6, 3) + np.argmax(middles % 1, axis=1)
+        table[pattern, : len(faces)] = edges[faces.astype(np.int64)]
+    return table
+
+
+def _components(count: int, faces: np.ndarray) -> np.ndarray:
+    """Number of the connected component of each vertex."""
+    ends = faces[:, [0, 1]], faces[:, [1, 2]]
+    pairs = np.concatenate(ends)
+    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), (count, count))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _signed_volumes(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Volume of the tetrahedron of each face and the origin; their sum is positive when faces look
+    outward."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    return np.asarray(np.einsum("ij,ij->i", a, np.cross(b, c)) / 6)
+
+
+def paint(field: Field, surface: Surface) -> trimesh.Trimesh:
+    """A mesh with normals from the field and the colours that a viewer right above each vertex
+    sees."""
+    at = torch.from_numpy(surface.vertices)[None]
+    colours, directions = [], []
+    for part in at.split(CHUNK, 1):
+        normal = normals(field, part)
+        with torch.no_grad():
+            colour, _ = field.radiance(part, -normal)
+        colours.append(((colour[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
+        directions.append(normal[0])
+    return trimesh.Trimesh(
+        surface.vertices,
+        surface.faces,
+        vertex_normals=torch.cat(directions).numpy(),
+        vertex_colors=torch.cat(colours).numpy(),
+        process=False,
+    )
+
+
+def run_meshes(config: Config, generator: Path, out: Path) -> None:
+    """Write mesh-000.ply, .glb, ... and viewer.html beside the record `out`.
+
+    A shape without surface gives a row with `faces` 0, a warning and no files; the others are made
+    all the same.
+    """
+    names = [f"mesh-{i:03d}" for i in range(config.meshes.count)]
+    files = [f"{name}.{kind}" for name in names for kind in KINDS]
+    writes = Writes(beside=tuple(out.with_name(file) for file in (*files, "viewer.html")))
+    with job(out, "meshes", config, {"generator": generator}, writes) as running:
+        model = generators.load(generator)
+        meshes: dict[str, trimesh.Trimesh] = {}
+        shapes = []
+        for i, name in enumerate(tqdm(names, desc="meshes", disable=None)):
+            shape, mesh = _one(model, config, i)
+            shapes.append({"name": name, **shape})
+            if mesh is None:
+                say(f"warning: {name}: the field has no surface in the meshed cube, no files")
+                continue
+            meshes[name] = mesh
+            for kind in KINDS:
+                atomic_write(out.parent / f"{name}.{kind}", _exported(mesh, kind))
+        title = f"{model.info['model']}, seed {model.info['seed']}"
+        atomic_write(out.parent / "viewer.html", viewer(meshes, title))
+        running.numbers = {"shapes": shapes, "empty": len(shapes) - len(meshes)}
+        running.artifact(out.parent / "viewer.html")
+
+
+def _exported(mesh: trimesh.Trimesh, kind: str) -> bytes:
+    content = mesh.export(file_type=kind)
+    assert isinstance(content, bytes)
+    return content
+
+
+def _one(
+    model: Pretrained, config: Config, index: int
+) -> tuple[dict[str, Any], trimesh.Trimesh | None]:
+    """Numbers of one shape, and its mesh. The latents are those of the sample sheet."""
+    s = config.meshes
+    latent = model.latents(0, index + 1)[index:]
+    field = model.bind(latent, s.truncation)
+    surface = extract(field, Grid(s.resolution, s.side), model.settings.level)
+    if surface is None:
+        return {"vertices": 0, "faces": 0}, None
+    mesh = paint(field, surface)
+    return {
+        "vertices": len(surface.vertices),
+        "faces": len(surface.faces),
+        "watertight": bool(mesh.is_watertight),
+        "volume": float(mesh.volume),
+        "euler_number": int(mesh.euler_number),
+        "components_removed": surface.components - 1,
+        "faces_removed": surface.dropped,
+        "evaluated_share": surface.evaluated,
+    }, mesh

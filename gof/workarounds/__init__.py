@@ -1,0 +1,1 @@
+"""What meets faults of other packages."""

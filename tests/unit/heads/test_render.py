@@ -1,0 +1,181 @@
+"""The data set `heads`, on a toy head model."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gof.config.reading import ConfigError
+from gof.data.manifest import load_depth, load_images, load_manifest, load_split
+from gof.experiment.config import Config
+from gof.geometry.cameras import camera_rays, project
+from gof.heads import render as heads
+from gof.heads.render import (
+    EXPRESSIONS,
+    random_expressions,
+    random_heads,
+    render_heads,
+    run_dataset,
+)
+from gof.morphable.model import MorphableModel
+from gof.run.files import InputError
+from gof.run.rng import streams
+
+
+@pytest.fixture
+def config():
+    sizes = {"train": 7, "validation": 3, "test": 4, "shard_size": 5, "resolutions": [16, 32]}
+    return Config.parse(
+        {
+            "heads": {**sizes, "background": [0.0, 1.0, 0.0]},
+            "tracking": {"enabled": False},
+        }
+    )
+
+
+@pytest.fixture
+def one_core(monkeypatch):
+    """Render in this process: starting others takes seconds."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+
+
+def test_sample_does_not_depend_on_its_batch(head_model, config):
+    model = MorphableModel.load(head_model)
+    together = random_heads(model, config, "train", range(6))
+    alone = random_heads(model, config, "train", [4])
+    for name in ("identity", "expression", "albedo", "light", "pose"):
+        assert torch.equal(getattr(together, name)[4], getattr(alone, name)[0])
+    first = render_heads(model, together, config)["image_32"][4].astype(int)
+    assert abs(first - render_heads(model, alone, config)["image_32"][0]).max() <= 1
+
+
+def test_splits_share_no_identity(head_model, config):
+    model = MorphableModel.load(head_model)
+    drawn = [random_heads(model, config, s, range(40)).identity for s in ("train", "test")]
+    assert torch.cdist(*drawn).min() > 1e-3
+    assert len(torch.cat(drawn).unique(dim=0)) == 80
+
+
+def test_expressions_are_sparse_within_their_amplitudes_and_often_absent():
+    names = tuple(
+        sorted({u + s for _, units in EXPRESSIONS for u in units for s in ("", "Left", "Right")})
+    )
+    found = random_expressions(names, streams(0, "expression", range(1000)))
+    largest = {
+        name: max(v for _, us in EXPRESSIONS for u, v in us.items() if name.startswith(u))
+        for name in names
+    }
+    assert (found >= 0).all()
+    assert (found <= torch.tensor([largest[name] for name in names]) + 1e-6).all()
+    neutral = (found == 0).all(1).float().mean()
+    assert abs(neutral - heads.NEUTRAL) < 0.06
+    left, right = names.index("mouthSmileLeft"), names.index("mouthSmileRight")
+    assert torch.equal(found[:, left], found[:, right]) and found[:, left].max() > 0.3
+    assert abs(sum(share for share, _ in EXPRESSIONS) - 1) < 1e-9
+
+
+def test_render_agrees_with_its_ground_truth(head_model, config):
+    model = MorphableModel.load(head_model)
+    drawn = random_heads(model, config, "train", range(3))
+    arrays = render_heads(model, drawn, config)
+    vertices = model.vertices(drawn.identity, drawn.expression)
+    np.testing.assert_allclose(arrays["landmarks_3d"], vertices[:, model.landmarks], atol=1e-7)
+    plane, _ = project(vertices[:, model.landmarks], drawn.pose, config.camera.fov_deg)
+    np.testing.assert_allclose(arrays["landmarks"], plane, atol=1e-6)
+    for size in (16, 32):
+        mask = arrays[f"depth_{size}"] > 0
+        assert 0.1 < mask.mean() < 0.9
+        length = np.linalg.norm(arrays[f"normal_{size}"].astype(float), axis=-1)
+        assert (abs(length[mask] - 127) < 1.5).all() and (length[~mask] == 0).all()
+        corner = arrays[f"image_{size}"][:, 0, 0]
+        assert (corner == (0, 255, 0)).all()
+        rays = camera_rays(drawn.pose, size, config.camera.fov_deg).directions
+        toward = (arrays[f"normal_{size}"].reshape(3, -1, 3) * rays.numpy()).sum(-1)
+        assert (toward[mask.reshape(3, -1)] < 30).mean() > 0.98  # normals look at the camera
+    assert arrays["image_16"].dtype == np.uint8 and arrays["normal_16"].dtype == np.int8
+
+
+def test_small_images_are_area_averages_of_large_ones(head_model, config):
+    model = MorphableModel.load(head_model)
+    arrays = render_heads(model, random_heads(model, config, "train", range(2)), config)
+    mean = arrays["image_32"].reshape(2, 16, 2, 16, 2, 3).astype(float).mean((2, 4))
+    assert abs(mean - arrays["image_16"]).max() <= 1
+
+
+def test_data_set_is_complete_and_reads_back(head_model, config, tmp_path, one_core):
+    out = tmp_path / "data" / "manifest.json"
+    run_dataset(config, head_model, out)
+    manifest = load_manifest(out)
+    assert {name: split.count for name, split in manifest.splits.items()} == {
+        "train": 7,
+        "validation": 3,
+        "test": 4,
+    }
+    assert [shard.count for shard in manifest.splits["train"].shards] == [5, 2]
+    assert load_images(manifest, "train", 32).shape == (7, 3, 32, 32)
+    assert load_images(manifest, "test", 8).shape == (4, 3, 8, 8)
+    depth, mask = load_depth(manifest, "test", 32)
+    assert mask.any() and (depth[mask] > config.camera.near).all()
+    pose = load_split(manifest, "validation", ["pose"])["pose"]
+    model = MorphableModel.load(head_model)
+    np.testing.assert_array_equal(
+        pose, random_heads(model, config, "validation", range(3)).pose.numpy()
+    )
+    with Image.open(out.with_name("sheet.png")) as sheet:
+        assert sheet.width > 0
+    assert (tmp_path / "data" / "data.json").is_file()
+
+
+def test_second_run_gives_the_same_bytes(head_model, config, tmp_path, one_core):
+    outs = [tmp_path / name / "manifest.json" for name in ("one", "two")]
+    for out in outs:
+        run_dataset(config, head_model, out)
+    for path in sorted(outs[0].parent.glob("*.npz")):
+        assert path.read_bytes() == (outs[1].parent / path.name).read_bytes()
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_processes_do_not_change_a_byte(head_model, config, tmp_path, monkeypatch):
+    many, one = tmp_path / "many" / "manifest.json", tmp_path / "one" / "manifest.json"
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    run_dataset(config, head_model, many)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    run_dataset(config, head_model, one)
+    assert many.read_bytes() == one.read_bytes()
+
+
+def test_a_crash_leaves_the_data_set_that_was_there(
+    head_model, config, tmp_path, one_core, monkeypatch
+):
+    out = tmp_path / "data" / "manifest.json"
+    run_dataset(config, head_model, out)
+    before = load_split(load_manifest(out), "train", ["pose"])["pose"]
+    real, calls = heads.write_shard, []
+
+    def fail_on_third(path, arrays):
+        calls.append(path)
+        if len(calls) == 3:
+            raise InputError("disk full")
+        return real(path, arrays)
+
+    monkeypatch.setattr(heads, "write_shard", fail_on_third)
+    with pytest.raises(InputError, match="disk full"):
+        run_dataset(config, head_model, out)
+    after = load_split(load_manifest(out), "train", ["pose"])["pose"]
+    np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"resolutions": [24, 64]}, "divide twice the largest"),
+        ({"resolutions": []}, "divide twice the largest"),
+        ({"identities_for_pca": 50}, "must be fewer than identities_for_pca"),
+    ],
+)
+def test_settings_that_cannot_be_rendered_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Config.parse({"heads": values})

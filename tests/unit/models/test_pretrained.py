@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from gof.experiment.model import Model
+from gof.fields.settings import FieldNetwork
+from gof.geometry.settings import Camera
+from gof.models import pretrained as generators
+from gof.models.generator import Generator
+from gof.run.files import InputError
+from gof.training.settings import Stage
+
+FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_width=16)
+
+
+def saved(folder: Path) -> Path:
+    generator = Generator(FIELD)
+    generator.reset(0)
+    generator.estimate_mean_style(100)
+    model = Model(integrator="occupancy", stages=(Stage(resolution=8, steps=1),))
+    info = {
+        "model": "gof",
+        "field": FIELD.model_dump(mode="json"),
+        "camera": Camera().model_dump(mode="json"),
+        "trained_as": model.model_dump(mode="json"),
+        "half_width": 0.05,
+        "background": [1.0, 1.0, 1.0],
+    }
+    generators.save(folder / "generator.yaml", generator, info)
+    return folder / "generator.yaml"
+
+
+def test_saved_generator_comes_back_the_same(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    model = generators.load(path)
+    reference = Generator(FIELD)
+    reference.reset(0)
+    z = model.latents(3, 2)
+    torch.testing.assert_close(model.generator.style(z), reference.style(z), rtol=0, atol=0)
+    assert model.settings.half_width == 0.05 and model.info["model"] == "gof"
+
+
+def test_export_is_the_same_bytes_twice(tmp_path: Path) -> None:
+    first, second = saved(tmp_path / "a"), saved(tmp_path / "b")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_truncation_pulls_to_the_stored_mean(tmp_path: Path) -> None:
+    model = generators.load(saved(tmp_path))
+    generator, style = model.generator, model.generator.style(model.latents(0, 5))
+    torch.testing.assert_close(generator.truncate(style, 1.0), style)
+    torch.testing.assert_close(generator.truncate(style, 0.0)[3], generator.mean_style)
+    z = torch.randn(20000, 4, generator=torch.Generator().manual_seed(5))
+    assert (generator.style(z).mean(0) - generator.mean_style).abs().max() < 0.1
+
+
+def test_latents_do_not_depend_on_their_number(tmp_path: Path) -> None:
+    model = generators.load(saved(tmp_path))
+    torch.testing.assert_close(model.latents(0, 9)[:2], model.latents(0, 2), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("position", [60, -20])
+def test_flipped_bit_in_the_weights_is_found(tmp_path: Path, position: int) -> None:
+    path = saved(tmp_path)
+    weights = path.with_suffix(".safetensors")
+    content = bytearray(weights.read_bytes())
+    content[position] ^= 4
+    weights.write_bytes(content)
+    with pytest.raises(InputError, match=r"generator\.safetensors: content does not match"):
+        generators.load(path)
+
+
+@pytest.mark.parametrize("text", ["", "- a", "format: 1", "format: 99", "\tx: ["])
+def test_odd_descriptions_are_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "generator.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"generator\.yaml") as caught:
+        generators.load(tmp_path / "generator.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_generator_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such generator"):
+        generators.load(tmp_path / "generator.yaml")

@@ -1,0 +1,182 @@
+"""face-alignment's plumbing, with made-up weights: networks that find bright spots."""
+
+import pickle
+import urllib.error
+
+import numpy as np
+import pytest
+import torch
+from face_alignment.detection.sfd.net_s3fd import s3fd
+from face_alignment.models import FAN
+
+from gof.fitting.landmark_set import detect
+from gof.morphable import detector
+from gof.morphable.detector import WEIGHTS, find_weights, load, weights_folder
+from gof.run.files import InputError, MachineError, sha256
+
+SIZE, SPOT = 128, 4
+
+
+def blank(network):
+    """Weights of a network that only adds and normalises."""
+    state = {name: torch.zeros_like(value) for name, value in network.state_dict().items()}
+    for name in state:
+        if name.endswith("running_var") or (
+            "bn" in name.split(".")[-2] and name.endswith("weight")
+        ):
+            state[name].fill_(1)
+        if name.endswith("norm.weight"):
+            state[name].fill_(5)
+    return state
+
+
+def face_weights():
+    """Every cell of 16 pixels that holds a spot is a face of 64 pixels."""
+    state = blank(s3fd())
+    names = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2", "4_3", "5_1", "5_2")
+    for name in (*names, "5_3"):
+        state[f"conv{name}.weight"][0, 0, 1, 1] = 1
+    for name in state:
+        if name.endswith("mbox_conf.bias"):
+            state[name][0] = 10  # background
+    state["conv5_3_norm_mbox_conf.weight"][1, 0, 1, 1] = 4
+    return state
+
+
+def landmark_weights():
+    """All 68 heat maps are the brightness, summed over scales."""
+    state = blank(FAN(4))
+    state["conv1.weight"][0, :, 3, 3] = 1 / 3
+    for block in ("conv2", "conv4"):
+        state[f"{block}.downsample.0.weight"].fill_(1)
+        state[f"{block}.downsample.0.running_var"].fill_(1)
+        state[f"{block}.downsample.2.weight"][0, 0] = 1
+    for k in range(4):
+        state[f"conv_last{k}.weight"][0, 0] = 1
+        state[f"l{k}.weight"][:, 0] = 1 / 20
+    return state
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A cache of torch hub that holds weights, which pass for the published ones."""
+    folder = tmp_path_factory.mktemp("torch")
+    (folder / "hub" / "checkpoints").mkdir(parents=True)
+    faces, landmarks = WEIGHTS
+    for name, state in ((faces, face_weights()), (landmarks, landmark_weights())):
+        torch.save(state, folder / "hub" / "checkpoints" / name)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in WEIGHTS:
+            patch.setitem(WEIGHTS, name, sha256(folder / "hub" / "checkpoints" / name)[:10])
+        yield folder
+
+
+@pytest.fixture
+def cached(home, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(home))
+    load.cache_clear()
+    yield home / "hub" / "checkpoints"
+    load.cache_clear()
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """A cache without files, and no network."""
+
+    def refuse(url, *_, **__):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+    load.cache_clear()
+    yield tmp_path / "hub" / "checkpoints"
+    load.cache_clear()
+
+
+def spotted(*corners):
+    """An image uint8 [3, s, s] with bright spots at (column, row) of their first pixels."""
+    image = torch.zeros(3, SIZE, SIZE, dtype=torch.uint8)
+    for column, row in corners:
+        image[:, row : row + SPOT, column : column + SPOT] = 255
+    return image
+
+
+def test_faces_are_counted_and_found_where_they_are(cached):
+    corners = [[], [(54, 70)], [(86, 22), (38, 86)]]
+    found = detect(torch.stack([spotted(*own) for own in corners]))
+    assert found.faces.tolist() == [0, 1, 2]
+    assert found.found.tolist() == [False, True, False]
+    assert found.points.shape == (3, 68, 2) and found.confidence.shape == (3, 68)
+    assert (found.points[0] == 0).all() and (found.confidence[0] == 0).all()
+    assert (found.confidence[1:] > 0).all() and (found.confidence <= 1).all()
+    column, line = (place + SPOT / 2 for place in corners[1][0])  # from the image's edge
+    expected = torch.tensor([column, SIZE - line]) / SIZE * 2 - 1
+    gap = (found.points[1] - expected) * SIZE / 2
+    assert gap.abs().max() < 2.5  # a cell of the heat map is two pixels
+
+
+def test_weights_in_the_cache_are_used_and_can_be_hashed(cached):
+    found = find_weights()
+    assert list(found) == list(WEIGHTS) and all(path.parent == cached for path in found.values())
+    assert weights_folder() == cached
+    assert all(len(sha256(path)) == 64 for path in found.values())
+
+
+def test_without_files_and_network_both_are_named_with_their_place(empty):
+    with pytest.raises(MachineError) as caught:
+        detect(spotted()[None])
+    text = str(caught.value)
+    assert "\n" not in text and "no route to host" in text and str(empty) in text
+    assert all(name in text for name in WEIGHTS)
+
+
+def test_download_asks_for_the_hash_in_the_name(empty, monkeypatch):
+    asked = {}
+
+    def fetch(url, path, prefix, progress):
+        asked[url] = prefix
+        open(path, "wb").close()
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    assert all(path.is_file() for path in find_weights().values())
+    assert {url.rsplit("/", 1)[1]: prefix for url, prefix in asked.items()} == WEIGHTS
+
+
+class Bomb:
+    def __reduce__(self):
+        return (open, ("exploded", "w"))
+
+
+@pytest.mark.parametrize("name", list(WEIGHTS))
+@pytest.mark.parametrize("content", ["cut", "foreign", "pickle", "other hash"])
+def test_files_that_are_no_weights_are_refused_and_not_run(
+    cached, tmp_path, monkeypatch, name, content
+):
+    blank = {"weight": torch.zeros(3)}
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    for own in WEIGHTS:
+        (folder / own).symlink_to(cached / own)
+    (folder / name).unlink()
+    if content == "cut":
+        (folder / name).write_bytes((cached / name).read_bytes()[:5000])
+    elif content == "foreign":
+        torch.save(blank, folder / name)
+    elif content == "pickle":
+        (folder / name).write_bytes(pickle.dumps(Bomb(), protocol=2))
+    else:
+        (folder / name).write_bytes((cached / name).read_bytes() + b"x")
+    if content != "other hash":
+        monkeypatch.setitem(WEIGHTS, name, sha256(folder / name)[:10])
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        load("cpu")
+    assert "\n" not in str(caught.value) and str(folder) in str(caught.value)
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_pixels_are_centred_and_y_points_up():
+    plane = detector.to_plane(np.array([[0, 0], [9, 0], [4.5, 4.5]]), 10)
+    expected = torch.tensor([[-0.9, 0.9], [0.9, 0.9], [0.0, 0.0]])
+    torch.testing.assert_close(plane, expected, atol=1e-6, rtol=0)

@@ -1,0 +1,93 @@
+import multiprocessing
+import os
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gof.run.files import (
+    InputError,
+    atomic_write,
+    exclusive,
+    read_json,
+    read_npz,
+    sha256,
+    write_json,
+    write_npz,
+)
+
+
+def test_round_trips(tmp_path: Path) -> None:
+    write_json(tmp_path / "deep" / "a.json", {"b": [1, 2.5]})
+    assert read_json(tmp_path / "deep" / "a.json") == {"b": [1, 2.5]}
+    write_npz(tmp_path / "a.npz", {"x": np.arange(3)})
+    np.testing.assert_array_equal(read_npz(tmp_path / "a.npz")["x"], np.arange(3))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.npz", "deep"]
+
+
+def test_npz_bytes_depend_on_the_arrays_alone(tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        write_npz(tmp_path / name, {"x": np.arange(5.0)})
+    assert sha256(tmp_path / "a.npz") == sha256(tmp_path / "b.npz")
+
+
+def _limited_write(path: Path) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    try:
+        atomic_write(path, b"x" * 5000)
+    except InputError as error:
+        os._exit(7 if "no room for 5,000 bytes" in str(error) else 8)
+    os._exit(9)
+
+
+def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    atomic_write(path, b"old")
+    process = multiprocessing.get_context("fork").Process(target=_limited_write, args=(path,))
+    process.start()
+    process.join()
+    assert process.exitcode == 7
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x80\x04K\x01."])
+def test_damaged_npz_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.npz: damaged"):
+        read_npz(tmp_path / "a.npz")
+
+
+def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match=r"a\.npz"):
+        read_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("reader", [read_json, read_npz, sha256])
+def test_missing_files_are_named(tmp_path: Path, reader) -> None:
+    with pytest.raises(InputError, match=r"nothing\.here: no such file"):
+        reader(tmp_path / "nothing.here")
+
+
+def _try_lock(folder: Path) -> None:
+    try:
+        with exclusive(folder):
+            os._exit(0)
+    except InputError as error:
+        os._exit(5 if "in use by process" in str(error) else 6)
+
+
+def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
+    def attempt() -> int | None:
+        process = multiprocessing.get_context("fork").Process(target=_try_lock, args=(tmp_path,))
+        process.start()
+        process.join()
+        return process.exitcode
+
+    with exclusive(tmp_path):
+        assert attempt() == 5
+    assert attempt() == 0

@@ -1,0 +1,264 @@
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gof.experiment.config import Config
+from gof.run.files import MachineError
+from gof.run.job import FOLLOWED, job
+from gof.run.mirror import sync
+from gof.run.settings import Tracking
+from gof.run.spool import dismiss, follower
+
+CONFIG = Config.parse({"samples": {"latents": 3}})
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """A database with tables and nothing else, since making them takes seconds."""
+    from mlflow.tracking import MlflowClient
+
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """A results folder without a database."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def results(fresh, empty_database):
+    (fresh / "mlflow").mkdir(parents=True)
+    shutil.copy(empty_database, fresh / "mlflow")
+    return fresh
+
+
+def stage(results, number=0):
+    return results / "heads" / "gof" / "seed0" / f"stage{number}" / "stage.json"
+
+
+def tracked(results):
+    """All runs of the results' database, and the client."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{(results / 'mlflow' / 'mlflow.db').resolve()}")
+    experiment = client.get_experiment_by_name("gof").experiment_id
+    return client, client.search_runs([experiment])
+
+
+def jobs(runs):
+    return [run for run in runs if run.data.tags["gof.kind"] != "group"]
+
+
+def log(record, steps, stop=None):
+    with job(record, "train", CONFIG, {}) as running:
+        for step in steps:
+            running.metrics({"loss": float(step)}, step)
+        if stop is not None:
+            raise SystemExit(stop)
+
+
+def test_a_job_becomes_a_run_below_its_training(results):
+    log(stage(results, 0), range(5))
+    log(stage(results, 1), range(5, 8))
+    assert sync([results], Tracking(), results) == 2
+    client, runs = tracked(results)
+    (group,) = [run for run in runs if run.data.tags["gof.kind"] == "group"]
+    assert group.data.tags["gof.group"] == "heads/gof/seed0"
+    for run in jobs(runs):
+        assert run.data.tags["mlflow.parentRunId"] == group.info.run_id
+        assert run.info.status == "FINISHED"
+        assert run.data.params["samples.latents"] == "3"
+        assert [a.path for a in client.list_artifacts(run.info.run_id)] == ["stage.json"]
+    assert sync([results], Tracking(), results) == 0
+    assert len(tracked(results)[1]) == 3
+
+
+def test_a_resumed_job_goes_on_in_the_same_run_without_doubled_steps(results):
+    with pytest.raises(SystemExit):
+        log(stage(results), range(7), stop=143)
+    sync([results], Tracking(), results)
+    assert jobs(tracked(results)[1])[0].info.status == "KILLED"
+    log(stage(results), range(4, 10))
+    sync([results], Tracking(), results)
+    client, runs = tracked(results)
+    (run,) = jobs(runs)
+    assert run.info.status == "FINISHED"
+    history = client.get_metric_history(run.info.run_id, "loss")
+    assert sorted(m.step for m in history) == list(range(10))
+
+
+def test_other_settings_and_repeated_jobs_are_other_runs(results):
+    log(stage(results), range(3))
+    log(stage(results), range(3))
+    with job(stage(results), "train", Config.parse({"samples": {"latents": 4}}), {}):
+        pass
+    sync([results], Tracking(), results)
+    assert len(jobs(tracked(results)[1])) == 3
+
+
+def test_a_killed_process_is_marked_and_its_run_goes_on(results):
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from gof.experiment.config import Config; from gof.run.job import job\n"
+        "config = Config.parse({'samples': {'latents': 3}})\n"
+        "with job(Path(sys.argv[1]), 'train', config, {}) as running:\n"
+        "    running.metrics({'loss': 0.0}, 0)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(stage(results))])
+    assert done.returncode == -9
+    sync([results], Tracking(), results)
+    (run,) = jobs(tracked(results)[1])
+    assert run.info.status == "KILLED"
+    log(stage(results), range(3))
+    sync([results], Tracking(), results)
+    (again,) = jobs(tracked(results)[1])
+    assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
+
+
+def test_a_pass_that_is_cut_is_repeated_without_doubles(results, monkeypatch):
+    from mlflow.tracking import MlflowClient
+
+    log(stage(results), range(5))
+    real = MlflowClient.log_batch
+
+    def cut(self, run_id, metrics=(), **rest):
+        if metrics:
+            raise ConnectionError("cut")
+        return real(self, run_id, metrics=metrics, **rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_batch", cut)
+        with pytest.raises(MachineError, match="gof sync"):
+            sync([results], Tracking(), results)
+    sync([results], Tracking(), results)
+    client, runs = tracked(results)
+    (run,) = jobs(runs)
+    assert len(client.get_metric_history(run.info.run_id, "loss")) == 5
+
+
+def test_lost_database_is_filled_again(results):
+    log(stage(results), range(3))
+    sync([results], Tracking(), results)
+    shutil.rmtree(results / "mlflow")
+    assert sync([results], Tracking(), results) == 1
+
+
+def test_six_processes_meet_a_fresh_database(fresh):
+    results = fresh
+    for number in range(6):
+        log(stage(results, number), range(20))
+    call = [sys.executable, "-m", "gof.cli.main", "sync", "--config"]
+    call.append(json.dumps({"pathvars": {"results": str(results)}}))
+    started = [
+        subprocess.Popen([*call, "--", str(stage(results, n).parent)], stderr=subprocess.PIPE)
+        for n in range(6)
+    ]
+    errors = [process.communicate()[1].decode() for process in started]
+    assert [process.returncode for process in started] == [0] * 6, errors
+    client, runs = tracked(results)
+    assert len(jobs(runs)) == 6
+    assert len(runs) == 7
+    for run in jobs(runs):
+        assert len(client.get_metric_history(run.info.run_id, "loss")) == 20
+
+
+def test_a_server_that_is_down_is_one_line(results, monkeypatch):
+    log(stage(results), range(3))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with pytest.raises(MachineError) as caught:
+        sync([results], Tracking(), results)
+    assert "\n" not in str(caught.value)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert sync([results], Tracking(), results) == 1
+
+
+def test_follower_mirrors_while_the_job_lives_and_leaves_on_request(results):
+    runtime = json.dumps({"pathvars": {"results": str(results)}})
+    process = follower([results], results, runtime)
+    log(stage(results), range(5))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if (results / "mlflow" / "state").exists():
+            break
+        time.sleep(0.2)
+    assert process.poll() is None
+    log(stage(results, 1), range(5))
+    dismiss(process, 60)
+    assert process.returncode == 0
+    assert len(jobs(tracked(results)[1])) == 2
+
+
+def test_follower_ends_when_its_caller_is_killed(results):
+    code = (
+        "import os, sys, time; from pathlib import Path; from gof.run.spool import follower\n"
+        "print(follower([Path(sys.argv[1])], Path(sys.argv[1]), sys.argv[2]).pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    runtime = json.dumps({"pathvars": {"results": str(results)}})
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(results), runtime], capture_output=True, text=True
+    )
+    pid, deadline = int(done.stdout), time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.2)
+    pytest.fail("the follower outlived its caller")
+
+
+def test_a_dead_tracker_costs_the_end_of_a_run_little(results, monkeypatch, capfd):
+    log(stage(results), range(3))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    process = follower([results], results, json.dumps({"pathvars": {"results": str(results)}}))
+    time.sleep(8)  # as long as a short job; the follower has found out by then
+    start = time.monotonic()
+    dismiss(process, 10)
+    assert time.monotonic() - start < 3
+    assert capfd.readouterr().err.count("gof: tracking") == 1
+
+
+def test_a_server_that_never_answers_costs_no_more_than_the_time_it_is_given(results, monkeypatch):
+    log(stage(results), range(3))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        process = follower([results], results, json.dumps({"pathvars": {"results": str(results)}}))
+        time.sleep(4)  # it hangs in its first call by then
+        start = time.monotonic()
+        dismiss(process, 2)
+        assert time.monotonic() - start < 4
+        process.kill()
+        process.wait()
+
+
+def test_a_long_job_by_hand_has_itself_mirrored(results, monkeypatch):
+    monkeypatch.delenv(FOLLOWED)
+    monkeypatch.setattr("gof.run.job.LIVE_AFTER_S", 0.1)
+    config = Config.parse({"pathvars": {"results": str(results)}, "tracking": {"wait_s": 60}})
+    with job(stage(results), "train", config, {}) as running:
+        time.sleep(0.5)
+        running.metrics({"loss": 1.0}, 1)
+    (run,) = jobs(tracked(results)[1])
+    assert run.info.status == "FINISHED"
+
+
+def test_a_short_job_by_hand_starts_no_other_process(results, monkeypatch):
+    def never(*_):
+        pytest.fail("a follower was started")
+
+    monkeypatch.delenv(FOLLOWED)
+    monkeypatch.setattr("gof.run.job.follower", never)
+    log(stage(results), range(3))
+    assert stage(results).exists()

@@ -1,0 +1,84 @@
+import importlib
+
+import pytest
+
+from gof.run import provenance
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A small package in place of gof: a imports b, c stands alone."""
+    root = tmp_path / "gof"
+    root.mkdir()
+    (root / "__init__.py").write_text("")
+    (root / "a.py").write_text("from gof.b import x\n\n\ndef f():\n    return x\n")
+    (root / "b.py").write_text('"""Doc."""\nx = 1\n')
+    (root / "c.py").write_text("def g():\n    from gof import b\n    return b.x\n")
+    (root / "d.py").write_text("z = 3\n")
+
+    def fresh():
+        module = importlib.reload(provenance)
+        monkeypatch.setattr(module, "ROOT", root)
+        return module
+
+    yield root, fresh
+    importlib.reload(provenance)
+
+
+def test_imports_are_followed_inside_functions_too(tree):
+    _, fresh = tree
+    module = fresh()
+    assert module.closure("gof.a") == ("gof.a", "gof.b")
+    assert module.closure("gof.c") == ("gof.b", "gof.c")
+
+
+def test_hash_changes_with_the_code_a_module_uses_and_nothing_else(tree):
+    root, fresh = tree
+    before = {name: fresh().code_hash(f"gof.{name}") for name in "abcd"}
+    (root / "b.py").write_text('"""Other words."""\n# a comment\nx   =  1\n')
+    assert {name: fresh().code_hash(f"gof.{name}") for name in "abcd"} == before
+    (root / "b.py").write_text("x = 2\n")
+    after = {name: fresh().code_hash(f"gof.{name}") for name in "abcd"}
+    assert [name for name in "abcd" if after[name] != before[name]] == ["a", "b", "c"]
+
+
+def test_neutral_modules_do_not_count():
+    names = provenance.closure("gof.pictures.views")
+    assert "gof.models.pretrained" in names
+    assert not set(names) & set(provenance.NEUTRAL)
+
+
+def test_modules_left_out_count_no_more_than_what_only_they_import(tree):
+    _, fresh = tree
+    module = fresh()
+    assert module.closure("gof.a", without=("gof.b",)) == ("gof.a",)
+
+
+def test_an_unconditional_training_does_not_depend_on_what_only_conditions_need():
+    plain = set(provenance.closure("gof.training.stage", provenance.CONDITIONAL))
+    conditional = set(provenance.closure("gof.training.stage"))
+    assert {"gof.training.steps", "gof.models.pretrained", "gof.rendering.render"} <= plain
+    assert not plain & {"gof.losses.conditional", "gof.readers.files", *provenance.CONDITIONAL}
+    assert {"gof.losses.conditional", "gof.readers.files"} <= conditional
+    assert provenance.stage_code(False) != provenance.stage_code(True)
+
+
+def test_metrics_of_unconditional_models_do_not_depend_on_the_code_of_faces():
+    plain = set(provenance.closure("gof.metrics.evaluate", provenance.CONTROL))
+    control = set(provenance.closure("gof.metrics.evaluate"))
+    assert {"gof.metrics.protocols", "gof.metrics.depth", "gof.pictures.views"} <= plain
+    assert {name for name in plain if "faces" in name} == {"gof.morphable.coefficients"}
+    assert {"gof.metrics.portraits", "gof.readers.files", *provenance.CONTROL} <= control
+    assert provenance.metric_code(False) != provenance.metric_code(True)
+
+
+def test_metrics_and_reports_are_no_part_of_the_head_model():
+    assert not [
+        n for n in provenance.closure("gof.data.manifest") if "report" in n or "metrics" in n
+    ]
+
+
+def test_versions_name_the_libraries():
+    found = provenance.versions()
+    assert set(provenance.LIBRARIES) <= set(found)
+    assert found["torch"] != "absent"
