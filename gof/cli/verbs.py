@@ -47,14 +47,15 @@ def download(options: Options) -> None:
 
 
 def dataset(options: Options) -> None:
-    """Render the data set `heads`.
+    """Make a data set of the configuration.
 
-    gof dataset --head-model results/heads/model/head_model.npz --out
+    gof dataset --name heads --head-model results/heads/model/head_model.npz --out
     results/heads/data/manifest.json
     """
-    from gof.heads.render import run_dataset
+    from gof.sources.make import make
 
-    run_dataset(configuration(options), options.head_model, options.out)
+    given = {"head_model": options.head_model} if options.head_model else {}
+    make(configuration(options), options.name, given, options.out)
 
 
 def prepare(options: Options) -> None:
@@ -62,9 +63,9 @@ def prepare(options: Options) -> None:
 
     gof prepare --images photographs/ --on-bad skip --out results/mine/data/manifest.json
     """
-    from gof.data.photographs import run_prepare
+    from gof.sources.make import prepare_folder
 
-    run_prepare(configuration(options), options.images, options.out, options.on_bad)
+    prepare_folder(configuration(options), options.images, options.out, options.on_bad)
 
 
 def train(options: Options) -> None:
@@ -130,7 +131,7 @@ def views(options: Options) -> None:
 
     if options.reference == (options.generator is not None):
         raise InputError("gof views: give either --generator FILE or --reference")
-    wanted = ViewsJob(options.out, options.generator, options.untrained)
+    wanted = ViewsJob(options.out, options.generator, options.data, options.untrained)
     run_views(configuration(options), wanted)
 
 
@@ -213,7 +214,8 @@ VERBS: Verbs = (
             dataset,
             [
                 CONFIG,
-                file("--head-model", "head_model.npz of `gof head-model`"),
+                ("--name", {"required": True, "help": "a name under `datasets`"}),
+                file("--head-model", "head_model.npz of `gof head-model`, for heads", False),
                 out("manifest.json to write; the images go beside it"),
             ],
         ),
@@ -258,7 +260,12 @@ VERBS: Verbs = (
         "mesh": (mesh, [CONFIG, GENERATOR, out("meshes.json to write; meshes appear beside it")]),
         "views": (
             views,
-            [CONFIG, *SUBJECT, out("manifest.json to write; the views go beside it")],
+            [
+                CONFIG,
+                *SUBJECT,
+                file("--data", "data set whose camera an untrained generator has", False),
+                out("manifest.json to write; the views go beside it"),
+            ],
         ),
         "evaluate": (
             evaluate,

@@ -4,29 +4,41 @@ hold stands in the `settings` of each room. The JSON schema is written from thes
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gof.conditioning.settings import Pool
-from gof.config.reading import ConfigError, merged, read
-from gof.config.section import Section
+from gof.config.choice import OneOf
+from gof.config.reading import INLINE, ConfigError, merged, read
+from gof.config.section import Name, Section, Seed
+from gof.data.settings import DataSet
+from gof.experiment.inheritance import resolved
 from gof.experiment.model import Model
+from gof.fields.registry import FIELDS
 from gof.fitting.settings import Fit, Landmarks
 from gof.geometry.settings import Camera
-from gof.heads.settings import Heads
-from gof.metrics.settings import (
-    Metrics,
-)
+from gof.metrics.settings import Metrics
 from gof.pictures.settings import Samples
 from gof.readers.settings import Regressors
 from gof.run.settings import Tracking
 from gof.shapes.settings import Meshes
-from gof.training.settings import Runtime, Training
+from gof.sources.registry import SOURCES
+from gof.training.settings import Runtime
 
 # Sections that change no result: they are no part of what a stage depends on, and a rule does not
 # rerun for them.
 RUNTIME_SECTIONS = {"runtime", "tracking", "pathvars", "track_code"}
+# Names of folders beside those of data sets, and of models within a data set's.
+TAKEN = {
+    "datasets": {"assets", "figures", "logs", "mlflow", "tables"},
+    "models": {"data", "faces", "model", "reference"},
+}
+Kind = TypeVar("Kind", bound=DataSet)
+
+
+def _sections() -> dict[str, type[DataSet]]:
+    return {name: source.section for name, source in SOURCES.all().items()}
 
 
 class Faces(Section):
@@ -44,30 +56,46 @@ class Config(Section):
     pathvars: dict[str, str] = Field(
         {}, description="Snakemake path variables; `results` moves everything a run writes"
     )
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = Field(
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
         (0,), description="training seeds"
     )
-    camera: Camera = Camera()
-    heads: Heads = Heads()
-    faces: Faces = Faces()
-    models: dict[str, Model] = Field(
-        {}, description="generators to train and compare, by name; null takes one away"
+    datasets: dict[Name, Annotated[DataSet, OneOf("source", _sections)]] = Field(
+        {}, description="data sets by name; `source` decides on other settings; null removes one"
     )
-    training: Training = Training()
+    faces: Faces = Faces()
+    common: dict[str, Any] = Field(
+        {}, description="what all models share: settings of a model that each may override"
+    )
+    models: dict[Name, Model] = Field(
+        {},
+        description="generators to train and compare, by name; `extends: NAME` takes over the"
+        " settings of another, null takes one away",
+    )
     runtime: Runtime = Runtime()
     samples: Samples = Samples()
     meshes: Meshes = Meshes()
     metrics: Metrics = Metrics()
     tracking: Tracking = Tracking()
     track_code: bool = Field(True, description="rerun a stage when the code it uses changes")
-    note: str = Field("", description="a line put on every table and figure")
+    note: str = Field("", max_length=500, description="a line put on every table and figure")
 
-    @field_validator("models", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, models: Any) -> Any:
-        if not isinstance(models, dict):
-            return models
-        return {name: model for name, model in models.items() if model is not None}
+    def _inherited(cls, values: Any) -> Any:
+        return resolved(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _named_well(self) -> Config:
+        for section, taken in TAKEN.items():
+            if odd := taken & set(getattr(self, section)):
+                raise ValueError(f"{section}: {min(odd)!r} is the name of a folder: choose another")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: one stands twice in {list(self.seeds)}")
+        for name, dataset in self.datasets.items():
+            if unknown := set(dataset.models or ()) - set(self.models):
+                known = ", ".join(self.models) or "none"
+                raise ValueError(f"datasets.{name}.models: no {min(unknown)!r}; there are {known}")
+        return self
 
     @model_validator(mode="after")
     def _pool_serves_the_stages(self) -> Config:
@@ -83,14 +111,13 @@ class Config(Section):
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "config") -> Config:
         """Validate a mapping. Raises ConfigError: one line that names source and key."""
+        _know_all_kinds()
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"]) or "(top level)"
-            given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-            what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-            raise ConfigError(f"{source}: {key}: {what}{given}") from None
+            raise ConfigError(f"{source}: {_first(error)}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
 
     @classmethod
     def load(cls, *sources: str) -> Config:
@@ -99,43 +126,26 @@ class Config(Section):
         values: dict[str, Any] = {}
         for source in sources:
             values = merged(values, read(source))
-        named = ["--config" if source.lstrip().startswith("{") else source for source in sources]
+        named = [INLINE if source.lstrip().startswith("{") else source for source in sources]
         return cls.parse(values, " + ".join(named))
+
+    @property
+    def camera(self) -> Camera:
+        """That of the first data set, for what belongs to none."""
+        return next((dataset.camera for dataset in self.datasets.values()), Camera())
+
+    def dataset(self, name: str, kind: type[Kind]) -> Kind:
+        """A data set of one kind. Raises ConfigError naming those there are."""
+        own = {key: value for key, value in self.datasets.items() if isinstance(value, kind)}
+        if name not in own:
+            known = ", ".join(own) or "none"
+            raise ConfigError(f"datasets: no {name!r} of the kind needed; there are: {known}")
+        return own[name]
 
     def only(self, *sections: str) -> str:
         """JSON of these sections alone: what a rule passes on, so that it reruns for nothing
         else."""
         return self.model_dump_json(include=set(sections))
-
-    def for_head_model(self) -> str:
-        """JSON of what the head model depends on: not how many images are rendered from it."""
-        chosen = {"identity_components", "identities_for_pca", "seed"}
-        return self.model_dump_json(include={"heads": chosen})
-
-    def for_faces(self, part: str) -> str:
-        """JSON of what one step of the face pipeline depends on: its own part of `faces`, the
-        camera and the background."""
-        return self.model_dump_json(
-            include={"faces": {part}, "camera": True, "heads": {"background"}}
-        )
-
-    def for_regressor(self, name: str) -> str:
-        """JSON of what one face regressor depends on: its own section."""
-        return self.model_dump_json(include={"faces": {"regressors": {name}}})
-
-    def for_metric(self, *parts: str) -> str:
-        """JSON of what one metric depends on: these sections and the evaluation seeds."""
-        return self.model_dump_json(include={"metrics": {"seeds", *parts}})
-
-    def for_untrained(self, part: str) -> str:
-        """JSON of what a metric of an untrained network, or its views, depend on."""
-        sections: dict[str, Any] = {
-            "metrics": {"seeds": True, part: True},
-            "training": {"field": True, "truncation_latents": True},
-        }
-        if part == "views":  # a metric has these from its data set
-            sections |= {"camera": True, "heads": {"background": True}}
-        return self.model_dump_json(include=sections)
 
     def runtime_only(self) -> str:
         """JSON of the sections that change no result, for the environment of jobs."""
@@ -146,18 +156,37 @@ class Config(Section):
         absent = RUNTIME_SECTIONS - self.model_fields_set
         return self.model_copy(update={name: getattr(other, name) for name in absent})
 
-    def for_stage(self, model: str, stage: int) -> str:
-        """JSON of what determines stage number `stage` of `model`: later stages and other models
-        are left out."""
-        chosen = self.models[model]
-        upto = chosen.model_copy(
-            update={
-                "stages": chosen.stages[: stage + 1],
-                "conditions": chosen.conditions and chosen.conditions.upto(stage),
-            }
-        )
-        trimmed = self.model_copy(update={"models": {model: upto}})
-        return trimmed.only("camera", "models", "training")
+
+def _know_all_kinds() -> None:
+    """Build the schemas anew where kinds of fields or sources were registered since."""
+    known = (*FIELDS.all(), *SOURCES.all())
+    if known != _know_all_kinds.__dict__.setdefault("known", known):
+        Model.model_rebuild(force=True)
+        Config.model_rebuild(force=True)
+        _know_all_kinds.__dict__["known"] = known
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong: key, what, and what was given."""
+    first = error.errors()[0]
+    kinds = {*FIELDS.all(), *SOURCES.all()}
+    place = list(first["loc"])
+    # A section of several kinds stands for itself: its kind is no key.
+    parts = [
+        part
+        for number, part in enumerate(place)
+        if not (part in kinds and number and place[number - 1 : number] == ["field"])
+        and not (part in kinds and number == 2 and place[0] == "datasets")
+        and part != "[key]"
+    ]
+    key = ".".join(map(str, parts))
+    given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    what = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        what = "unknown key"
+    if first["type"] == "union_tag_invalid":
+        what = f"no {first['ctx']['tag']!r}; there are {first['ctx']['expected_tags']}"
+    return f"{key}: {what}{given}" if key else what
 
 
 def schema() -> str:

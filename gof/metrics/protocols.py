@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from gof.data.manifest import load_depth, load_images
-from gof.experiment.model import Model
 from gof.geometry.cameras import camera_rays
 from gof.metrics import depth as depths
 from gof.metrics.context import Bench, poses, row
@@ -188,7 +187,7 @@ def _surface_totals(bench: Bench, model: Pretrained, seed: int) -> SurfaceTotals
 
 
 def _interval_max(model: Pretrained) -> float:
-    return Model.model_validate(model.info["trained_as"]).interval.max
+    return model.interval_max
 
 
 def _reach(model: Pretrained) -> float:

@@ -8,13 +8,20 @@ from pathlib import Path
 
 import torch
 
-from gof.data.manifest import Manifest, Split, encode_depth, write_manifest, write_shard
+from gof.data.manifest import (
+    Manifest,
+    Split,
+    encode_depth,
+    load_manifest,
+    write_manifest,
+    write_shard,
+)
 from gof.experiment.config import Config
 from gof.metrics.context import poses, untrained
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.pictures.views import ViewRequest, to_uint8, views
-from gof.run.files import sha256
+from gof.run.files import InputError, sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
 
@@ -22,15 +29,17 @@ from gof.run.outputs import Writes
 @dataclass(frozen=True, slots=True)
 class ViewsJob:
     """Whose views: a generator's, or with None those of one before training (`untrained`: a
-    generator file to start afresh from, else the configured network, camera and background)."""
+    generator file to start afresh from, else the configured network) before the camera and
+    background of a data set."""
 
     out: Path
     generator: Path | None = None
+    data: Path | None = None
     untrained: Path | None = None
 
     def inputs(self) -> dict[str, Path]:
         """Files the result depends on."""
-        files = {"generator": self.generator, "untrained": self.untrained}
+        files = {"generator": self.generator, "data": self.data, "untrained": self.untrained}
         return {name: path for name, path in files.items() if path is not None}
 
 
@@ -49,7 +58,10 @@ def run_views(config: Config, wanted: ViewsJob) -> None:
             model = generators.load(wanted.generator, device)
             name, source = str(model.info["model"]), {"generator": sha256(wanted.generator)}
         else:
-            place = config.camera, config.heads.background
+            if wanted.data is None:
+                raise InputError("--data: needed without a generator: its camera and background")
+            seen = load_manifest(wanted.data)
+            place = seen.camera, seen.background
             model = untrained(config, place, wanted.untrained, device)
             name, source = "untrained", {}
         red, green, blue = ((value + 1) / 2 for value in model.settings.background)

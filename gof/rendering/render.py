@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gof.experiment.model import Model
 from gof.fields.field import Field
 from gof.geometry.cameras import Rays
 from gof.geometry.settings import Camera
 from gof.rendering.composite import composite, density_alpha, occupancy_alpha, ray_weights
 from gof.rendering.sampling import importance, stratified, surface_interval
+from gof.rendering.settings import Sampling
 from gof.rendering.surface import first_crossing, secant
 from gof.run.rng import Streams
 
@@ -55,15 +55,15 @@ class RenderSettings:
     @classmethod
     def of(
         cls,
-        model: Model,
-        camera: Camera,
+        integrator: Literal["occupancy", "density"],
+        sampling: Sampling,
         half_width: float,
-        background: tuple[float, float, float],
+        place: tuple[Camera, tuple[float, float, float]],
     ) -> RenderSettings:
-        """Settings of a model; background in [-1, 1]."""
-        s = model.sampling
+        """Settings of a model before a camera and a background in [-1, 1]."""
+        s, (camera, background) = sampling, place
         return cls(
-            integrator=model.integrator,
+            integrator=integrator,
             coarse=s.coarse,
             secant=s.secant,
             surface=s.surface,

@@ -135,9 +135,9 @@ def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
-def stage_code(conditional: bool) -> str:
-    """Hash of the code that trains a stage of a model."""
-    return code_hash("gof.training.stage", without=() if conditional else CONDITIONAL)
+def stage_code(conditional: bool, field: str) -> str:
+    """Hash of the code that trains a stage of a model; field: the module of its field."""
+    return code_hash("gof.training.stage", field, without=() if conditional else CONDITIONAL)
 
 
 def metric_code(control: bool) -> str:

@@ -12,6 +12,7 @@ from gof.experiment.model import Model
 from gof.fields.field import Field
 from gof.geometry.cameras import Rays, camera_rays, sample_poses
 from gof.geometry.settings import Camera
+from gof.models.settings import Networks
 from gof.rendering.render import RenderOutput, RenderSettings, render
 from gof.run import rng
 from gof.run.rng import Streams
@@ -23,15 +24,26 @@ from gof.training.state import TrainState
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What all steps of a stage share. background in [-1, 1]."""
+    """What all steps of a stage share. networks: the generator's, whose latent a conditional model
+    sizes; camera and background (in [-1, 1]) of the data set."""
 
     model: Model
-    training: Training
+    networks: Networks
     camera: Camera
     background: tuple[float, float, float]
     seed: int
     world: World
     face: FaceTask | None = None  # of a conditional model
+
+    @property
+    def training(self) -> Training:
+        """Settings of optimisers and losses."""
+        return self.model.training
+
+    def rendering(self, half_width: float) -> RenderSettings:
+        """How rays are rendered while the interval has this half-width."""
+        place, model = (self.camera, self.background), self.model
+        return RenderSettings.of(model.integrator, model.sampling, half_width, place)
 
     def autocast(self) -> torch.autocast:
         """Mixed precision where the configuration asks for it; the field itself stays in
@@ -76,7 +88,7 @@ def draw_latents(
     the draws of the updates apart."""
     streams = rng.streams(task.seed, who, rows, task.world.device)
     if task.face is None:
-        latents = streams.normal(task.training.field.latent)
+        latents = streams.normal(task.networks.mapping.latent)
         return latents, sample_poses(task.camera, streams), None, streams
     condition = task.face.pool(rows, who, task.world.device)
     latents = task.face.layout.latent(condition.face, streams.normal(task.face.layout.free))
@@ -89,7 +101,7 @@ def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], w
     field = state.generator.bind(state.generator.style(latents))
     r = plan.stage.resolution
     rays = camera_rays(poses, r, task.camera.fov_deg)
-    settings = RenderSettings.of(task.model, task.camera, plan.half_width, task.background)
+    settings = task.rendering(plan.half_width)
     guide = condition.guide if condition is not None and plan.guided else None
     out = render(field, rays, settings, streams, guide)
     images = out.rgb.mT.unflatten(-1, (r, r))

@@ -17,6 +17,7 @@ from gof.config.reading import ConfigError
 from gof.data.manifest import Manifest, load_images, load_manifest
 from gof.experiment.config import Config
 from gof.experiment.model import Model
+from gof.fields.registry import FIELDS
 from gof.models import pretrained as generators
 from gof.run.files import InputError, atomic_write, exclusive, say, sha256
 from gof.run.job import Job, job
@@ -55,10 +56,12 @@ class StageJob:
 
     def fingerprint(self, config: Config) -> str:
         """Names everything that determines the result; not the number of processes."""
-        digest = hashlib.sha256(config.for_stage(self.model, self.stage).encode())
+        model = config.models[self.model]
+        digest = hashlib.sha256(model.upto(self.stage).model_dump_json().encode())
         for name, path in sorted(self.inputs().items()):
             digest.update(f"{name} {sha256(path)}".encode())
-        code = stage_code(self.faces is not None) if config.track_code else ""
+        field = FIELDS[model.field.name].module
+        code = stage_code(self.faces is not None, field) if config.track_code else ""
         digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
         return digest.hexdigest()[:16]
 
@@ -87,7 +90,7 @@ def run_stage(config: Config, wanted: StageJob) -> None:
         images = load_images(manifest, "train", model.stages[wanted.stage].resolution)
         state = _start(task, wanted, folder)
         last = model.first_step(wanted.stage + 1)
-        reals = Reals(images, wanted.seed, config.training.flip)
+        reals = Reals(images, wanted.seed, manifest.flip)
         loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
         loop.run(state, running)
         if running is not None:
@@ -118,26 +121,22 @@ def _chosen(config: Config, wanted: StageJob) -> Model:
 
 def _task(config: Config, wanted: StageJob, manifest: Manifest, world: World) -> Task:
     red, green, blue = (2 * value - 1 for value in manifest.background)
-    model, training, face = config.models[wanted.model], config.training, None
+    model, face, latent = config.models[wanted.model], None, None
     if model.conditions is not None and wanted.faces is not None:
         resolution = model.stages[wanted.stage].resolution
         face = FaceTask.read(model.conditions, wanted.faces, resolution, wanted.seed)
         face.regressor.to(world.device)
-        changes = {
-            "latent": face.layout.total,
-            "mapping_width": model.conditions.mapping_width,
-        }
-        field = training.field.model_copy(update=changes)
-        training = training.model_copy(update={"field": field})
+        latent = face.layout.total
     background = (red, green, blue)
-    return Task(model, training, config.camera, background, wanted.seed, world, face)
+    networks = model.networks(latent)
+    return Task(model, networks, manifest.camera, background, wanted.seed, world, face)
 
 
 def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
     """The state to go on from: a checkpoint, else the stage before, else fresh weights."""
     stages = task.model.stages
     before = stages[max(0, wanted.stage - 1)].resolution
-    state = TrainState.create(task.training, before, wanted.seed)
+    state = TrainState.create(task.networks, task.model, before, wanted.seed)
     if wanted.previous is not None:
         flat = read_state(wanted.previous)
         try:
@@ -155,18 +154,17 @@ def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
 
 def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, running: Job) -> None:
     """Write the outputs; the record follows when the job ends."""
-    model, field, out = task.model, task.training.field, wanted.out
-    state.ema.cpu().estimate_mean_style(config.training.truncation_latents)
+    model, out = task.model, wanted.out
+    state.ema.cpu().estimate_mean_style(task.training.truncation_latents)
     info: dict[str, Any] = {
         "model": wanted.model,
         "seed": wanted.seed,
         "stage": wanted.stage,
         "step": state.step,
         "dataset": load_manifest(wanted.data).name,
-        "latent": field.latent,
         "blocks": task.face.layout.sizes if task.face else None,
-        "field": field.model_dump(mode="json"),
-        "camera": config.camera.model_dump(mode="json"),
+        "networks": task.networks.model_dump(mode="json"),
+        "camera": task.camera.model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),
         "half_width": interval_half_width(model.interval, state.step),
         "background": list(task.background),

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from gof.config.reading import read
+from gof.experiment import scopes
 from gof.experiment.config import Config
+from gof.fields.registry import FIELDS
 from gof.config.reading import ConfigError
 from gof.run.files import append_json
 from gof.run.job import FOLLOWED
@@ -16,10 +19,15 @@ from gof.metrics.settings import VIEWED
 from gof.run.provenance import code_hash
 from gof.run.provenance import metric_code
 from gof.run.provenance import stage_code
+from gof.sources.registry import SOURCES
 from gof.run.spool import dismiss
+from gof.sources.registry import SOURCES
 from gof.run.spool import follower
 
 try:
+    # The files again: Snakemake's reader lets pass what ours refuses.
+    for source in map(str, workflow.configfiles):
+        read(source)
     CONFIG = Config.parse(config)
 except ConfigError as error:
     raise WorkflowError(str(error))
@@ -28,14 +36,17 @@ RESULTS = Path(CONFIG.pathvars.get("results", "results"))
 REGRESSORS = tuple(type(CONFIG.faces.regressors).model_fields)
 METRICS = ("frechet", "surface", "depth")
 CONTROL = ("disentanglement", "shape", "landmarks")  # of conditional models
-TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
-CONDITIONAL = [(m, seed) for m, seed in TRAININGS if CONFIG.models[m].conditions]
+TRAININGS = scopes.trainings(CONFIG)
+CONDITIONAL = [run for run in TRAININGS if CONFIG.models[run.model].conditions]
+# Data sets whose coefficients are needed.
+FITTED = list(dict.fromkeys(run.dataset for run in CONDITIONAL))
 
 # Settings that change no result reach the jobs this way, so that no rule reruns for them.
 os.environ.update(GOF_RUNTIME=CONFIG.runtime_only())
 
 
 wildcard_constraints:
+    dataset="|".join(CONFIG.datasets) or "none",
     model="|".join(CONFIG.models) or "none",
     seed=r"\d+",
     stage=r"\d+",
@@ -47,9 +58,15 @@ def code(*modules):
     return code_hash(*modules) if CONFIG.track_code else "not tracked"
 
 
+def source_code(dataset):
+    return code(f"gof.sources.{CONFIG.datasets[dataset].source}")
+
+
 def training_code(model):
-    conditional = CONFIG.models[model].conditions is not None
-    return stage_code(conditional) if CONFIG.track_code else "not tracked"
+    own = CONFIG.models[model]
+    if not CONFIG.track_code:
+        return "not tracked"
+    return stage_code(own.conditions is not None, FIELDS[own.field.name].module)
 
 
 def conditions_of(wildcards):
@@ -57,9 +74,9 @@ def conditions_of(wildcards):
     if CONFIG.models[wildcards.model].conditions is None:
         return {}
     return {
-        "pool": "<results>/heads/faces/pool/manifest.json",
-        "statistics": "<results>/heads/faces/fits/statistics.npz",
-        "regressor": "<results>/heads/faces/regressors/teacher/regressor.yaml",
+        "pool": f"<results>/{wildcards.dataset}/faces/pool/manifest.json",
+        "statistics": f"<results>/{wildcards.dataset}/faces/fits/statistics.npz",
+        "regressor": f"<results>/{wildcards.dataset}/faces/regressors/teacher/regressor.yaml",
     }
 
 
@@ -77,13 +94,19 @@ def named_options(input, *names):
 
 
 def metric_config(metric):
-    return CONFIG.for_metric(metric, *(["views"] if metric in VIEWED else []))
+    return scopes.of_metric(CONFIG, metric, *(["views"] if metric in VIEWED else []))
 
 
-def reference_config(metric):
-    return (
-        CONFIG.for_untrained(metric) if metric == "surface" else metric_config(metric)
-    )
+def reference_config(dataset, metric):
+    if metric == "surface":
+        return scopes.of_untrained(CONFIG, dataset, metric)
+    return metric_config(metric)
+
+
+def metrics_of(dataset):
+    """The metrics that a data set offers enough for."""
+    offered = scopes.offers(CONFIG, dataset)
+    return [name for name in METRICS if name != "depth" or "depth" in offered]
 
 
 def measuring_code(metric):
@@ -95,29 +118,41 @@ def faces_of_metric(wildcards):
     if wildcards.metric not in CONTROL:
         return {}
     files = {
-        "head_model": "<results>/heads/model/head_model.npz",
-        "statistics": "<results>/heads/faces/fits/statistics.npz",
+        "head_model": f"<results>/{wildcards.dataset}/model/head_model.npz",
+        "statistics": f"<results>/{wildcards.dataset}/faces/fits/statistics.npz",
     }
     if wildcards.metric != "shape":
-        files["judge"] = "<results>/heads/faces/regressors/judge/regressor.yaml"
+        files["judge"] = (
+            f"<results>/{wildcards.dataset}/faces/regressors/judge/regressor.yaml"
+        )
     return files
 
 
 def faces_of_reference(wildcards):
     """The same, and the unconditional generator that is the floor of control."""
     files = faces_of_metric(wildcards)
-    if files and "gof" in CONFIG.models and not CONFIG.models["gof"].conditions:
-        files["floor"] = last_stage("gof", CONFIG.seeds[0], "generator.yaml")
+    floor = next(
+        (
+            run
+            for run in TRAININGS
+            if run.dataset == wildcards.dataset
+            and not CONFIG.models[run.model].conditions
+        ),
+        None,
+    )
+    if files and floor:
+        files["floor"] = last_stage(*floor, "generator.yaml")
     return files
 
 
-def stage_folder(model, seed, stage):
-    return f"<results>/heads/{model}/seed{seed}/stage{stage}"
+def run_folder(dataset, model, seed):
+    return f"<results>/{dataset}/{model}/seed{seed}"
 
 
-def last_stage(model, seed, file):
+def last_stage(dataset, model, seed, file):
     """A file of the last stage of a training."""
-    return f"{stage_folder(model, seed, len(CONFIG.models[model].stages) - 1)}/{file}"
+    last = len(CONFIG.models[model].stages) - 1
+    return f"{run_folder(dataset, model, seed)}/stage{last}/{file}"
 
 
 def views_of(wildcards):
@@ -126,7 +161,7 @@ def views_of(wildcards):
         return []
     model = getattr(wildcards, "model", None)
     place = f"{model}/seed{wildcards.seed}" if model else "reference"
-    return f"<results>/heads/{place}/views/manifest.json"
+    return f"<results>/{wildcards.dataset}/{place}/views/manifest.json"
 
 
 def measured_generator(wildcards):
@@ -135,35 +170,80 @@ def measured_generator(wildcards):
 
 
 def generator_of(wildcards):
-    return last_stage(wildcards.model, wildcards.seed, "generator.yaml")
+    return last_stage(
+        wildcards.dataset, wildcards.model, wildcards.seed, "generator.yaml"
+    )
 
 
 def each_model(file):
     """A file of every training."""
-    return [f"<results>/heads/{model}/seed{seed}/{file}" for model, seed in TRAININGS]
+    return [f"{run_folder(*run)}/{file}" for run in TRAININGS]
 
 
 def each_conditional(file):
     """A file of every training of a conditional model."""
-    return [f"<results>/heads/{model}/seed{seed}/{file}" for model, seed in CONDITIONAL]
+    return [f"{run_folder(*run)}/{file}" for run in CONDITIONAL]
 
 
 def each_stage(file):
     """A file of every stage of every training."""
     return [
-        f"{stage_folder(model, seed, stage)}/{file}"
-        for model, seed in TRAININGS
-        for stage in range(len(CONFIG.models[model].stages))
+        f"{run_folder(*run)}/stage{stage}/{file}"
+        for run in TRAININGS
+        for stage in range(len(CONFIG.models[run.model].stages))
+    ]
+
+
+def each_dataset(file):
+    """A file of every data set."""
+    return [f"<results>/{dataset}/{file}" for dataset in CONFIG.datasets]
+
+
+def all_metrics():
+    """Every metric of every training, by metric."""
+    return [
+        f"{run_folder(*run)}/metrics/{metric}.json"
+        for metric in METRICS
+        for run in TRAININGS
+        if metric in metrics_of(run.dataset)
+    ]
+
+
+def all_references():
+    """What the metrics of every data set give for known answers."""
+    return [
+        f"<results>/{dataset}/reference/{metric}.json"
+        for dataset in CONFIG.datasets
+        for metric in (
+            *metrics_of(dataset),
+            *(CONTROL if dataset in FITTED else ()),
+        )
     ]
 
 
 def faces_records():
     """Records of the steps that conditional models need."""
-    if not CONDITIONAL:
-        return []
     names = ["landmarks/landmarks", "fits/fits", "pool/pool"]
     names += [f"regressors/{name}/regressor" for name in REGRESSORS]
-    return [f"<results>/heads/faces/{name}.json" for name in names]
+    return [
+        f"<results>/{dataset}/faces/{name}.json" for dataset in FITTED for name in names
+    ]
+
+
+def source_of(wildcards):
+    return SOURCES[CONFIG.datasets[wildcards.dataset].source]
+
+
+def source_inputs(wildcards):
+    """What a data set's source takes from other steps."""
+    files = source_of(wildcards).inputs
+    return {
+        name: f"<results>/{wildcards.dataset}/{file}" for name, file in files.items()
+    }
+
+
+def source_options(wildcards, input):
+    return named_options(input, *source_of(wildcards).inputs)
 
 
 def previous_state(wildcards):
@@ -171,9 +251,8 @@ def previous_state(wildcards):
     stage = int(wildcards.stage)
     if stage == 0:
         return []
-    return (
-        f"{stage_folder(wildcards.model, wildcards.seed, stage - 1)}/state.safetensors"
-    )
+    folder = run_folder(wildcards.dataset, wildcards.model, wildcards.seed)
+    return f"{folder}/stage{stage - 1}/state.safetensors"
 
 
 def needs_features(wildcards):

@@ -5,15 +5,15 @@ rule views:
     input:
         generator=generator_of,
     output:
-        manifest="<results>/heads/{model}/seed{seed}/views/manifest.json",
-        record="<results>/heads/{model}/seed{seed}/views/views.json",
+        manifest="<results>/{dataset}/{model}/seed{seed}/views/manifest.json",
+        record="<results>/{dataset}/{model}/seed{seed}/views/views.json",
     log:
-        "<results>/logs/views/heads-{model}-seed{seed}.log",
+        "<results>/logs/views/{dataset}-{model}-seed{seed}.log",
     priority: 6
     conda:
         "../../envs/gof.yaml"
     params:
-        config=CONFIG.for_metric("views"),
+        config=scopes.of_metric(CONFIG, "views"),
         code=code("gof.metrics.views"),
         subject=lambda wildcards, input: ["--generator", input.generator],
     shell:
@@ -23,29 +23,29 @@ rule views:
 
 use rule views as untrained_views with:
     input:
-        [],
+        data="<results>/{dataset}/data/manifest.json",
     output:
-        manifest="<results>/heads/reference/views/manifest.json",
-        record="<results>/heads/reference/views/views.json",
+        manifest="<results>/{dataset}/reference/views/manifest.json",
+        record="<results>/{dataset}/reference/views/views.json",
     log:
-        "<results>/logs/views/heads-reference.log",
+        "<results>/logs/views/{dataset}-reference.log",
     params:
-        config=CONFIG.for_untrained("views"),
+        config=lambda wildcards: scopes.of_untrained(CONFIG, wildcards.dataset, "views"),
         code=code("gof.metrics.views"),
-        subject="--reference",
+        subject=lambda wildcards, input: ["--reference", "--data", input.data],
 
 
 rule evaluate:
     input:
         unpack(faces_of_metric),
-        data="<results>/heads/data/manifest.json",
+        data="<results>/{dataset}/data/manifest.json",
         generator=measured_generator,
         views=views_of,
         features=needs_features,
     output:
-        "<results>/heads/{model}/seed{seed}/metrics/{metric}.json",
+        "<results>/{dataset}/{model}/seed{seed}/metrics/{metric}.json",
     log:
-        "<results>/logs/evaluate/heads-{model}-seed{seed}-{metric}.log",
+        "<results>/logs/evaluate/{dataset}-{model}-seed{seed}-{metric}.log",
     priority: 5
     conda:
         "../../envs/gof.yaml"
@@ -66,18 +66,18 @@ rule evaluate:
 rule reference:
     input:
         unpack(faces_of_reference),
-        data="<results>/heads/data/manifest.json",
+        data="<results>/{dataset}/data/manifest.json",
         views=views_of,
         features=needs_features,
     output:
-        "<results>/heads/reference/{metric}.json",
+        "<results>/{dataset}/reference/{metric}.json",
     log:
-        "<results>/logs/evaluate/heads-reference-{metric}.log",
+        "<results>/logs/evaluate/{dataset}-reference-{metric}.log",
     priority: 5
     conda:
         "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: reference_config(wildcards.metric),
+        config=lambda wildcards: reference_config(wildcards.dataset, wildcards.metric),
         code=lambda wildcards: measuring_code(wildcards.metric),
         subject=lambda wildcards, input: named_options(input, "views", "features"),
         faces=lambda wildcards, input: named_options(
@@ -91,21 +91,26 @@ rule reference:
 rule show_control:
     input:
         generator=generator_of,
-        model="<results>/heads/model/head_model.npz",
-        statistics="<results>/heads/faces/fits/statistics.npz",
+        model="<results>/{dataset}/model/head_model.npz",
+        statistics="<results>/{dataset}/faces/fits/statistics.npz",
     output:
-        record="<results>/heads/{model}/seed{seed}/control/control.json",
+        record="<results>/{dataset}/{model}/seed{seed}/control/control.json",
         pictures=[
             report(
-                f"<results>/heads/{{model}}/seed{{seed}}/control/{name}.png",
+                f"<results>/{{dataset}}/{{model}}/seed{{seed}}/control/{name}.png",
                 caption=f"../report/{name}.rst",
                 category="Control",
-                labels={"model": "{model}", "seed": "{seed}", "what": name},
+                labels={
+                    "data set": "{dataset}",
+                    "model": "{model}",
+                    "seed": "{seed}",
+                    "what": name,
+                },
             )
             for name in ("sweeps", "distances", "warping")
         ],
     log:
-        "<results>/logs/show_control/heads-{model}-seed{seed}.log",
+        "<results>/logs/show_control/{dataset}-{model}-seed{seed}.log",
     priority: 2
     conda:
         "../../envs/gof.yaml"

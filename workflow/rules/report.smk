@@ -11,19 +11,16 @@ FIGURES = ("losses", "interval", "weights", "shapes")
 
 rule tables:
     input:
-        metrics=expand(each_model("metrics/{metric}.json"), metric=METRICS),
+        metrics=all_metrics(),
         control=expand(each_conditional("metrics/{metric}.json"), metric=CONTROL),
-        references=expand(
-            "<results>/heads/reference/{metric}.json",
-            metric=(*METRICS, *CONTROL) if CONDITIONAL else METRICS,
-        ),
+        references=all_references(),
         stages=each_stage("stage.json"),
         others=[
-            "<results>/heads/data/data.json",
+            each_dataset("data/data.json"),
             each_model("samples/samples.json"),
             each_model("meshes/meshes.json"),
             each_model("views/views.json"),
-            "<results>/heads/reference/views/views.json",
+            each_dataset("reference/views/views.json"),
             each_conditional("control/control.json"),
             faces_records(),
         ],

@@ -1,0 +1,101 @@
+"""What each step of the workflow depends on, as the JSON that its rule passes on: a step reruns for
+nothing else. And which steps there are: models meet the data sets that offer what they need."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from gof.experiment.config import Config
+from gof.sources.registry import SOURCES
+
+
+class TrainingRun(NamedTuple):
+    """One training: a model on a data set, from a seed."""
+
+    dataset: str
+    model: str
+    seed: int
+
+
+def offers(config: Config, dataset: str) -> set[str]:
+    """What a data set offers (`gof.data.settings.OFFERS`)."""
+    return set(SOURCES[config.datasets[dataset].source].offers)
+
+
+def models_of(config: Config, dataset: str) -> list[str]:
+    """Models that are trained on a data set: those it names, else all that need no more than it
+    offers."""
+    named = config.datasets[dataset].models
+    offered = offers(config, dataset)
+    return [
+        name
+        for name, model in config.models.items()
+        if model.needs <= offered and (named is None or name in named)
+    ]
+
+
+def trainings(config: Config) -> list[TrainingRun]:
+    """All trainings of the experiment."""
+    return [
+        TrainingRun(dataset, model, seed)
+        for dataset in config.datasets
+        for model in models_of(config, dataset)
+        for seed in config.seeds
+    ]
+
+
+def left_out(config: Config) -> dict[str, dict[str, str]]:
+    """Why models are not trained on data sets: a reason by data set and model."""
+    found: dict[str, dict[str, str]] = {}
+    for dataset in config.datasets:
+        offered, present = offers(config, dataset), models_of(config, dataset)
+        for name, model in config.models.items():
+            if name not in present:
+                lacks = ", ".join(sorted(model.needs - offered))
+                why = f"{dataset} offers no {lacks}" if lacks else f"not among {dataset}'s models"
+                found.setdefault(dataset, {})[name] = why
+    return found
+
+
+def of_dataset(config: Config, name: str) -> str:
+    """A data set."""
+    return config.model_dump_json(include={"datasets": {name}})
+
+
+def of_head_model(config: Config, name: str) -> str:
+    """A head model: not how many images are rendered from it."""
+    chosen = {"source", "identity_components", "identities_for_pca", "seed"}
+    return config.model_dump_json(include={"datasets": {name: chosen}})
+
+
+def of_faces(config: Config, part: str) -> str:
+    """One step of the face pipeline: its own part of `faces`."""
+    return config.model_dump_json(include={"faces": {part}})
+
+
+def of_regressor(config: Config, name: str) -> str:
+    """One face regressor: its own section."""
+    return config.model_dump_json(include={"faces": {"regressors": {name}}})
+
+
+def of_metric(config: Config, *parts: str) -> str:
+    """One metric: these sections and the evaluation seeds."""
+    return config.model_dump_json(include={"metrics": {"seeds", *parts}})
+
+
+def of_untrained(config: Config, dataset: str, part: str) -> str:
+    """A metric of a network before training, or its views: the first unconditional model's."""
+    metric = json.loads(of_metric(config, part))
+    names = [name for name in models_of(config, dataset) if not config.models[name].conditions]
+    for name in names[:1]:
+        parts = {"field", "mapping", "start_shape", "integrator", "stages"}
+        chosen: dict[str, Any] = dict.fromkeys(parts, True) | {"training": {"truncation_latents"}}
+        metric |= json.loads(config.model_dump_json(include={"models": {name: chosen}}))
+    return json.dumps(metric, separators=(",", ":"))
+
+
+def of_stage(config: Config, model: str, stage: int) -> str:
+    """Stage number `stage` of a model: later stages and other models are left out."""
+    upto = config.models[model].upto(stage)
+    return config.model_copy(update={"models": {model: upto}}).only("models")
