@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 
 INLINE = "--config"  # how errors name values that stood in no file
 MAX_BYTES = 2**20
+LARGEST = 2**31  # no count, size, weight or seed is beyond it: a slip of the keyboard
 
 
 class ConfigError(ValueError):
@@ -22,7 +24,7 @@ def read(source: str) -> dict[str, Any]:
     """Values of a YAML 1.2 file, or of JSON text, which starts with a brace.
 
     Raises ConfigError, in one line, for what cannot be read, a key that stands twice, and numbers
-    that are not finite.
+    that are not finite or beyond all sense.
     """
     text = source if source.lstrip().startswith("{") else None
     name = INLINE if text else source
@@ -46,11 +48,11 @@ def _yaml(path: Path) -> Any:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(f"more than {MAX_BYTES:,} bytes")
     # YAML 1.2: no number is octal for a leading zero, none is in base 60, and `no` is a word.
-    return _finite(YAML(typ="safe", pure=True).load(path.read_text()), "")
+    return sensible(YAML(typ="safe", pure=True).load(path.read_text()))
 
 
 def _json(text: str) -> Any:
-    return _finite(json.loads(text, object_pairs_hook=_once), "")
+    return sensible(json.loads(text, object_pairs_hook=_once))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -62,16 +64,20 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _finite(value: Any, place: str) -> Any:
-    """The value itself. Raises ValueError naming the key of a number that is not finite."""
+def sensible(value: Any, place: str = "") -> Any:
+    """The value itself. Raises ConfigError naming the key of a number that is not finite, or beyond
+    all sense: sections bound their own numbers more tightly."""
+    parts: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, dict):
-        for key, part in value.items():
-            _finite(part, f"{place}.{key}" if place else str(key))
-    elif isinstance(value, list):
-        for number, part in enumerate(value):
-            _finite(part, f"{place}.{number}")
+        parts = value.items()
+    elif isinstance(value, list | tuple):
+        parts = enumerate(value)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{place}: {value} is no finite number")
+        raise ConfigError(f"{place}: {value} is no finite number")
+    elif isinstance(value, int | float) and abs(value) > LARGEST:
+        raise ConfigError(f"{place}: {str(value)[:20]} is beyond all sense (at most {LARGEST:,})")
+    for key, part in parts:
+        sensible(part, f"{place}.{key}" if place else str(key))
     return value
 
 

@@ -10,12 +10,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from gof.conditioning.settings import Pool
 from gof.config.choice import OneOf
-from gof.config.reading import INLINE, ConfigError, merged, read
+from gof.config.reading import INLINE, ConfigError, merged, read, sensible
 from gof.config.section import Name, Section, Seed
 from gof.data.settings import DataSet
 from gof.experiment.inheritance import resolved
 from gof.experiment.model import Model
-from gof.fields.registry import FIELDS
 from gof.fitting.settings import Fit, Landmarks
 from gof.geometry.settings import Camera
 from gof.metrics.settings import Metrics
@@ -99,8 +98,8 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _pool_serves_the_stages(self) -> Config:
-        if "faces" not in self.model_fields_set:  # what a rule passes on, or all defaults
-            return self
+        if not self.datasets and "faces" not in self.model_fields_set:
+            return self  # what a rule passes on
         for name, model in self.models.items():
             needed = {stage.resolution for stage in model.stages} if model.conditions else set()
             if missing := needed - set(self.faces.pool.resolutions):
@@ -108,12 +107,23 @@ class Config(Section):
                 raise ValueError(f"faces.pool.resolutions lacks {sizes}, a size of models.{name}")
         return self
 
+    @model_validator(mode="after")
+    def _images_serve_the_stages(self) -> Config:
+        for name, dataset in self.datasets.items():
+            for model in self.models_on(name):
+                for size in {stage.resolution for stage in self.models[model].stages}:
+                    if all(stored % size for stored in dataset.resolutions):
+                        raise ValueError(
+                            f"datasets.{name}.resolutions: none is a multiple of {size}, a size"
+                            f" of models.{model}"
+                        )
+        return self
+
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "config") -> Config:
         """Validate a mapping. Raises ConfigError: one line that names source and key."""
-        _know_all_kinds()
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(sensible(values))
         except ValidationError as error:
             raise ConfigError(f"{source}: {_first(error)}") from None
         except ConfigError as error:
@@ -142,6 +152,17 @@ class Config(Section):
             raise ConfigError(f"datasets: no {name!r} of the kind needed; there are: {known}")
         return own[name]
 
+    def models_on(self, dataset: str) -> list[str]:
+        """Models that are trained on a data set: those it names, else all that need no more than
+        it offers."""
+        own = self.datasets[dataset]
+        offered = set(SOURCES[own.source].offers)
+        return [
+            name
+            for name, model in self.models.items()
+            if model.needs <= offered and (own.models is None or name in own.models)
+        ]
+
     def only(self, *sections: str) -> str:
         """JSON of these sections alone: what a rule passes on, so that it reruns for nothing
         else."""
@@ -157,35 +178,16 @@ class Config(Section):
         return self.model_copy(update={name: getattr(other, name) for name in absent})
 
 
-def _know_all_kinds() -> None:
-    """Build the schemas anew where kinds of fields or sources were registered since."""
-    known = (*FIELDS.all(), *SOURCES.all())
-    if known != _know_all_kinds.__dict__.setdefault("known", known):
-        Model.model_rebuild(force=True)
-        Config.model_rebuild(force=True)
-        _know_all_kinds.__dict__["known"] = known
-
-
 def _first(error: ValidationError) -> str:
     """The first thing that is wrong: key, what, and what was given."""
     first = error.errors()[0]
-    kinds = {*FIELDS.all(), *SOURCES.all()}
-    place = list(first["loc"])
-    # A section of several kinds stands for itself: its kind is no key.
-    parts = [
-        part
-        for number, part in enumerate(place)
-        if not (part in kinds and number and place[number - 1 : number] == ["field"])
-        and not (part in kinds and number == 2 and place[0] == "datasets")
-        and part != "[key]"
-    ]
-    key = ".".join(map(str, parts))
+    # Keys may be any text: what is no name is shown as it is written in code.
+    parts = [str(part) for part in first["loc"] if part != "[key]"]
+    key = ".".join(part if part.isprintable() else repr(part) for part in parts)
     given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
     what = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         what = "unknown key"
-    if first["type"] == "union_tag_invalid":
-        what = f"no {first['ctx']['tag']!r}; there are {first['ctx']['expected_tags']}"
     return f"{key}: {what}{given}" if key else what
 
 

@@ -42,6 +42,20 @@ class Model(Networks):
             raise ValueError("stages: objective geometric needs conditions")
         return self
 
+    @model_validator(mode="after")
+    def _discriminator_takes_the_stages(self) -> Model:
+        group = self.discriminator.stddev_group
+        for number, stage in enumerate(self.stages):
+            size, micro = stage.resolution, stage.micro_batch
+            if size & (size - 1):
+                raise ValueError(f"stages.{number}: resolution {size} is no power of two")
+            if micro > group and micro % group:
+                raise ValueError(
+                    f"stages.{number}: micro_batch ({micro}) must be a multiple of"
+                    f" discriminator.stddev_group ({group}), or less"
+                )
+        return self
+
     def first_step(self, stage: int) -> int:
         """Steps taken before `stage` begins."""
         return sum(s.steps for s in self.stages[:stage])

@@ -23,24 +23,12 @@ def offers(config: Config, dataset: str) -> set[str]:
     return set(SOURCES[config.datasets[dataset].source].offers)
 
 
-def models_of(config: Config, dataset: str) -> list[str]:
-    """Models that are trained on a data set: those it names, else all that need no more than it
-    offers."""
-    named = config.datasets[dataset].models
-    offered = offers(config, dataset)
-    return [
-        name
-        for name, model in config.models.items()
-        if model.needs <= offered and (named is None or name in named)
-    ]
-
-
 def trainings(config: Config) -> list[TrainingRun]:
     """All trainings of the experiment."""
     return [
         TrainingRun(dataset, model, seed)
         for dataset in config.datasets
-        for model in models_of(config, dataset)
+        for model in config.models_on(dataset)
         for seed in config.seeds
     ]
 
@@ -49,7 +37,7 @@ def left_out(config: Config) -> dict[str, dict[str, str]]:
     """Why models are not trained on data sets: a reason by data set and model."""
     found: dict[str, dict[str, str]] = {}
     for dataset in config.datasets:
-        offered, present = offers(config, dataset), models_of(config, dataset)
+        offered, present = offers(config, dataset), config.models_on(dataset)
         for name, model in config.models.items():
             if name not in present:
                 lacks = ", ".join(sorted(model.needs - offered))
@@ -59,8 +47,9 @@ def left_out(config: Config) -> dict[str, dict[str, str]]:
 
 
 def of_dataset(config: Config, name: str) -> str:
-    """A data set."""
-    return config.model_dump_json(include={"datasets": {name}})
+    """A data set: not which models are trained on it."""
+    chosen = set(type(config.datasets[name]).model_fields) - {"models"}
+    return config.model_dump_json(include={"datasets": {name: chosen}})
 
 
 def of_head_model(config: Config, name: str) -> str:
@@ -85,14 +74,18 @@ def of_metric(config: Config, *parts: str) -> str:
 
 
 def of_untrained(config: Config, dataset: str, part: str) -> str:
-    """A metric of a network before training, or its views: the first unconditional model's."""
-    metric = json.loads(of_metric(config, part))
-    names = [name for name in models_of(config, dataset) if not config.models[name].conditions]
+    """A metric of a network before training, or its views: the first unconditional model's, as GOF
+    whatever it is trained as."""
+    scope = json.loads(of_metric(config, part))
+    names = [name for name in config.models_on(dataset) if not config.models[name].conditions]
     for name in names[:1]:
-        parts = {"field", "mapping", "start_shape", "integrator", "stages"}
-        chosen: dict[str, Any] = dict.fromkeys(parts, True) | {"training": {"truncation_latents"}}
-        metric |= json.loads(config.model_dump_json(include={"models": {name: chosen}}))
-    return json.dumps(metric, separators=(",", ":"))
+        model = config.models[name]
+        parts = dict.fromkeys(("field", "mapping", "start_shape"), True)
+        chosen: dict[str, Any] = {**parts, "training": {"truncation_latents"}}
+        last = {"resolution": model.stages[-1].resolution, "steps": 1}
+        own = {"integrator": "occupancy", "stages": [last]}
+        scope["models"] = {name: model.model_dump(mode="json", include=chosen) | own}
+    return json.dumps(scope, separators=(",", ":"))
 
 
 def of_stage(config: Config, model: str, stage: int) -> str:

@@ -93,7 +93,9 @@ def random_heads(
     )
 
 
-def render_heads(model: MorphableModel, heads: Heads, settings: RenderedHeads) -> dict[str, np.ndarray]:
+def render_heads(
+    model: MorphableModel, heads: Heads, settings: RenderedHeads
+) -> dict[str, np.ndarray]:
     """Arrays of a shard for a batch: images, depth, normals and landmarks at
     settings.resolutions, and the coefficients."""
     vertices = model.vertices(heads.identity, heads.expression)
