@@ -1,7 +1,7 @@
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gof.config.choice import OneOf
 from gof.config.section import Section
@@ -26,7 +26,7 @@ KINDS: dict[str, type[Section]] = {"cat": Cat, "fish": Fish}
 
 class House(Section):
     pet: Annotated[Animal, OneOf("kind", lambda: KINDS, "cat")] = Cat()
-    others: dict[str, Annotated[Animal, OneOf("kind", lambda: KINDS)]] = {}
+    others: dict[str, Annotated[Animal, OneOf("kind", lambda: KINDS)]] = Field({})
 
 
 def test_the_key_decides_on_the_class_and_the_default_where_it_is_absent():

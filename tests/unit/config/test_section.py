@@ -45,11 +45,10 @@ def test_names(name):
     assert TypeAdapter(Name).validate_python(name) == name
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", "a/b", "../../x", "a|.*(", "a b", "a.b", "a-b", "a+b", "A", "_a", "1a", "ä", "a\n", "\na"]
-    + ["a" * 42, "a\0", "{a}", "~", "con:"],
-)
+ODD = ["", "a/b", "../../x", "a|.*(", "a b", "a.b", "a-b", "a+b", "A", "_a", "1a", "ä", "a" * 42]
+
+
+@pytest.mark.parametrize("name", [*ODD, "a\n", "\na", "a\0", "{a}", "~", "con:"])
 def test_names_that_would_break_paths_and_patterns_are_refused(name):
     with pytest.raises(ValidationError):
         TypeAdapter(Name).validate_python(name)

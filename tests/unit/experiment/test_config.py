@@ -235,7 +235,7 @@ def test_a_data_set_is_asked_for_by_its_kind():
     config = Config.parse(merged(heads(train=7), photographs()))
     assert config.dataset("heads", RenderedHeads).train == 7
     assert config.dataset("own", Photographs).folder == "ph"
-    with pytest.raises(ConfigError, match="datasets: no 'own' of the kind needed; .*: heads"):
+    with pytest.raises(ConfigError, match=r"datasets: no 'own' of the kind needed; .*: heads"):
         config.dataset("own", RenderedHeads)
     with pytest.raises(ConfigError, match="there are: none"):
         Config.parse(heads()).dataset("own", Photographs)

@@ -92,9 +92,9 @@ def test_what_extends_itself_or_nothing_is_refused(models, fault):
 
 
 def test_what_is_wrong_in_a_base_is_named_at_a_model():
-    with pytest.raises(ConfigError, match="models.a.fild: unknown key"):
+    with pytest.raises(ConfigError, match=r"models\.a\.fild: unknown key"):
         Config.parse({"common": {"fild": {}}, "models": {"a": MODEL}})
-    with pytest.raises(ConfigError, match="models.a.field.layers: "):
+    with pytest.raises(ConfigError, match=r"models\.a\.field\.layers: "):
         Config.parse({"common": {"field": {"layers": "x"}}, "models": {"a": MODEL}})
 
 
