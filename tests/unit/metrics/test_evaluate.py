@@ -27,7 +27,7 @@ from gof.models import pretrained as generators
 from gof.rendering.render import RenderSettings, render
 from gof.run.files import InputError
 from gof.run.rng import streams
-from tests.unit.metrics.small import FIELD, model, saved
+from tests.unit.metrics.small import PARTS, configured, model, saved
 
 COUNTS = {"train": 12, "validation": 4, "test": 6}
 SECTIONS = {
@@ -44,7 +44,7 @@ SECTIONS = {
             "score_resolution": 32,
         },
     },
-    "training": {"truncation_latents": 50, "field": FIELD.model_dump()},
+    "models": configured(),
     "tracking": {"enabled": False},
 }
 CONFIG = Config.parse(SECTIONS, "test")
@@ -54,7 +54,8 @@ CONFIG = Config.parse(SECTIONS, "test")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of ellipsoids at 32 pixels."""
     folder, camera = tmp_path_factory.mktemp("data"), Camera()
-    settings = RenderSettings.of(model("occupancy"), camera, 0.02, (1.0, 1.0, 1.0))
+    place = camera, (1.0, 1.0, 1.0)
+    settings = RenderSettings.of("occupancy", model("occupancy").sampling, 0.02, place)
     splits, start = {}, 0
     for name, n in COUNTS.items():
         poses = sample_poses(camera, streams(5, "poses", range(start, start + n)))
@@ -100,7 +101,7 @@ def measure(metric: str, data: Path, out: Path, generator: Path | None = None) -
     views, references = None, generator is None
     if metric in VIEWED:
         views = out.parent / f"views of {out.stem}" / "manifest.json"
-        run_views(CONFIG, ViewsJob(views, generator))
+        run_views(CONFIG, ViewsJob(views, generator, None if generator else data))
         generator = None
     wanted = EvaluateJob(metric, data, out, generator, views, references, features=data)
     run_evaluate(CONFIG, wanted)
@@ -175,13 +176,13 @@ def test_the_untrained_generator_is_that_of_the_file_before_training(
     path = saved(tmp_path)
     bench = generators.load(path)
     with torch.no_grad():
-        bench.generator.siren.occupancy.weight.add_(1.0)
+        bench.generator.field.occupancy.weight.add_(1.0)
     generators.save(tmp_path / "late.yaml", bench.generator, bench.info)
     manifest = load_manifest(data)
     place = manifest.camera, manifest.background
     fresh = untrained(CONFIG, place, tmp_path / "late.yaml", "cpu")
     first = generators.load(path)
-    z = torch.randn(2, FIELD.latent, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(2, PARTS.mapping.latent, generator=torch.Generator().manual_seed(0))
     points = torch.rand(2, 50, 3, generator=torch.Generator().manual_seed(1)) * 0.2 - 0.1
     torch.testing.assert_close(
         fresh.bind(z, 1.0).logits(points), first.bind(z, 1.0).logits(points), rtol=0, atol=0
@@ -202,7 +203,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     with pytest.raises(InputError, match="no metric named 'beauty'"):
         run_evaluate(CONFIG, EvaluateJob("beauty", data, out))
     views = tmp_path / "views" / "manifest.json"
-    run_views(CONFIG, ViewsJob(views))
+    run_views(CONFIG, ViewsJob(views, data=data))
     with pytest.raises(InputError, match="--features"):
         run_evaluate(CONFIG, EvaluateJob("frechet", data, out, views=views))
     with pytest.raises(InputError, match="depth: measured on --views"):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gof.conditioning.pool import run_pool
+from gof.conditioning.pool import PoolFiles, run_pool
 from gof.data.manifest import load_manifest, load_split
 from gof.experiment.config import Config
 from gof.geometry.lighting import shade
@@ -87,7 +87,7 @@ def files(tiny_heads, lively, tmp_path, monkeypatch):
     monkeypatch.setattr(regressor_data, "load_fits", truth_as_fits(tiny_heads))
     statistics, pool = tmp_path / "statistics.npz", tmp_path / "pool" / "manifest.json"
     toy_statistics().save(statistics)
-    run_pool(CONFIG, statistics, lively, pool)
+    run_pool(CONFIG, PoolFiles(tiny_heads, statistics, lively, pool))
     records = [tmp_path / "landmarks.json", tmp_path / "fits.json"]
     for path in records:
         write_json(path, {})
