@@ -59,7 +59,12 @@ def test_examples_are_accepted_by_the_parser(name):
         (["train", "--frobnicate"], 2, "required"),
         (["check", "--config", "none.yaml"], 3, "none.yaml"),
         (["check", "--config", '{"sead": 3}'], 3, "sead: unknown key"),
-        (["check", "--config", '{"heads": {"train": "x"}}'], 3, "heads.train"),
+        (
+            ["check", "--config", '{"common": {"field": 3}, "models": {"a": {}}}'],
+            3,
+            "models.a.field",
+        ),
+        (["check", "--config", '{"datasets": {"a": {"source": "x"}}}'], 3, "datasets.a: no source"),
         (["samples", "--config", "{}", "--generator", "none.yaml", "--out", "x.json"], 3, "none"),
         (["bench", "--config", "{}", "--rows", "nose"], 3, "--rows: no row 'nose'; there are"),
     ],

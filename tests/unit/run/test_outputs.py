@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gof.data.photographs import run_prepare
 from gof.experiment.config import Config
 from gof.metrics.views import ViewsJob, run_views
 from gof.run.files import InputError, atomic_write, write_json
 from gof.run.job import job
 from gof.run.outputs import MARK, Writes, prune
+from gof.sources.make import prepare_folder
 
-CONFIG = Config.parse(
-    {"tracking": {"enabled": False}, "heads": {"resolutions": [16], "shard_size": 4}}
-)
+OWN = {"source": "photographs", "folder": "ph", "resolutions": [16], "shard_size": 4}
+CONFIG = Config.parse({"tracking": {"enabled": False}, "datasets": {"own": OWN}})
 
 
 def run(record: Path, inputs: dict[str, Path] | None = None, writes: Writes | None = None) -> None:
@@ -127,28 +126,28 @@ def test_prepare_does_not_write_among_the_photographs(tmp_path):
     before = contents(images)
     for name in ("p1.png", "manifest.json"):
         with pytest.raises(InputError, match="input"):
-            run_prepare(CONFIG, images, images / name)
+            prepare_folder(CONFIG, images, images / name, "fail")
     assert contents(images) == before
 
 
 def test_prepare_does_not_fill_a_foreign_folder(tmp_path, users):
     images, before = photographs(tmp_path / "ph"), contents(users)
     with pytest.raises(InputError, match="name a new folder"):
-        run_prepare(CONFIG, images, users / "manifest.json")
+        prepare_folder(CONFIG, images, users / "manifest.json", "fail")
     assert contents(users) == before
 
 
 def test_a_bad_photograph_leaves_the_data_set_that_was_there(tmp_path):
     images, out = photographs(tmp_path / "ph"), tmp_path / "data" / "manifest.json"
-    run_prepare(CONFIG, images, out)
+    prepare_folder(CONFIG, images, out, "fail")
     before = contents(out.parent)
     (images / "p5x.png").write_bytes(b"no image")
     with pytest.raises(InputError, match="p5x"):
-        run_prepare(CONFIG, images, out)
+        prepare_folder(CONFIG, images, out, "fail")
     assert contents(out.parent) == before
     (images / "p5x.png").unlink()
     (images / "p0.png").unlink()  # fewer photographs: shards of before go
-    run_prepare(CONFIG, images, out)
+    prepare_folder(CONFIG, images, out, "fail")
     shards = {name for name in contents(out.parent) if name.endswith(".npz")}
     splits = json.loads(out.read_text())["splits"].values()
     assert shards == {shard["file"] for split in splits for shard in split["shards"]}
@@ -156,10 +155,10 @@ def test_a_bad_photograph_leaves_the_data_set_that_was_there(tmp_path):
 
 def test_views_do_not_replace_their_generator(tmp_path):
     generator = tmp_path / "generator.yaml"
-    generator.write_text("format: 1")
+    generator.write_text("format: 2")
     with pytest.raises(InputError, match="is an input"):
         run_views(CONFIG, ViewsJob(generator, generator))
-    assert generator.read_text() == "format: 1"
+    assert generator.read_text() == "format: 2"
 
 
 def test_a_torn_record_of_ours_is_no_licence(users):
