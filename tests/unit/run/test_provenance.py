@@ -2,6 +2,7 @@ import importlib
 
 import pytest
 
+from gof.fields.registry import FIELDS
 from gof.run import provenance
 
 
@@ -60,14 +61,38 @@ def test_an_unconditional_training_does_not_depend_on_what_only_conditions_need(
     assert {"gof.training.steps", "gof.models.pretrained", "gof.rendering.render"} <= plain
     assert not plain & {"gof.losses.conditional", "gof.readers.files", *provenance.CONDITIONAL}
     assert {"gof.losses.conditional", "gof.readers.files"} <= conditional
-    assert provenance.stage_code(False) != provenance.stage_code(True)
+    field = FIELDS["film_siren"].module
+    assert provenance.stage_code(False, field) != provenance.stage_code(True, field)
+
+
+def test_a_training_depends_on_the_code_of_its_own_field():
+    bare = set(provenance.closure("gof.training.stage"))
+    assert not bare & {"gof.fields.film_siren", "gof.fields.kernels.cpu"}
+    own = set(provenance.closure(FIELDS["film_siren"].module))
+    assert {"gof.fields.film_siren", "gof.fields.kernels.cpu"} <= own
+    codes = [provenance.stage_code(False, name) for name in ("gof.fields.film_siren", "gof.none")]
+    assert (
+        codes[0]
+        != codes[1]
+        == provenance.code_hash("gof.training.stage", without=provenance.CONDITIONAL)
+    )
+
+
+def test_a_data_set_depends_on_the_code_of_its_own_source():
+    heads, photographs = (
+        set(provenance.closure(f"gof.sources.{name}")) for name in ("heads", "photographs")
+    )
+    assert "gof.heads.render" in heads and "gof.data.photographs" not in heads
+    assert "gof.data.photographs" in photographs and "gof.heads.render" not in photographs
 
 
 def test_metrics_of_unconditional_models_do_not_depend_on_the_code_of_faces():
     plain = set(provenance.closure("gof.metrics.evaluate", provenance.CONTROL))
     control = set(provenance.closure("gof.metrics.evaluate"))
     assert {"gof.metrics.protocols", "gof.metrics.depth", "gof.pictures.views"} <= plain
-    assert {name for name in plain if "faces" in name} == {"gof.morphable.coefficients"}
+    rooms = {"conditioning", "fitting", "heads", "morphable", "readers"}
+    faces = {name for name in plain if name.split(".")[1] in rooms}
+    assert faces == {"gof.morphable.coefficients"}
     assert {"gof.metrics.portraits", "gof.readers.files", *provenance.CONTROL} <= control
     assert provenance.metric_code(False) != provenance.metric_code(True)
 
