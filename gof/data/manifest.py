@@ -192,7 +192,7 @@ def _stored_size(manifest: Manifest, resolution: int) -> int:
     if not fitting:
         raise InputError(
             f"{manifest.path}: no stored size is a multiple of {resolution} "
-            f"(stored: {', '.join(map(str, manifest.resolutions))}): add one to heads.resolutions"
+            f"(stored: {', '.join(map(str, manifest.resolutions))}): add one to its resolutions"
         )
     return min(fitting)
 

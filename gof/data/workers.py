@@ -68,7 +68,7 @@ def render_all(render: Callable[[T], Shard], tasks: Sequence[T]) -> list[Shard]:
             return [future.result() for future in waiting]
     except BrokenProcessPool:
         raise InputError(
-            "a rendering process died (out of memory?): lower heads.shard_size, run again"
+            "a rendering process died (out of memory?): lower shard_size, run again"
         ) from None
 
 
