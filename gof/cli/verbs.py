@@ -33,7 +33,6 @@ SUBJECT = [
     ),
     file("--untrained", "generator.yaml of an untrained generator", required=False),
 ]
-METRICS = ("frechet", "surface", "depth", "disentanglement", "shape", "landmarks")
 
 
 def download(options: Options) -> None:
@@ -121,16 +120,13 @@ def mesh(options: Options) -> None:
 
 
 def views(options: Options) -> None:
-    """Render images and depth that frechet and depth look at, of a generator or untrained one.
+    """Render images and depth that some metrics look at, of a generator or of an untrained one.
 
     gof views --generator generator.yaml --out views/manifest.json
     """
     from gof.metrics.views import ViewsJob, run_views
-    from gof.run.files import InputError
 
-    if options.reference == (options.generator is not None):
-        raise InputError("gof views: give either --generator FILE or --reference")
-    wanted = ViewsJob(options.out, options.generator, options.untrained)
+    wanted = ViewsJob(options.out, options.generator, options.reference, options.untrained)
     run_views(configuration(options), wanted)
 
 
@@ -139,24 +135,21 @@ def evaluate(options: Options) -> None:
 
     gof evaluate --metric surface --data manifest.json --generator generator.yaml --out surface.json
     """
-    from gof.metrics.control_context import ControlFiles
     from gof.metrics.evaluate import EvaluateJob, run_evaluate
-    from gof.run.files import InputError
 
-    if not options.views and options.reference == (options.generator is not None):
-        raise InputError(
-            "gof evaluate: give either --generator FILE or --reference (frechet, depth: --views)"
-        )
     wanted = EvaluateJob(
         metric=options.metric,
         data=options.data,
         out=options.out,
         generator=options.generator,
         views=options.views,
-        references=options.reference,
+        reference=options.reference,
         untrained=options.untrained,
         features=options.features,
-        control=ControlFiles(options.head_model, options.statistics, options.judge, options.floor),
+        head_model=options.head_model,
+        statistics=options.statistics,
+        judge=options.judge,
+        floor=options.floor,
     )
     run_evaluate(configuration(options), wanted)
 
@@ -264,10 +257,13 @@ VERBS: Verbs = (
             evaluate,
             [
                 CONFIG,
-                choice("--metric", METRICS, "what to measure"),
+                (
+                    "--metric",
+                    {"required": True, "help": "what to measure: a section of `metrics`"},
+                ),
                 MANIFEST,
                 *SUBJECT,
-                file("--views", "manifest of `gof views`, for frechet and depth", required=False),
+                file("--views", "manifest of `gof views`, for metrics of images", required=False),
                 file("--features", "JSON of `gof download --asset features`", required=False),
                 file("--head-model", "head_model.npz, for metrics of control", required=False),
                 file("--statistics", "statistics.npz of `gof fits`, likewise", required=False),

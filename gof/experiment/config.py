@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from gof.conditioning.settings import Pool
 from gof.config.reading import ConfigError, merged, read
@@ -15,9 +15,8 @@ from gof.experiment.model import Model
 from gof.fitting.settings import Fit, Landmarks
 from gof.geometry.settings import Camera
 from gof.heads.settings import Heads
-from gof.metrics.settings import (
-    Metrics,
-)
+from gof.metrics.registry import metric_of
+from gof.metrics.settings import Metrics
 from gof.pictures.settings import Samples
 from gof.readers.settings import Regressors
 from gof.run.settings import Tracking
@@ -27,6 +26,10 @@ from gof.training.settings import Runtime, Training
 # Sections that change no result: they are no part of what a stage depends on, and a rule does not
 # rerun for them.
 RUNTIME_SECTIONS = {"runtime", "tracking", "pathvars", "track_code"}
+
+
+# What an untrained network depends on.
+UNTRAINED: dict[str, Any] = {"training": {"field", "truncation_latents"}}
 
 
 class Faces(Section):
@@ -57,10 +60,13 @@ class Config(Section):
     runtime: Runtime = Runtime()
     samples: Samples = Samples()
     meshes: Meshes = Meshes()
-    metrics: Metrics = Metrics()
+    metrics: SerializeAsAny[Metrics] = Field(default_factory=lambda: Metrics.model_validate({}))
     tracking: Tracking = Tracking()
     track_code: bool = Field(True, description="rerun a stage when the code it uses changes")
     note: str = Field("", description="a line put on every table and figure")
+    reasons: dict[str, dict[str, str]] = Field(
+        {}, description="of a table: what it lacks, and why; the workflow sets it for `gof tables`"
+    )
 
     @field_validator("models", mode="before")
     @classmethod
@@ -123,19 +129,40 @@ class Config(Section):
         """JSON of what one face regressor depends on: its own section."""
         return self.model_dump_json(include={"faces": {"regressors": {name}}})
 
-    def for_metric(self, *parts: str) -> str:
-        """JSON of what one metric depends on: these sections and the evaluation seeds."""
-        return self.model_dump_json(include={"metrics": {"seeds", *parts}})
+    def for_tables(self, reasons: dict[str, dict[str, str]]) -> str:
+        """JSON of what the tables say besides numbers: the note, and reasons for what of a table
+        was not measured."""
+        return self.model_copy(update={"reasons": reasons}).only("note", "reasons")
 
-    def for_untrained(self, part: str) -> str:
-        """JSON of what a metric of an untrained network, or its views, depend on."""
-        sections: dict[str, Any] = {
-            "metrics": {"seeds": True, part: True},
-            "training": {"field": True, "truncation_latents": True},
-        }
-        if part == "views":  # a metric has these from its data set
-            sections |= {"camera": True, "heads": {"background": True}}
-        return self.model_dump_json(include=sections)
+    def largest(self) -> int | None:
+        """The largest size of the models' last stages, at which references are measured; None
+        without models."""
+        sizes = [model.stages[-1].resolution for model in self.models.values()]
+        return max(sizes, default=None)
+
+    def for_metric(self, metric: str, model: str | None = None) -> str:
+        """JSON of what a metric of a model depends on, or with None of its references: its section
+        and the evaluation seeds, with the sizes that follow the model's. Raises ConfigError."""
+        how = metric_of(metric)
+        parts = {metric, "views"} if how.subject == "views" else {metric}
+        fresh = model is None and how.subject == "generator" and not how.conditional
+        return self._measured(metric, model).model_dump_json(
+            include={"metrics": {"seeds", *parts}} | (UNTRAINED if fresh else {})
+        )
+
+    def for_views(self, model: str | None = None) -> str:
+        """JSON of what the views of a model depend on, or with None those of an untrained one.
+        Raises ConfigError."""
+        # a metric has camera and background from its data set
+        place: dict[str, Any] = {"camera": True, "heads": {"background"}}
+        return self._measured(None, model).model_dump_json(
+            include={"metrics": {"seeds", "views"}} | (UNTRAINED | place if model is None else {})
+        )
+
+    def _measured(self, metric: str | None, model: str | None) -> Config:
+        size = self.largest() if model is None else self.models[model].stages[-1].resolution
+        metrics = self.metrics.at(metric, size, self.heads.resolutions)
+        return self.model_copy(update={"metrics": metrics})
 
     def runtime_only(self) -> str:
         """JSON of the sections that change no result, for the environment of jobs."""

@@ -14,12 +14,15 @@ from gof.fitting.fit import Fits
 from gof.geometry.cameras import project
 from gof.geometry.raster import Raster, rasterise
 from gof.morphable.coefficients import BLOCKS, Coefficients
-from gof.morphable.landmarks import nme_percent
+from gof.morphable.landmarks import ERROR, nme_percent
 from gof.morphable.model import MorphableModel
+from gof.run.columns import Column, described
 from gof.run.files import InputError
 
 TRUTH = (*BLOCKS, "pose", "landmarks")
 BLOCK = 16  # heads drawn together
+DEPTH_RATIO = Column("depth_error_ratio", "depth error / mean head's", rank=20)
+COLUMNS = described("faces", (ERROR, DEPTH_RATIO))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,14 @@ from gof.data.manifest import (
 )
 from gof.data.workers import render_all
 from gof.experiment.config import Config
-from gof.fitting.checks import against_truth, fit_row, fits_model, has_truth, load_truth
+from gof.fitting.checks import (
+    COLUMNS,
+    against_truth,
+    fit_row,
+    fits_model,
+    has_truth,
+    load_truth,
+)
 from gof.fitting.figure import Shown, write_figure
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join
 from gof.fitting.landmark_set import load_landmarks
@@ -125,7 +132,7 @@ def run_fits(config: Config, files: FitFiles, out: Path) -> None:
         shown = splits[-1]
         model, marks = MorphableModel.load(files.head_model), load_landmarks(files.landmarks, shown)
         rows, numbers = _measured(model, manifest, fits[shown], shown)
-        running.numbers |= {"rows": rows, **numbers}
+        running.numbers |= {"rows": rows, "columns": COLUMNS, **numbers}
         write_figure(model, Shown(manifest, shown, fits[shown], marks.points), picture)
         running.artifact(picture)
     prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])

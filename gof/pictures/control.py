@@ -22,8 +22,8 @@ from gof.geometry.raster import interpolate
 from gof.geometry.shading import View, picture
 from gof.heads.figure import studio_light
 from gof.heads.mesh import vertex_normals
-from gof.metrics.control import HEAD_RADIUS
 from gof.metrics.portraits import draw
+from gof.metrics.scores.control import HEAD_RADIUS
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.morphable.meshes import Meshes

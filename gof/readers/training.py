@@ -15,7 +15,7 @@ from tqdm import tqdm
 from gof.conditioning.pool import load_pair
 from gof.data.manifest import load_manifest
 from gof.experiment.config import Config
-from gof.morphable.landmarks import nme_percent
+from gof.morphable.landmarks import ERROR, nme_percent
 from gof.readers.convnet import SIZE, ConvRegressor
 from gof.readers.data import (
     Faces,
@@ -31,6 +31,7 @@ from gof.readers.deep3d import load_deep3d
 from gof.readers.files import FaceRegressor, save_regressor
 from gof.readers.settings import Regressor
 from gof.run import rng
+from gof.run.columns import described
 from gof.run.files import say, sha256
 from gof.run.job import Job, job
 from gof.run.outputs import Writes
@@ -191,7 +192,7 @@ def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -
             "n": len(test),
             "protocol": f"mean over the test images at {SIZE} px, outer corners of the eyes",
         }
-        running.numbers = {"rows": [row], **numbers}
+        running.numbers = {"rows": [row], "columns": described("faces", (ERROR,)), **numbers}
         info = {"name": name, "settings": settings.model_dump(mode="json")}
         info["statistics"] = sha256(files.statistics)
         save_regressor(out.with_suffix(".yaml"), network, info)

@@ -7,6 +7,7 @@ import ast
 import hashlib
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -24,15 +25,13 @@ NEUTRAL = (
     "gof.run.job",
     "gof.run.mirror",
     "gof.run.outputs",
+    "gof.run.plugins",
     "gof.run.provenance",
     "gof.run.spool",
     "gof.training.watch",
 )
 # Modules that training runs for conditional models alone.
 CONDITIONAL = ("gof.conditioning.condition", "gof.conditioning.terms")
-
-# Modules that only metrics of control run.
-CONTROL = ("gof.metrics.control_context", "gof.metrics.control_protocols")
 
 
 def versions() -> dict[str, str]:
@@ -140,6 +139,12 @@ def stage_code(conditional: bool) -> str:
     return code_hash("gof.training.stage", without=() if conditional else CONDITIONAL)
 
 
-def metric_code(control: bool) -> str:
-    """Hash of the code that measures a generator, or how well one obeys."""
-    return code_hash("gof.metrics.evaluate", without=() if control else CONTROL)
+def metric_code(module: str) -> str:
+    """Hash of the code that measures a metric: of the module it is written in, and of what every
+    metric runs. Of a module outside this package, its own file and what it imports from here."""
+    measuring = "gof.metrics.evaluate"
+    if module_file(module) is not None:
+        return code_hash(measuring, module)
+    file = Path(sys.modules[module].__file__ or "")
+    inside = code_hash(measuring, *sorted(_imports(_parse(file))))
+    return hashlib.sha256(f"{inside} {_meaning(file)}".encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ import torch
 
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays
-from gof.metrics.surface import outward, quick_sigma
+from gof.metrics.scores.ray_profile import outward, quick_sigma
 from gof.models.pretrained import Pretrained
 from gof.pictures.views import sample_sheet
 from gof.rendering.render import RenderSettings, render

@@ -12,7 +12,9 @@ from gof.experiment.config import Config
 from gof.config.reading import ConfigError
 from gof.run.files import append_json
 from gof.run.job import FOLLOWED
-from gof.metrics.settings import VIEWED
+from gof.metrics.registry import FILES
+from gof.metrics.registry import lacking
+from gof.metrics.registry import metrics
 from gof.run.provenance import code_hash
 from gof.run.provenance import metric_code
 from gof.run.provenance import stage_code
@@ -21,15 +23,37 @@ from gof.run.spool import follower
 
 try:
     CONFIG = Config.parse(config)
+    METRICS = metrics()
 except ConfigError as error:
     raise WorkflowError(str(error))
 
 RESULTS = Path(CONFIG.pathvars.get("results", "results"))
 REGRESSORS = tuple(type(CONFIG.faces.regressors).model_fields)
-METRICS = ("frechet", "surface", "depth")
-CONTROL = ("disentanglement", "shape", "landmarks")  # of conditional models
 TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
 CONDITIONAL = [(m, seed) for m, seed in TRAININGS if CONFIG.models[m].conditions]
+
+# What the data set offers; metrics that need more are not measured on it, and tables say so.
+OFFERED = ("images", "depth", "normals", "poses", "landmarks", "coefficients")
+MEASURED = [
+    metric
+    for metric in METRICS.values()
+    if not lacking(metric, OFFERED) and (CONDITIONAL or not metric.conditional)
+]
+# Where further inputs of metrics lie; the floor of references is another model.
+METRIC_FILES = {
+    "features": "<results>/assets/features.json",
+    "head_model": "<results>/heads/model/head_model.npz",
+    "statistics": "<results>/heads/faces/fits/statistics.npz",
+    "judge": "<results>/heads/faces/regressors/judge/regressor.yaml",
+}
+
+# Sizes that do not fit a model are refused before anything runs.
+try:
+    for metric in MEASURED:
+        for model in (None, *CONFIG.models):
+            CONFIG.for_metric(metric.name, model)
+except ConfigError as error:
+    raise WorkflowError(str(error))
 
 # Settings that change no result reach the jobs this way, so that no rule reruns for them.
 os.environ.update(GOF_RUNTIME=CONFIG.runtime_only())
@@ -39,7 +63,7 @@ wildcard_constraints:
     model="|".join(CONFIG.models) or "none",
     seed=r"\d+",
     stage=r"\d+",
-    metric="|".join((*METRICS, *CONTROL)),
+    metric="|".join(METRICS),
 
 
 def code(*modules):
@@ -76,39 +100,45 @@ def named_options(input, *names):
     ]
 
 
-def metric_config(metric):
-    return CONFIG.for_metric(metric, *(["views"] if metric in VIEWED else []))
-
-
-def reference_config(metric):
-    return (
-        CONFIG.for_untrained(metric) if metric == "surface" else metric_config(metric)
-    )
-
-
 def measuring_code(metric):
-    return metric_code(metric in CONTROL) if CONFIG.track_code else "not tracked"
+    return metric_code(METRICS[metric].module) if CONFIG.track_code else "not tracked"
 
 
-def faces_of_metric(wildcards):
-    """What a metric of control is measured with; nothing for others."""
-    if wildcards.metric not in CONTROL:
-        return {}
-    files = {
-        "head_model": "<results>/heads/model/head_model.npz",
-        "statistics": "<results>/heads/faces/fits/statistics.npz",
-    }
-    if wildcards.metric != "shape":
-        files["judge"] = "<results>/heads/faces/regressors/judge/regressor.yaml"
+def measured_with(wildcards):
+    """What a metric is measured on and with: a generator or its views, and further files; for the
+    references, views of an untrained generator and the unconditional one that is the floor.
+    """
+    metric, model = METRICS[wildcards.metric], getattr(wildcards, "model", None)
+    files = {name: METRIC_FILES[name] for name in metric.files if name in METRIC_FILES}
+    if metric.subject == "views":
+        place = f"{model}/seed{wildcards.seed}" if model else "reference"
+        files["views"] = f"<results>/heads/{place}/views/manifest.json"
+    elif model:
+        files["generator"] = generator_of(wildcards)
+    elif "floor" in metric.files and "gof" in CONFIG.models:
+        if not CONFIG.models["gof"].conditions:
+            files["floor"] = last_stage("gof", CONFIG.seeds[0], "generator.yaml")
     return files
 
 
-def faces_of_reference(wildcards):
-    """The same, and the unconditional generator that is the floor of control."""
-    files = faces_of_metric(wildcards)
-    if files and "gof" in CONFIG.models and not CONFIG.models["gof"].conditions:
-        files["floor"] = last_stage("gof", CONFIG.seeds[0], "generator.yaml")
-    return files
+def metric_records(metrics):
+    """Records of these metrics of all trainings."""
+    return [
+        f"<results>/heads/{model}/seed{seed}/metrics/{metric.name}.json"
+        for conditional, trainings in ((False, TRAININGS), (True, CONDITIONAL))
+        for model, seed in trainings
+        for metric in metrics
+        if metric.conditional == conditional
+    ]
+
+
+def reasons():
+    """Of every table: which of its columns were not measured, and why."""
+    found = {}
+    for metric in METRICS.values():
+        if why := lacking(metric, OFFERED):
+            found.setdefault(metric.table, {})[metric.titles] = why
+    return found
 
 
 def stage_folder(model, seed, stage):
@@ -118,20 +148,6 @@ def stage_folder(model, seed, stage):
 def last_stage(model, seed, file):
     """A file of the last stage of a training."""
     return f"{stage_folder(model, seed, len(CONFIG.models[model].stages) - 1)}/{file}"
-
-
-def views_of(wildcards):
-    """The views a metric looks at; for the references, those of an untrained generator."""
-    if wildcards.metric not in VIEWED:
-        return []
-    model = getattr(wildcards, "model", None)
-    place = f"{model}/seed{wildcards.seed}" if model else "reference"
-    return f"<results>/heads/{place}/views/manifest.json"
-
-
-def measured_generator(wildcards):
-    """The generator a metric looks at, unless it looks at views."""
-    return [] if wildcards.metric in VIEWED else generator_of(wildcards)
 
 
 def generator_of(wildcards):
@@ -174,11 +190,6 @@ def previous_state(wildcards):
     return (
         f"{stage_folder(wildcards.model, wildcards.seed, stage - 1)}/state.safetensors"
     )
-
-
-def needs_features(wildcards):
-    """The weights of the feature network, for the metric that uses them."""
-    return "<results>/assets/features.json" if wildcards.metric == "frechet" else []
 
 
 def optional(flag, file):

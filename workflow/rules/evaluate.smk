@@ -13,7 +13,7 @@ rule views:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=CONFIG.for_metric("views"),
+        config=lambda wildcards: CONFIG.for_views(wildcards.model),
         code=code("gof.metrics.views"),
         subject=lambda wildcards, input: ["--generator", input.generator],
     shell:
@@ -30,18 +30,15 @@ use rule views as untrained_views with:
     log:
         "<results>/logs/views/heads-reference.log",
     params:
-        config=CONFIG.for_untrained("views"),
+        config=CONFIG.for_views(),
         code=code("gof.metrics.views"),
         subject="--reference",
 
 
 rule evaluate:
     input:
-        unpack(faces_of_metric),
+        unpack(measured_with),
         data="<results>/heads/data/manifest.json",
-        generator=measured_generator,
-        views=views_of,
-        features=needs_features,
     output:
         "<results>/heads/{model}/seed{seed}/metrics/{metric}.json",
     log:
@@ -50,42 +47,28 @@ rule evaluate:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: metric_config(wildcards.metric),
+        config=lambda wildcards: CONFIG.for_metric(wildcards.metric, wildcards.model),
         code=lambda wildcards: measuring_code(wildcards.metric),
-        subject=lambda wildcards, input: named_options(
-            input, "generator", "views", "features"
-        ),
-        faces=lambda wildcards, input: named_options(
-            input, "head_model", "statistics", "judge"
-        ),
+        subject=lambda wildcards, input: named_options(input, "generator", "views"),
+        files=lambda wildcards, input: named_options(input, *FILES),
     shell:
         "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " {params.subject:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
+        " {params.subject:q} {params.files:q} --out {output:q} > {log:q} 2>&1"
 
 
-rule reference:
-    input:
-        unpack(faces_of_reference),
-        data="<results>/heads/data/manifest.json",
-        views=views_of,
-        features=needs_features,
+use rule evaluate as reference with:
     output:
         "<results>/heads/reference/{metric}.json",
     log:
         "<results>/logs/evaluate/heads-reference-{metric}.log",
-    priority: 5
-    conda:
-        "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: reference_config(wildcards.metric),
+        config=lambda wildcards: CONFIG.for_metric(wildcards.metric),
         code=lambda wildcards: measuring_code(wildcards.metric),
-        subject=lambda wildcards, input: named_options(input, "views", "features"),
-        faces=lambda wildcards, input: named_options(
-            input, "head_model", "statistics", "judge", "floor"
-        ),
-    shell:
-        "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " --reference {params.subject:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
+        subject=lambda wildcards, input: [
+            "--reference",
+            *named_options(input, "views"),
+        ],
+        files=lambda wildcards, input: named_options(input, *FILES),
 
 
 rule show_control:

@@ -1,22 +1,20 @@
 """Tables and figures, from the records of jobs alone."""
 
 TABLES = (
-    "comparison",
+    *dict.fromkeys(metric.table for metric in MEASURED),
+    *(("faces",) if CONDITIONAL else ()),
     "cost",
     "published",
-    *(("control", "faces") if CONDITIONAL else ()),
 )
 FIGURES = ("losses", "interval", "weights", "shapes")
 
 
 rule tables:
     input:
-        metrics=expand(each_model("metrics/{metric}.json"), metric=METRICS),
-        control=expand(each_conditional("metrics/{metric}.json"), metric=CONTROL),
-        references=expand(
-            "<results>/heads/reference/{metric}.json",
-            metric=(*METRICS, *CONTROL) if CONDITIONAL else METRICS,
-        ),
+        metrics=metric_records(MEASURED),
+        references=[
+            f"<results>/heads/reference/{metric.name}.json" for metric in MEASURED
+        ],
         stages=each_stage("stage.json"),
         others=[
             "<results>/heads/data/data.json",
@@ -39,18 +37,18 @@ rule tables:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=CONFIG.only("note"),
+        config=CONFIG.for_tables(reasons()),
         code=code("gof.report.tables"),
         folder=subpath(output.long, parent=True),
     shell:
         "exec gof tables --config {params.config:q} --published {input.published:q}"
-        " --out {params.folder:q} {input.metrics:q} {input.control:q} {input.references:q} {input.stages:q} {input.others:q} > {log:q} 2>&1"
+        " --out {params.folder:q} {input.metrics:q} {input.references:q} {input.stages:q} {input.others:q} > {log:q} 2>&1"
 
 
 rule figures:
     input:
         stages=each_stage("stage.json"),
-        surface=each_model("metrics/surface.json"),
+        metrics=metric_records([metric for metric in MEASURED if metric.drawn]),
         samples=each_model("samples/samples.json"),
     output:
         [shown("Figures", name, ".png") for name in FIGURES],
@@ -65,4 +63,4 @@ rule figures:
         folder=subpath(output[0], parent=True),
     shell:
         "exec gof figures --config {params.config:q} --out {params.folder:q}"
-        " {input.stages:q} {input.surface:q} {input.samples:q} > {log:q} 2>&1"
+        " {input.stages:q} {input.metrics:q} {input.samples:q} > {log:q} 2>&1"

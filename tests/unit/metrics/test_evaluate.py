@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gof.metrics.features import Extractor
 from torch import Tensor, nn
 
 from gof.data.manifest import (
@@ -21,7 +22,6 @@ from gof.geometry.settings import Camera
 from gof.metrics import protocols
 from gof.metrics.context import row, untrained
 from gof.metrics.evaluate import VIEWED, EvaluateJob, run_evaluate
-from gof.metrics.features import Extractor
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
 from gof.rendering.render import RenderSettings, render

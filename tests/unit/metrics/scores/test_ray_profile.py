@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.geometry.cameras import camera_rays
-from gof.metrics.surface import (
+from gof.metrics.scores.ray_profile import (
     SurfaceTotals,
     agreement,
     outward,

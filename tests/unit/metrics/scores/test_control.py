@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gof.metrics import control
+from gof.metrics.scores import control
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:

