@@ -49,9 +49,7 @@ METRIC_FILES = {
 
 # Sizes that do not fit a model are refused before anything runs.
 try:
-    for metric in MEASURED:
-        for model in (None, *CONFIG.models):
-            CONFIG.for_metric(metric.name, model)
+    [CONFIG.for_metric(m.name, name) for m in MEASURED for name in (None, *CONFIG.models)]
 except ConfigError as error:
     raise WorkflowError(str(error))
 

@@ -21,6 +21,9 @@ MODEL = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 3}]}
         ({"models": {"gof": {**MODEL, "sampling": {"surface": 0}}}}, "models.gof"),
         ({"models": {"gof": {**MODEL, "stages": []}}}, "models.gof.stages"),
         ({"metrics": {"seeds": []}}, "metrics.seeds"),
+        ({"metrics": {"beauty": {}}}, "metrics.beauty: unknown key"),
+        ({"metrics": {"depth": {"steps": 0}}}, "metrics.depth.steps: "),
+        ({"metrics": 3}, "metrics: "),
         (
             {"models": {"a": {**MODEL, "conditions": {"guided": True}}}},
             "models.a.conditions.guided",
@@ -108,11 +111,44 @@ def test_a_metric_depends_on_its_own_section():
     changed = Config.parse({"metrics": {"depth": {"steps": 7}}})
     assert config.for_metric("frechet") == changed.for_metric("frechet")
     assert config.for_metric("depth") != changed.for_metric("depth")
-    assert set(json.loads(config.for_metric("depth", "views"))["metrics"]) == {
-        "seeds",
-        "views",
-        "depth",
+    assert set(json.loads(config.for_metric("depth"))["metrics"]) == {"seeds", "views", "depth"}
+    assert set(json.loads(config.for_metric("shape"))) == {"metrics"}
+    assert set(json.loads(config.for_metric("surface"))["training"]) == {
+        "field",
+        "truncation_latents",
     }
+    assert set(json.loads(config.for_views())) == {"metrics", "camera", "heads", "training"}
+
+
+def test_sizes_follow_the_last_stage_and_those_of_references_the_largest():
+    def sizes(config, metric, model=None):
+        found = json.loads(config.for_metric(metric, model))["metrics"]
+        return [found[part].get("resolution") for part in ("views", metric) if part in found]
+
+    large = {**MODEL, "stages": [*MODEL["stages"], {"resolution": 64, "steps": 1}]}
+    models = {"a": MODEL, "b": large}
+    config = Config.parse({"models": models})
+    assert (sizes(config, "surface", "a"), sizes(config, "surface", "b")) == ([8], [64])
+    assert (sizes(config, "surface"), sizes(config, "shape")) == ([64], [64])
+    assert sizes(config, "frechet", "a") == [8, None]
+    assert json.loads(config.for_views("a"))["metrics"]["views"]["resolution"] == 8
+    assert json.loads(config.for_views())["metrics"]["views"]["resolution"] == 64
+    # the smallest stored size, of 64 and 128, that is a multiple
+    for model in ("a", "b"):
+        depth = json.loads(config.for_metric("depth", model))["metrics"]["depth"]
+        assert depth["score_resolution"] == 64
+    given = Config.parse({"models": models, "metrics": {"surface": {"resolution": 16}}})
+    assert (sizes(given, "surface", "a"), sizes(given, "surface")) == ([16], [16])
+
+
+def test_sizes_that_do_not_fit_a_model_are_refused_by_name():
+    odd = {**MODEL, "stages": [{"resolution": 12, "steps": 1}]}
+    config = Config.parse({"models": {"a": odd}})
+    with pytest.raises(ConfigError, match=r"metrics\.views\.resolution: .* multiple of 8, got 12"):
+        config.for_metric("frechet", "a")
+    three = {**MODEL, "stages": [{"resolution": 48, "steps": 1}]}
+    with pytest.raises(ConfigError, match=r"metrics\.depth: no stored size \(64, 128\)"):
+        Config.parse({"models": {"a": three}}).for_metric("depth", "a")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +156,10 @@ def test_a_metric_depends_on_its_own_section():
     [
         ({"frechet": {"samples": 1001}}, r"views.count \(1000\) is too few for frechet"),
         ({"views": {"count": 99}, "depth": {"pairs": 100}}, "too few for depth"),
-        ({"views": {"resolution": 48}, "depth": {}}, r"multiple of views.resolution \(48\)"),
+        (
+            {"views": {"resolution": 48}, "depth": {"score_resolution": 64}},
+            r"multiple of views.resolution \(48\)",
+        ),
     ],
 )
 def test_metrics_fit_the_views_they_look_at(metrics, fault):

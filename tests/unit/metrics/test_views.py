@@ -69,7 +69,7 @@ def test_more_views_begin_with_the_fewer(tmp_path: Path, generator: Path) -> Non
 
 def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
     out = tmp_path / "views" / "manifest.json"
-    run_views(config(2), ViewsJob(out))
+    run_views(config(2), ViewsJob(out, reference=True))
     manifest = load_manifest(out)
     assert manifest.name == "untrained"
     assert manifest.background == pytest.approx((0.25, 0.5, 1.0))

@@ -63,13 +63,21 @@ def test_an_unconditional_training_does_not_depend_on_what_only_conditions_need(
     assert provenance.stage_code(False) != provenance.stage_code(True)
 
 
-def test_metrics_of_unconditional_models_do_not_depend_on_the_code_of_faces():
-    plain = set(provenance.closure("gof.metrics.evaluate", provenance.CONTROL))
-    control = set(provenance.closure("gof.metrics.evaluate"))
-    assert {"gof.metrics.protocols", "gof.metrics.depth", "gof.pictures.views"} <= plain
-    assert {name for name in plain if "faces" in name} == {"gof.morphable.coefficients"}
-    assert {"gof.metrics.portraits", "gof.readers.files", *provenance.CONTROL} <= control
-    assert provenance.metric_code(False) != provenance.metric_code(True)
+def test_a_metric_depends_on_its_own_file_and_what_it_uses():
+    def modules(metric):
+        return set(provenance.closure(f"gof.metrics.{metric}"))
+
+    measuring = set(provenance.closure("gof.metrics.evaluate"))
+    own = {f"gof.metrics.{name}" for name in ("frechet", "surface", "depth", "shape", "landmarks")}
+    assert not measuring & own
+    for name in ("frechet", "surface", "depth", "shape", "landmarks"):
+        assert (measuring | modules(name)) & own == {f"gof.metrics.{name}"}
+    network = "gof.metrics.networks.depth_network"
+    assert network in modules("depth") and network not in measuring | modules("frechet")
+    control = {"gof.metrics.control_context", "gof.metrics.portraits", "gof.readers.files"}
+    assert control <= modules("shape") and not control & (measuring | modules("surface"))
+    hashes = [provenance.metric_code(module) for module in sorted(own)]
+    assert len(set(hashes)) == len(hashes)
 
 
 def test_metrics_and_reports_are_no_part_of_the_head_model():
