@@ -81,13 +81,14 @@ class Trainings:
         """A new run, which has from the old one the stages that it goes on from."""
         tags = {name: event["tags"][name] for name in COMMON if name in event["tags"]}
         tags |= {**event["labels"], "kind": "training"}
-        mark = (BEGUN, event["attempt"])
-        new = Training(self.store.run(mark, event["training"], event["time"], tags))
-        if not old.run:
-            return new
         trains = event["kind"] == "train"
         kept = [s for s in old.stages if not trains or _number(s) < _number(event["name"])]
-        new.stages = {stage: old.stages[stage] for stage in kept}
+        new = Training(stages={stage: old.stages[stage] for stage in kept})
+        tags |= dict(_mark(stage, fingerprint) for stage, fingerprint in new.stages.items())
+        mark = (BEGUN, event["attempt"])
+        new.run = self.store.run(mark, event["training"], event["time"], tags)
+        if not old.run:
+            return new
         new.ends = {stage: old.ends[stage] for stage in kept if stage in old.ends}
         if not trains:
             new.params = old.params
@@ -110,14 +111,18 @@ class Trainings:
         self.store.metrics(new, found)
 
     def _describe(self, training: Training, event: Mapping[str, Any]) -> None:
-        """What a stage adds: its settings, and the tag that tells it from another of its name."""
+        """What a stage adds: its settings, and its tag."""
         name, fingerprint = event["name"], event["fingerprint"]
         training.stages[name] = fingerprint
-        stage = name.rsplit("/", 1)[-1]
-        self.store.client.set_tag(training.run, f"gof.fingerprint.{stage}", fingerprint)
+        self.store.client.set_tag(training.run, *_mark(name, fingerprint))
         new = {k: v for k, v in event["params"].items() if k not in training.params}
         self.store.parameters(training.run, new)
         training.params |= new
+
+
+def _mark(stage: str, fingerprint: str) -> tuple[str, str]:
+    """The tag that tells a training from another of its name."""
+    return f"gof.fingerprint.{stage.rsplit('/', 1)[-1]}", fingerprint
 
 
 def _number(stage: str) -> int:
