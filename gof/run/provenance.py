@@ -28,9 +28,6 @@ NEUTRAL = (
     "gof.run.spool",
     "gof.training.watch",
 )
-# Modules that training runs for conditional models alone.
-CONDITIONAL = ("gof.conditioning.condition", "gof.conditioning.terms")
-
 # Modules that only metrics of control run.
 CONTROL = ("gof.metrics.control_context", "gof.metrics.control_protocols")
 
@@ -137,7 +134,8 @@ def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
 
 def stage_code(conditional: bool) -> str:
     """Hash of the code that trains a stage of a model."""
-    return code_hash("gof.training.stage", without=() if conditional else CONDITIONAL)
+    conditioner = ("gof.conditioning.conditioner",) if conditional else ()
+    return code_hash("gof.training.stage", *conditioner)
 
 
 def metric_code(control: bool) -> str:

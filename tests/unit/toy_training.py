@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from gof.conditioning.condition import FaceTask, Pool
+from gof.conditioning.condition import Pool
+from gof.conditioning.conditioner import FaceConditioner
 from gof.conditioning.settings import Conditions
 from gof.data.manifest import (
     Manifest,
@@ -25,11 +26,11 @@ from gof.morphable.coefficients import Layout
 from gof.rendering.settings import Sampling
 from gof.run import rng
 from gof.training.distributed import World
-from gof.training.fakes import Task
 from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.settings import Runtime, Stage, Training
 from gof.training.state import TrainState
+from gof.training.task import Task
 
 STAGES = (
     Stage(resolution=8, steps=6, batch=8, micro_batch=4, fade_steps=2),
@@ -154,10 +155,10 @@ class TinyFaces(Tiny):
         self.training = self.training.model_copy(update={"field": field})
         folder.mkdir(exist_ok=True)
         pool = Pool(load_manifest(write_pool(folder)), 8, seed=3)
-        self.face = FaceTask(conditions, layout, pool, Reader())
+        self.conditioner = FaceConditioner(conditions, layout, pool, Reader())
 
     def task(self, world: World = World(), model: Model | None = None) -> Task:  # noqa: B008
-        return replace(super().task(world, model), face=self.face)
+        return replace(super().task(world, model), conditioner=self.conditioner)
 
 
 @pytest.fixture
