@@ -9,7 +9,7 @@ from gof.training import checkpoint, loop
 from gof.training.loop import Stopped
 from gof.training.settings import Runtime
 from gof.training.steps import NonFinite
-from tests.unit.toy_training import Tiny, TinyFaces
+from tests.unit.toy_training import Tiny, TinyFaces, snapshot
 
 
 class Recorder:
@@ -98,6 +98,6 @@ def test_non_finite_loss_names_step_and_checkpoint(tiny, monkeypatch) -> None:
 def test_a_finished_run_takes_no_step(tiny) -> None:
     state = tiny.state()
     tiny.loop(4).run(state, Recorder())
-    before = state.tensors()
+    before = snapshot(state)
     tiny.loop(4).run(state, Recorder())
     assert all(torch.equal(before[n], t) for n, t in state.tensors().items())
