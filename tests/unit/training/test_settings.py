@@ -67,9 +67,8 @@ def test_warm_starts_that_teach_nothing_are_refused(conditions, said) -> None:
         warm(conditions)
 
 
-@pytest.mark.parametrize(
-    "conditions", [{}, {"colour": {"weight": 0}}, {"geometric": {"weight": 0}}]
-)
-def test_warm_starts_that_teach_something_are_taken(conditions) -> None:
+@pytest.mark.parametrize("zero", [None, "colour", "geometric"])
+def test_warm_starts_that_teach_something_are_taken(zero) -> None:
     # No discriminator sees them, so their micro-batches need not fall into its groups.
-    assert warm(conditions).models["a"].stages[0].micro_batch == 6
+    stages = warm({zero: {"weight": 0}} if zero else {}).models["a"].stages
+    assert stages[0].micro_batch == 6
