@@ -73,7 +73,7 @@ def train(options: Options) -> None:
     """
     if options.processes > 1 and "RANK" not in os.environ:
         _become_torchrun(options.processes)
-    from gof.conditioning.condition import FaceFiles
+    from gof.conditioning.conditioner import FaceFiles
     from gof.run.files import InputError
     from gof.training.stage import StageJob, run_stage
 
@@ -87,10 +87,9 @@ def train(options: Options) -> None:
         data=options.data,
         out=options.out,
         previous=options.previous,
-        faces=FaceFiles(*files) if all(files) else None,
         device=options.device,
     )
-    run_stage(configuration(options), wanted)
+    run_stage(configuration(options), wanted, FaceFiles(*files) if all(files) else None)
 
 
 def _become_torchrun(processes: int) -> NoReturn:

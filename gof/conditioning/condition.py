@@ -1,20 +1,14 @@
-"""What a conditional model (cGOF) trains with: conditions out of a pool, and the teacher that reads
-them back."""
+"""What a conditional model (cGOF) is asked for: conditions out of a pool."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gof.conditioning.settings import Conditions
-from gof.data.manifest import Manifest, load_depth, load_images, load_manifest, load_split
-from gof.morphable.coefficients import Layout, Statistics
-from gof.readers.files import FaceRegressor, load_regressor
+from gof.data.manifest import Manifest, load_depth, load_images, load_split
 from gof.rendering.render import Guide
-from gof.run.files import InputError
 from gof.training.reals import Epochs
 
 
@@ -94,37 +88,3 @@ class Pool:
         values["flow"] = values["flow"].float()
         values["picture"] = values["picture"].float() / 127.5 - 1
         return Condition(**values)
-
-
-@dataclass(frozen=True, slots=True)
-class FaceFiles:
-    """What a conditional model needs: the manifest of the pool of conditions, the statistics of
-    coefficients they were drawn from, and the regressor that teaches."""
-
-    pool: Path
-    statistics: Path
-    regressor: Path
-
-
-@dataclass(frozen=True, slots=True)
-class FaceTask:
-    """What the steps of a conditional stage share."""
-
-    conditions: Conditions
-    layout: Layout
-    pool: Pool
-    regressor: FaceRegressor
-
-    @classmethod
-    def read(cls, conditions: Conditions, files: FaceFiles, resolution: int, seed: int) -> FaceTask:
-        """Read the files for a stage of this resolution. Raises InputError for what does not
-        fit."""
-        sizes = Statistics.load(files.statistics).sizes
-        pool = Pool(load_manifest(files.pool), resolution, seed)
-        if pool.size != sum(sizes.values()):
-            raise InputError(
-                f"{files.pool}: {pool.size} coefficients a head, {files.statistics} has"
-                f" {sum(sizes.values())}: draw the pool again"
-            )
-        free = {"free_geometry": conditions.free_geometry, "free_texture": conditions.free_texture}
-        return cls(conditions, Layout(sizes | free), pool, load_regressor(files.regressor))

@@ -86,6 +86,19 @@ class Config(Section):
                 raise ValueError(f"faces.pool.resolutions lacks {sizes}, a size of models.{name}")
         return self
 
+    @model_validator(mode="after")
+    def _micro_batches_fall_into_groups(self) -> Config:
+        network = self.training.discriminator
+        for name, model in self.models.items():
+            for number, stage in enumerate(model.stages):
+                if stage.objective == "adversarial" and not network.takes(stage.micro_batch):
+                    raise ValueError(
+                        f"models.{name}.stages.{number}.micro_batch ({stage.micro_batch}) must be a"
+                        f" multiple of training.discriminator.stddev_group"
+                        f" ({network.stddev_group}), or smaller"
+                    )
+        return self
+
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "config") -> Config:
         """Validate a mapping. Raises ConfigError: one line that names source and key."""

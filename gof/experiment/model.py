@@ -38,8 +38,21 @@ class Model(Section):
             raise ValueError(
                 "sampling.surface must be 0 for the density integrator (it has no interval)"
             )
-        if self.conditions is None and any(s.objective == "geometric" for s in self.stages):
-            raise ValueError("stages: objective geometric needs conditions")
+        return self
+
+    @model_validator(mode="after")
+    def _warm_starts_have_losses(self) -> Model:
+        for number, stage in enumerate(self.stages):
+            if stage.objective == "adversarial":
+                continue
+            if self.conditions is None:
+                raise ValueError("stages: objective geometric needs conditions")
+            terms = (self.conditions.geometric, self.conditions.colour)
+            if not any(term.weight and term.from_stage <= number for term in terms):
+                raise ValueError(
+                    f"stages.{number}: nothing to learn: objective geometric needs a weight of"
+                    " conditions.geometric or conditions.colour from this stage on"
+                )
         return self
 
     def first_step(self, stage: int) -> int:

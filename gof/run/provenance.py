@@ -27,16 +27,14 @@ NEUTRAL = (
     "gof.run.job",
     "gof.run.mirror",
     "gof.run.outputs",
-    "gof.run.plugins",
     "gof.run.place",
+    "gof.run.plugins",
     "gof.run.provenance",
     "gof.run.spool",
     "gof.run.store",
     "gof.run.trainings",
     "gof.training.watch",
 )
-# Modules that training runs for conditional models alone.
-CONDITIONAL = ("gof.conditioning.condition", "gof.conditioning.terms")
 
 
 def versions() -> dict[str, str]:
@@ -141,7 +139,8 @@ def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
 
 def stage_code(conditional: bool) -> str:
     """Hash of the code that trains a stage of a model."""
-    return code_hash("gof.training.stage", without=() if conditional else CONDITIONAL)
+    conditioner = ("gof.conditioning.conditioner",) if conditional else ()
+    return code_hash("gof.training.stage", *conditioner)
 
 
 def metric_code(module: str) -> str:

@@ -19,12 +19,12 @@ from tqdm import tqdm
 from gof.run.files import NOT_RESUMED, say
 from gof.run.job import Job
 from gof.training import checkpoint
-from gof.training.fakes import Task
 from gof.training.reals import Reals
 from gof.training.schedule import StepPlan, plan
 from gof.training.settings import Runtime
 from gof.training.state import TrainState
 from gof.training.steps import NonFinite, discriminator_step, each_fakes, generator_step, warm_step
+from gof.training.task import Task
 
 Probe = Callable[[TrainState, StepPlan], dict[str, float]]
 
@@ -151,8 +151,9 @@ class Loop:
             shared = torch.zeros(self.task.world.size, device=self.task.world.device)
             shared[self.task.world.rank] = status
             status = int(self.task.world.total(shared).max())
-        due = state.step % self.runtime.checkpoint_every == 0 and state.step < self.last
-        if self.task.world.leads and (due or (status and state.step < self.last)):
+        # At the last step too: what comes after it may fail, and need not cost a step then.
+        due = state.step % self.runtime.checkpoint_every == 0 or state.step == self.last
+        if self.task.world.leads and (due or status):
             checkpoint.save(self.checkpoints, state, self.runtime.keep_checkpoints)
         if status and state.step < self.last:
             if self.task.world.leads:

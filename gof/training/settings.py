@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gof.config.section import (
     Count,
@@ -40,6 +40,13 @@ class Stage(Section):
     fade_steps: CountOrZero = Field(
         150, description="steps over which the discriminator's new layers fade in"
     )
+
+    @field_validator("resolution")
+    @classmethod
+    def _doubles(cls, resolution: int) -> int:
+        if resolution & (resolution - 1):
+            raise ValueError("must be 4, 8, 16, ...: the discriminator halves images down to 4")
+        return resolution
 
     @model_validator(mode="after")
     def _divides(self) -> Stage:

@@ -4,17 +4,16 @@ log, samples and weights."""
 from __future__ import annotations
 
 import hashlib
-import shutil
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 
-from gof.conditioning.condition import FaceFiles, FaceTask
 from gof.config.reading import ConfigError
-from gof.data.manifest import Manifest, load_images, load_manifest
+from gof.data.manifest import load_images, load_manifest
 from gof.experiment.config import Config
 from gof.experiment.model import Model
 from gof.models import pretrained as generators
@@ -23,12 +22,13 @@ from gof.run.job import Job, job
 from gof.run.outputs import Writes, watched
 from gof.run.provenance import stage_code
 from gof.training import checkpoint, watch
+from gof.training.conditioner import Loader
 from gof.training.distributed import World, join_world
-from gof.training.fakes import Task
 from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state
+from gof.training.task import Task
 
 FILES = ("generator.safetensors", "generator.yaml", "samples.png", "state.safetensors")
 
@@ -36,7 +36,7 @@ FILES = ("generator.safetensors", "generator.yaml", "samples.png", "state.safete
 @dataclass(frozen=True, slots=True)
 class StageJob:
     """Which stage to train and where: data is a manifest, previous the state of the stage before,
-    out a folder; faces of a conditional model."""
+    out a folder."""
 
     model: str
     stage: int
@@ -44,60 +44,69 @@ class StageJob:
     data: Path
     out: Path
     previous: Path | None = None
-    faces: FaceFiles | None = None
     device: str = "auto"
 
-    def inputs(self) -> dict[str, Path]:
-        """Files the result depends on."""
+    def inputs(self, loader: Loader | None = None) -> dict[str, Path]:
+        """Files the result depends on; loader of a conditional model."""
         files = {"data": self.data}
         files |= {"previous": self.previous} if self.previous else {}
-        return files | (asdict(self.faces) if self.faces else {})
+        return files | (loader.files if loader else {})
 
-    def fingerprint(self, config: Config) -> str:
+    def fingerprint(self, config: Config, loader: Loader | None = None) -> str:
         """Names everything that determines the result; not the number of processes."""
         digest = hashlib.sha256(config.for_stage(self.model, self.stage).encode())
-        for name, path in sorted(self.inputs().items()):
+        for name, path in sorted(self.inputs(loader).items()):
             digest.update(f"{name} {sha256(path)}".encode())
-        code = stage_code(self.faces is not None) if config.track_code else ""
+        code = stage_code(loader is not None) if config.track_code else ""
         digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
         return digest.hexdigest()[:16]
 
 
-def run_stage(config: Config, wanted: StageJob) -> None:
+def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) -> None:
     """Train one stage and write state.safetensors, generator.yaml/.safetensors, samples.png and,
-    last, stage.json.
+    last, stage.json. loader: of a conditional model.
 
-    Goes on from the newest whole checkpoint of the same fingerprint. Raises ConfigError or
-    InputError for what cannot be used, Stopped when told to stop, ArithmeticError when a loss is
-    not finite.
+    Goes on from the newest whole checkpoint of the same fingerprint; checkpoints go when the record
+    is written. Raises ConfigError or InputError for what cannot be used, Stopped when told to stop,
+    ArithmeticError when a loss is not finite.
     """
-    model = _chosen(config, wanted)
-    with join_world(wanted.device) as world, ExitStack() as stack:
-        folder = wanted.out / "checkpoints" / wanted.fingerprint(config)
-        running = None
-        if world.leads:
-            record, inputs = wanted.out / "stage.json", wanted.inputs()
-            writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
-            # Refused before anything is made there, and before a second trainer has a run to show.
-            stack.enter_context(watched(record, inputs.values(), writes))
-            stack.enter_context(exclusive(wanted.out / "checkpoints"))
-            own = config.scoped(config.for_stage(wanted.model, wanted.stage))
-            running = stack.enter_context(job(record, "train", own, inputs, writes, folder.name))
-        manifest = load_manifest(wanted.data)
-        task = _task(config, wanted, manifest, world)
-        images = load_images(manifest, "train", model.stages[wanted.stage].resolution)
-        state = _start(task, wanted, folder)
-        last = model.first_step(wanted.stage + 1)
-        reals = Reals(images, wanted.seed, config.training.flip)
-        loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
-        loop.run(state, running)
-        if running is not None:
-            _finish(config, wanted, task, state, running)
-            shutil.rmtree(folder, ignore_errors=True)
+    model = _chosen(config, wanted, loader)
+    with join_world(wanted.device) as world:
+        folder = wanted.out / "checkpoints" / wanted.fingerprint(config, loader)
+        with _running(config, wanted, loader, folder if world.leads else None) as running:
+            task = _task(config, wanted, loader, world)
+            manifest = load_manifest(wanted.data)
+            images = load_images(manifest, "train", model.stages[wanted.stage].resolution)
+            state = _start(task, wanted, folder)
+            last = model.first_step(wanted.stage + 1)
+            reals = Reals(images, wanted.seed, config.training.flip)
+            loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
+            loop.run(state, running)
+            if running is not None:
+                _finish(config, wanted, task, state, running)
         world.wait()
 
 
-def _chosen(config: Config, wanted: StageJob) -> Model:
+@contextmanager
+def _running(
+    config: Config, wanted: StageJob, loader: Loader | None, checkpoints: Path | None
+) -> Iterator[Job | None]:
+    """The job of the leading process, which alone writes to the folder meanwhile; when its record
+    is written, its checkpoints go. Of the other processes (no checkpoints): none."""
+    if checkpoints is None:
+        yield None
+        return
+    record, inputs = wanted.out / "stage.json", wanted.inputs(loader)
+    writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
+    # Refused before anything is made there, and before a second trainer has a run to show.
+    with watched(record, inputs.values(), writes), exclusive(checkpoints.parent):
+        own = config.scoped(config.for_stage(wanted.model, wanted.stage))
+        with job(record, "train", own, inputs, writes, checkpoints.name) as running:
+            yield running
+        checkpoint.remove(checkpoints)
+
+
+def _chosen(config: Config, wanted: StageJob, loader: Loader | None) -> Model:
     if wanted.model not in config.models:
         known = ", ".join(config.models) or "none"
         raise ConfigError(f"models: no model named {wanted.model!r}; known: {known}")
@@ -109,7 +118,7 @@ def _chosen(config: Config, wanted: StageJob) -> Model:
         )
     if (wanted.stage > 0) != (wanted.previous is not None):
         raise InputError("--previous: needed for every stage but the first, and only there")
-    if (model.conditions is not None) != (wanted.faces is not None):
+    if (model.conditions is not None) != (loader is not None):
         raise InputError(
             "--pool, --statistics and --regressor: needed for a model with conditions, and only"
             " there"
@@ -117,21 +126,19 @@ def _chosen(config: Config, wanted: StageJob) -> Model:
     return model
 
 
-def _task(config: Config, wanted: StageJob, manifest: Manifest, world: World) -> Task:
-    red, green, blue = (2 * value - 1 for value in manifest.background)
-    model, training, face = config.models[wanted.model], config.training, None
-    if model.conditions is not None and wanted.faces is not None:
-        resolution = model.stages[wanted.stage].resolution
-        face = FaceTask.read(model.conditions, wanted.faces, resolution, wanted.seed)
-        face.regressor.to(world.device)
+def _task(config: Config, wanted: StageJob, loader: Loader | None, world: World) -> Task:
+    red, green, blue = (2 * value - 1 for value in load_manifest(wanted.data).background)
+    model, training, conditioner = config.models[wanted.model], config.training, None
+    if loader is not None and model.conditions is not None:
+        conditioner = loader(model, wanted.stage, wanted.seed, world.device)
         changes = {
-            "latent": face.layout.total,
+            "latent": sum(conditioner.blocks.values()),
             "mapping_width": model.conditions.mapping_width,
         }
         field = training.field.model_copy(update=changes)
         training = training.model_copy(update={"field": field})
     background = (red, green, blue)
-    return Task(model, training, config.camera, background, wanted.seed, world, face)
+    return Task(model, training, config.camera, background, wanted.seed, world, conditioner)
 
 
 def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
@@ -165,7 +172,7 @@ def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, run
         "step": state.step,
         "dataset": load_manifest(wanted.data).name,
         "latent": field.latent,
-        "blocks": task.face.layout.sizes if task.face else None,
+        "blocks": dict(task.conditioner.blocks) if task.conditioner else None,
         "field": field.model_dump(mode="json"),
         "camera": config.camera.model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),

@@ -17,10 +17,10 @@ from gof.pictures.views import sample_sheet
 from gof.rendering.render import RenderSettings, render
 from gof.run import rng
 from gof.run.files import say, write_png
-from gof.training.fakes import Task
 from gof.training.loop import Probe
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
+from gof.training.task import Task
 
 PROBE_LATENTS, PROBE_RESOLUTION = 8, 24
 

@@ -1,11 +1,13 @@
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
 
-from gof.conditioning.condition import FaceTask, Pool
+from gof.conditioning.condition import Pool
+from gof.conditioning.conditioner import FaceConditioner
 from gof.conditioning.settings import Conditions
 from gof.data.manifest import (
     Manifest,
@@ -16,20 +18,25 @@ from gof.data.manifest import (
     write_shard,
 )
 from gof.experiment.model import Model
+from gof.fields.field import Field
 from gof.fields.settings import FieldNetwork
 from gof.geometry.cameras import camera_rays, project
 from gof.geometry.settings import Camera
 from gof.losses.settings import NormalSmoothness, Term
 from gof.models.settings import DiscriminatorNetwork
 from gof.morphable.coefficients import Layout
+from gof.rendering.render import Guide
 from gof.rendering.settings import Sampling
 from gof.run import rng
+from gof.training.conditioner import Terms
 from gof.training.distributed import World
-from gof.training.fakes import Task
+from gof.training.fakes import Drawn, Fakes
 from gof.training.loop import Loop
 from gof.training.reals import Reals
+from gof.training.schedule import StepPlan
 from gof.training.settings import Runtime, Stage, Training
 from gof.training.state import TrainState
+from gof.training.task import Task
 
 STAGES = (
     Stage(resolution=8, steps=6, batch=8, micro_batch=4, fade_steps=2),
@@ -154,10 +161,39 @@ class TinyFaces(Tiny):
         self.training = self.training.model_copy(update={"field": field})
         folder.mkdir(exist_ok=True)
         pool = Pool(load_manifest(write_pool(folder)), 8, seed=3)
-        self.face = FaceTask(conditions, layout, pool, Reader())
+        self.conditioner = FaceConditioner(conditions, layout, pool, Reader())
 
     def task(self, world: World = World(), model: Model | None = None) -> Task:  # noqa: B008
-        return replace(super().task(world, model), face=self.face)
+        return replace(super().task(world, model), conditioner=self.conditioner)
+
+
+def snapshot(state: TrainState) -> dict[str, torch.Tensor]:
+    """What a state holds now, whatever becomes of it: `tensors` shares its memory."""
+    return {name: tensor.clone() for name, tensor in state.tensors().items()}
+
+
+class Asking:
+    """A conditioner without faces: latents and poses of its own, a guide at depth 1, two losses."""
+
+    blocks: ClassVar = {"first": 1, "rest": 3}
+
+    def draw(self, rows: list[int], who: str, streams: rng.Streams) -> Drawn:
+        return Drawn(streams.normal(4), streams.normal(2) * 0.1, streams, (rows, who))
+
+    def guide(self, condition: tuple, plan: StepPlan) -> Guide | None:
+        depth = torch.ones(len(condition[0]), plan.stage.resolution**2)
+        return Guide(depth, depth > 0) if plan.inside else None
+
+    def terms(self, generator: object, fakes: Fakes, plan: StepPlan, camera: Camera) -> Terms:
+        return {
+            "bright": (2.0, fakes.images.square().mean() * camera.fov_deg),
+            "near": (0.5, fakes.drawn.poses.mean() * fakes.out.depth.mean()),
+        }
+
+    def warm_terms(self, field: Field, drawn: Drawn, plan: StepPlan, camera: Camera) -> Terms:
+        points = drawn.latents[:, None, :3] * camera.near * 0.1
+        value = field.logits(points).square().mean()
+        return {"labels": (3.0, value), "unweighted": (0.0, value * 2)}
 
 
 @pytest.fixture

@@ -2,11 +2,10 @@ import math
 
 import pytest
 
-from gof.conditioning.settings import Conditions
 from gof.experiment.model import Model
-from gof.losses.settings import Opacity, Term
+from gof.losses.settings import Opacity
 from gof.rendering.settings import Interval
-from gof.training.schedule import interval_half_width, opacity_weight, plan, term_weights
+from gof.training.schedule import interval_half_width, opacity_weight, plan
 from gof.training.settings import Stage
 
 # The values of the paper's BFM run (supplement; steps at which both schedules saturate).
@@ -40,19 +39,6 @@ def test_steps_count_on_through_the_stages_and_only_new_layers_fade_in() -> None
     assert [plan(model, 1, 10 + i).fade for i in range(5)] == [0.25, 0.5, 0.75, 1, 1]
     assert plan(model, 2, 20).fade == 1
     assert plan(model, 1, 12).half_width == interval_half_width(model.interval, 12)
-
-
-def test_terms_begin_with_their_stage_and_grow() -> None:
-    conditions = Conditions(
-        geometric=Term(weight=2, from_stage=0),
-        warping=Term(weight=4, from_stage=1, ramp_steps=4),
-        reconstruction=Term(),
-    )
-    assert "warping" not in term_weights(conditions, 0, 3)
-    assert term_weights(conditions, 0, 3)["geometric"] == 2
-    assert [term_weights(conditions, 1, k)["warping"] for k in (0, 1, 3, 9)] == [1, 2, 4, 4]
-    assert term_weights(conditions, 2, 0)["warping"] == 4
-    assert "reconstruction" not in term_weights(conditions, 2, 0)
 
 
 def test_a_warm_start_ends_with_a_learning_rate_of_zero() -> None:
