@@ -13,7 +13,7 @@ from gof.conditioning.settings import Conditions
 from gof.data.manifest import Manifest, load_depth, load_images, load_manifest, load_split
 from gof.morphable.coefficients import Layout, Statistics
 from gof.readers.files import FaceRegressor, load_regressor
-from gof.rendering.render import Guide
+from gof.rendering.interface import Guide
 from gof.run.files import InputError
 from gof.training.reals import Epochs
 

@@ -8,13 +8,14 @@ from torch import Tensor
 from gof.conditioning.condition import Condition, FaceTask
 from gof.conditioning.settings import Conditions
 from gof.fields.field import Field
-from gof.geometry.cameras import Rays, pixel_grid, plane_rays
+from gof.geometry.cameras import pixel_grid, plane_rays
 from gof.geometry.settings import Camera
 from gof.losses import conditional as losses
 from gof.models.generator import Generator
 from gof.morphable.coefficients import BLOCKS
 from gof.morphable.landmarks import FIRST_INNER
-from gof.rendering.render import Guide, render, render_moved
+from gof.rendering.interface import Guide
+from gof.rendering.render import render, render_moved
 from gof.run.rng import Streams
 from gof.training.fakes import Fakes
 from gof.training.schedule import StepPlan
@@ -96,14 +97,13 @@ def warping_terms(face: FaceTask, generator: Generator, fakes: Fakes) -> dict[st
     meshes, against the field of the other (method-cgof 3.9)."""
     rows = slice(0, face.conditions.warping_images)
     condition, settings = fakes.conditioned[rows], fakes.settings
-    rays = Rays(fakes.rays.origins[rows], fakes.rays.directions[rows])
     here = fakes.latents[rows]
     there = face.layout.latent(condition.other, face.layout.loose(here))
     guide = condition.other_guide
     field = generator.bind(generator.style(there))
-    out = render(field, rays, settings, fakes.streams[rows], guide)
+    out = render(field, fakes.rays[rows], settings, fakes.streams[rows], guide)
     field = generator.bind(generator.style(here))
-    warped = render_moved(field, rays, out, settings, condition.flow)
+    warped = render_moved(field, fakes.rays[rows], out, settings, condition.flow)
     shell = guide.mask[..., None] & ((out.t - guide.depth[..., None]).abs() <= settings.half_width)
     # What only this expression covers has no partner in the other's picture.
     kept = ~(condition.guide.mask & ~guide.mask)

@@ -12,7 +12,8 @@ from gof.experiment.model import Model
 from gof.fields.field import Field
 from gof.geometry.cameras import Rays, camera_rays, sample_poses
 from gof.geometry.settings import Camera
-from gof.rendering.render import RenderOutput, RenderSettings, render
+from gof.rendering.interface import RenderOutput, RenderSettings
+from gof.rendering.render import render
 from gof.run import rng
 from gof.run.rng import Streams
 from gof.training.distributed import World
