@@ -16,7 +16,7 @@ from gof.fields.settings import FieldNetwork
 from gof.geometry.cameras import Rays, camera_rays
 from gof.losses.settings import NormalSmoothness
 from gof.models.generator import Generator
-from gof.rendering.render import RenderSettings
+from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Sampling
 from gof.run.files import InputError
 from gof.training.settings import Stage

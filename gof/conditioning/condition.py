@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gof.data.manifest import Manifest, load_depth, load_images, load_split
-from gof.rendering.render import Guide
+from gof.rendering.interface import Guide
 from gof.training.reals import Epochs
 
 

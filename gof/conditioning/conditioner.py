@@ -19,7 +19,7 @@ from gof.geometry.settings import Camera
 from gof.models.generator import Generator
 from gof.morphable.coefficients import Layout, Statistics
 from gof.readers.files import FaceRegressor, load_regressor
-from gof.rendering.render import Guide
+from gof.rendering.interface import Guide
 from gof.run.files import InputError
 from gof.run.rng import Streams
 from gof.training.conditioner import Terms

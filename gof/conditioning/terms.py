@@ -8,14 +8,15 @@ from torch import Tensor
 from gof.conditioning.condition import Condition
 from gof.conditioning.settings import Conditions
 from gof.fields.field import Field
-from gof.geometry.cameras import Rays, pixel_grid, plane_rays
+from gof.geometry.cameras import pixel_grid, plane_rays
 from gof.geometry.settings import Camera
 from gof.losses import conditional as losses
 from gof.models.generator import Generator
 from gof.morphable.coefficients import BLOCKS, Layout
 from gof.morphable.landmarks import FIRST_INNER
 from gof.readers.interface import Reading
-from gof.rendering.render import Guide, render, render_moved
+from gof.rendering.interface import Guide
+from gof.rendering.render import render, render_moved
 from gof.run.rng import Streams
 from gof.training.fakes import Fakes
 
@@ -103,7 +104,7 @@ def warping_terms(
     lie around a mesh.
     """
     rows, settings, mesh = slice(0, len(some.face)), fakes.settings, some.other_guide
-    rays = Rays(fakes.rays.origins[rows], fakes.rays.directions[rows])
+    rays = fakes.rays[rows]
     here = fakes.drawn.latents[rows]
     there = layout.latent(some.other, layout.loose(here))
     field = generator.bind(generator.style(there))

@@ -21,7 +21,7 @@ from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.models.pretrained import Pretrained
-from gof.rendering.render import RenderSettings
+from gof.rendering.interface import RenderSettings
 from gof.run import rng
 
 Row = dict[str, Any]

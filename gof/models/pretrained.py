@@ -17,7 +17,7 @@ from gof.fields.settings import FieldNetwork
 from gof.geometry.settings import Camera
 from gof.models.generator import Generator
 from gof.morphable.coefficients import Layout
-from gof.rendering.render import RenderSettings
+from gof.rendering.interface import RenderSettings
 from gof.run import rng
 from gof.run.files import InputError, atomic_write, sha256
 

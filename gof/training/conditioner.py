@@ -13,7 +13,7 @@ from gof.experiment.model import Model
 from gof.fields.field import Field
 from gof.geometry.settings import Camera
 from gof.models.generator import Generator
-from gof.rendering.render import Guide
+from gof.rendering.interface import Guide
 from gof.run.rng import Streams
 from gof.training.fakes import Drawn, Fakes
 from gof.training.schedule import StepPlan

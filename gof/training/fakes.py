@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gof.fields.field import Field
 from gof.geometry.cameras import Rays
-from gof.rendering.render import RenderOutput, RenderSettings
+from gof.rendering.interface import RenderOutput, RenderSettings
 from gof.run.rng import Streams
 
 

@@ -9,7 +9,8 @@ import torch
 from gof.experiment.model import Model
 from gof.geometry.cameras import camera_rays, sample_poses
 from gof.geometry.settings import Camera
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 from gof.run import rng
 from gof.training.conditioner import Conditioner
 from gof.training.distributed import World

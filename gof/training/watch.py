@@ -14,7 +14,8 @@ from gof.geometry.cameras import camera_rays
 from gof.metrics.scores.ray_profile import outward, quick_sigma
 from gof.models.pretrained import Pretrained
 from gof.pictures.views import sample_sheet
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 from gof.run import rng
 from gof.run.files import say, write_png
 from gof.training.loop import Probe

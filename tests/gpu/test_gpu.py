@@ -9,7 +9,8 @@ from gof.geometry.cameras import camera_rays
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.settings import Camera
 from gof.models.generator import Generator
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 from gof.training.distributed import World
 from gof.training.schedule import plan
 from gof.training.settings import Stage, Training

@@ -25,7 +25,7 @@ from gof.geometry.settings import Camera
 from gof.losses.settings import NormalSmoothness, Term
 from gof.models.settings import DiscriminatorNetwork
 from gof.morphable.coefficients import Layout
-from gof.rendering.render import Guide
+from gof.rendering.interface import Guide
 from gof.rendering.settings import Sampling
 from gof.run import rng
 from gof.training.conditioner import Terms

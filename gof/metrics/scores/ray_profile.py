@@ -12,7 +12,8 @@ from torch import Tensor
 from gof.fields.field import Field
 from gof.geometry.cameras import Rays
 from gof.rendering.composite import ray_weights
-from gof.rendering.render import RenderSettings, find_surface
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import find_surface
 from gof.rendering.sampling import stratified
 
 OPAQUE = 0.99  # accumulated weight of the rays that Sigma counts

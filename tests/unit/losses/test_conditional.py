@@ -8,7 +8,8 @@ from gof.fields.analytic import Ellipsoid, sphere
 from gof.geometry.cameras import camera_rays, pixel_grid, plane_rays, project
 from gof.geometry.settings import Camera
 from gof.losses import conditional as face
-from gof.rendering.render import Guide, RenderSettings, render, render_moved
+from gof.rendering.interface import Guide, RenderSettings
+from gof.rendering.render import render, render_moved
 from gof.run import rng
 
 MODEL = Model.model_validate(

@@ -27,7 +27,8 @@ from gof.metrics.registry import metric_of
 from gof.metrics.scores import ray_profile
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 from gof.run.files import InputError
 from gof.run.rng import streams
 from tests.unit.metrics.small import FIELD, model, saved

@@ -9,7 +9,8 @@ from gof.fields.settings import FieldNetwork
 from gof.geometry.cameras import camera_rays
 from gof.models.generator import Generator
 from gof.rendering import render as renderer
-from gof.rendering.render import Guide, RenderSettings, render, render_moved, render_surface
+from gof.rendering.interface import Guide, RenderSettings
+from gof.rendering.render import render, render_moved
 from gof.rendering.surface import SETTLED
 from gof.run import rng
 

@@ -17,7 +17,8 @@ from gof.metrics.scores.ray_profile import (
     weight_histogram,
     weighted_variance,
 )
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 
 SETTINGS = RenderSettings(
     integrator="occupancy",
