@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gof.data.manifest import load_images
+from gof.data.reader import load_images
 from gof.geometry.cameras import camera_rays
 from gof.losses.conditional import lift
 from gof.metrics.context import Row, row

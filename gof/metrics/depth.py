@@ -8,6 +8,7 @@ The protocol of GOF's table on BFM: a generator with good shapes teaches good de
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -232,11 +233,11 @@ def depth_errors(
     return 100 * float(torch.cat(sides).mean()), float(torch.cat(angles).mean())
 
 
-def mean_depth(depth: Tensor, mask: Tensor) -> Tensor:
+def mean_depth(blocks: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     """Mean depth of each pixel over the images that cover it, [h, w]; the overall mean where none
-    does."""
-    count = mask.sum(0)
-    total = torch.where(mask, depth, 0.0).double().sum(0)
+    does. blocks: depth and mask [n, h, w] of some images at a time."""
+    sums = [(m.sum(0), torch.where(m, depth, 0.0).double().sum(0)) for depth, m in blocks]
+    count, total = (torch.stack(column).sum(0) for column in zip(*sums, strict=True))
     overall = total.sum() / count.sum()
     return torch.where(count > 0, total / count.clamp_min(1), overall).float()
 

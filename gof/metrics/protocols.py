@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gof.data.manifest import load_depth, load_images
+from gof.data.reader import Reader, load_depth, load_images
 from gof.experiment.model import Model
 from gof.geometry.cameras import camera_rays
 from gof.metrics import depth as depths
@@ -33,22 +33,21 @@ def measure_frechet(bench: Bench) -> dict[str, Any]:
     """Distances of generated (or reference) images to training images, the same ones for all
     evaluation seeds, for every extractor at hand."""
     s, size = bench.metrics.frechet, _view_size(bench)
-    train = load_images(bench.manifest, "train", size)
-    others = [name for name in bench.manifest.splits if name != "train"]
-    held_out = [load_images(bench.manifest, name, size) for name in others]
-    held_out = [images for images in held_out if len(images)]
+    train = Reader(bench.manifest, "train")
+    others = [name for name, split in bench.manifest.splits.items() if split.shards]
+    held_out = [Reader(bench.manifest, name) for name in others if name != "train"]
     sizes = [s.samples, len(train), *([sum(map(len, held_out))] if held_out else [])]
     n = min(*sizes, _view_count(bench))
     if n < s.samples:
         say(f"frechet: {n} instead of {s.samples} images, the data set or views have no more")
     distances: dict[tuple[str, str], list[float]] = {}
     extractors = _extractors(bench)
-    real = train[bench.subset(bench.metrics.seeds[0], "train images", len(train), n)]
+    drawn = bench.subset(bench.metrics.seeds[0], "train images", len(train), n)
+    real = train.images(size, drawn.tolist())
     for extract in extractors:
         known = extract(real, label=f"{extract.name}, training images")
         for seed in bench.metrics.seeds:
-            held = torch.cat(held_out) if held_out else None
-            for name, images in _image_sets(bench, seed, n, held):
+            for name, images in _image_sets(bench, seed, n, held_out):
                 found = extract(images, label=f"{extract.name}, {name}")
                 key = (name, extract.metric)
                 distances.setdefault(key, []).append(frechet_distance(found, known))
@@ -75,15 +74,28 @@ def _extractors(bench: Bench) -> list[Extractor]:
 
 
 def _image_sets(
-    bench: Bench, seed: int, n: int, held_out: Tensor | None
+    bench: Bench, seed: int, n: int, held_out: list[Reader]
 ) -> Iterator[tuple[str, Tensor]]:
     """Images uint8 [n, 3, r, r] to compare with training images, by row name."""
-    if bench.references and held_out is not None:
-        real = held_out[bench.subset(seed, "held-out images", len(held_out), n)]
+    size = _view_size(bench)
+    if bench.references and held_out:
+        drawn = bench.subset(seed, "held-out images", sum(map(len, held_out)), n)
+        real = _images_of(held_out, size, drawn)
         yield "real", real
         yield "blurred", blur(real, BLUR_SIGMA)
     assert bench.views is not None
-    yield bench.name, load_images(bench.views, split_of(seed), _view_size(bench))[:n]
+    yield bench.name, Reader(bench.views, split_of(seed)).images(size, range(n))
+
+
+def _images_of(readers: list[Reader], size: int, numbers: Tensor) -> Tensor:
+    """Images of these numbers, counted through all readers."""
+    found = torch.empty((len(numbers), 3, size, size), dtype=torch.uint8)
+    start = 0
+    for reader in readers:
+        own = (numbers >= start) & (numbers < start + len(reader))
+        found[own] = reader.images(size, (numbers[own] - start).tolist())
+        start += len(reader)
+    return found
 
 
 def _view_size(bench: Bench) -> int:
@@ -223,7 +235,9 @@ def measure_depth(bench: Bench) -> dict[str, Any]:
             found = depths.depth_errors(guess, truth, foreground, fov)
             errors.setdefault(name, []).append(found)
     if bench.references:
-        flat = depths.mean_depth(*load_depth(bench.manifest, "train", size)).expand_as(truth)
+        train = Reader(bench.manifest, "train")
+        flat = depths.mean_depth(train.depth(size, numbers) for numbers in train.blocks())
+        flat = flat.expand_as(truth)
         errors["mean_depth"] = [depths.depth_errors(flat, truth, foreground, fov)]
     rows = []
     for name, found_pairs in errors.items():
@@ -238,15 +252,16 @@ def _pair_sets(bench: Bench, seed: int) -> Iterator[tuple[str, Pairs]]:
     """Training pairs of the depth network, by row name."""
     s, small = bench.metrics.depth, _view_size(bench)
     assert bench.views is not None
-    seen = load_images(bench.views, split_of(seed), small)[: s.pairs]
-    depth, mask = load_depth(bench.views, split_of(seed), small)
-    yield bench.name, Pairs(seen.float() / 127.5 - 1, depth[: s.pairs], mask[: s.pairs])
+    views = Reader(bench.views, split_of(seed))
+    first = range(min(s.pairs, len(views)))
+    seen = views.images(small, first)
+    yield bench.name, Pairs(seen.float() / 127.5 - 1, *views.depth(small, first))
     if bench.references:
         size = s.score_resolution
-        images = load_images(bench.manifest, "train", size)
-        truth, mask = load_depth(bench.manifest, "train", size)
-        rows = bench.subset(seed, "training pairs", len(images), s.pairs)
-        full = Pairs(images[rows].float() / 127.5 - 1, truth[rows], mask[rows])
+        train = Reader(bench.manifest, "train")
+        rows = bench.subset(seed, "training pairs", len(train), s.pairs).tolist()
+        images = train.images(size, rows).float() / 127.5 - 1
+        full = Pairs(images, *train.depth(size, rows))
         yield "real", depths.shrink_pairs(full, size // small)
 
 

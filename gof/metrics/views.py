@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from gof.data.manifest import Manifest, Split, encode_depth, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, encode_depth, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.config import Config
 from gof.metrics.context import poses, untrained
 from gof.models import pretrained as generators
@@ -83,4 +84,4 @@ def _render(model: Pretrained, config: Config, seed: int, folder: Path, name: st
         f"depth_{s.resolution}": encode_depth(depth, model.camera).numpy(),
         "pose": seen_from.numpy(),
     }
-    return Split(s.count, (write_shard(folder / f"{split_of(seed)}-000.npz", arrays),))
+    return Split(s.count, (write_shard(folder / f"{split_of(seed)}-000", arrays),))
