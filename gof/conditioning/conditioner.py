@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,6 +41,15 @@ class FaceConditioner:
     def blocks(self) -> dict[str, int]:
         """Sizes of the blocks of the latent."""
         return self.layout.sizes
+
+    @property
+    def ahead(self) -> AbstractContextManager[object]:
+        """What reads conditions ahead."""
+        return self.pool.ahead
+
+    def announce(self, rows: list[int], who: str, device: torch.device) -> None:
+        """Say that these samples come next."""
+        self.pool.announce(rows, who, device)
 
     def draw(self, rows: list[int], who: str, streams: Streams) -> Drawn:
         """Latents that hold the coefficients of heads of the pool, seen as these are."""

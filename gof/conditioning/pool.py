@@ -22,7 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gof.data.manifest import Manifest, Shard, encode_depth, load_split, write_manifest, write_shard
+from gof.data.manifest import Manifest, encode_depth, write_manifest
+from gof.data.reader import Reader
+from gof.data.shards import Shard, write_shard
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.experiment.config import Config
 from gof.geometry.cameras import project, sample_poses
@@ -167,17 +169,23 @@ def _check(manifest: Manifest) -> dict[str, float]:
     """What to know about the pool: heads whose face leaves the image, and how far expressions move
     the skin (root mean square over the pixels that see it)."""
     size = max(manifest.resolutions)
-    arrays = load_split(manifest, "train", ["landmarks", f"depth_{size}", f"flow_{size}"])
-    if not arrays[f"depth_{size}"].any():
+    reader, in_view = Reader(manifest, "train"), False
+    outside, squares, seen = 0, 0.0, 0
+    for numbers in reader.blocks():
+        arrays = reader.read(["landmarks", f"depth_{size}", f"flow_{size}"], numbers)
+        in_view |= bool(arrays[f"depth_{size}"].any())
+        marks = arrays["landmarks"][:, FIRST_INNER:]
+        outside += int((abs(marks) > 1).any((1, 2)).sum())
+        flow = np.linalg.norm(arrays[f"flow_{size}"].astype(np.float32), axis=-1)
+        squares += float((flow.astype(np.float64) ** 2).sum())
+        seen += int((flow > 0).sum())
+    if not in_view:
         raise InputError(
             f"{manifest.path}: no head is in view: check camera.fov_deg and the units of the model"
         )
-    marks = arrays["landmarks"][:, FIRST_INNER:]
-    outside = int((abs(marks) > 1).any((1, 2)).sum())
     if outside:
-        say(f"pool: {outside} of {len(marks)} faces reach beyond the image")
-    flow = np.linalg.norm(arrays[f"flow_{size}"].astype(np.float32), axis=-1)
-    moved = float(np.sqrt((flow[flow > 0] ** 2).mean())) if (flow > 0).any() else 0.0
+        say(f"pool: {outside} of {len(reader)} faces reach beyond the image")
+    moved = float(np.sqrt(squares / seen)) if seen else 0.0
     return {"faces_beyond_image": outside, "displacement": moved}
 
 
@@ -185,7 +193,8 @@ def _write_sheet(manifest: Manifest, out: Path) -> None:
     """Heads in rows: image, depth of a, depth of b (near is bright), flow as colour."""
     size = max(manifest.resolutions)
     names = [f"{name}_{size}" for name in ("image", "depth", "depth_b", "flow")]
-    stored = load_split(manifest, "train", names)
+    reader = Reader(manifest, "train")
+    stored = reader.read(names, range(min(SHEET_COLUMNS * SHEET_ROWS, len(reader))))
     rows = []
     for start in range(0, SHEET_COLUMNS * SHEET_ROWS, SHEET_COLUMNS):
         image, depth, depth_b, flow = (

@@ -18,15 +18,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from gof.data.manifest import (
-    SHARDS,
-    Manifest,
-    Shard,
-    Split,
-    load_manifest,
-    write_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
+from gof.data.shards import SHARDS, Shard, write_shard
 from gof.experiment.config import Config
 from gof.run.files import InputError, say
 from gof.run.job import job
@@ -132,7 +125,7 @@ class _Writer:
     def _write(self, split: str) -> None:
         rows = self.waiting[split]
         arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        path = self.folder / f"{split}-{len(self.shards[split]):03d}.npz"
+        path = self.folder / f"{split}-{len(self.shards[split]):03d}"
         self.shards[split].append(write_shard(path, arrays))
         rows.clear()
 

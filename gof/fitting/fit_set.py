@@ -5,22 +5,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gof.data.manifest import (
-    SHARDS,
-    Manifest,
-    Shard,
-    Split,
-    load_images,
-    load_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, load_manifest
+from gof.data.reader import Reader
+from gof.data.shards import SHARDS, Shard, load_shard, write_shard
 from gof.data.workers import render_all
 from gof.experiment.config import Config
 from gof.fitting.checks import (
@@ -33,10 +27,10 @@ from gof.fitting.checks import (
 )
 from gof.fitting.figure import Shown, write_figure
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join
-from gof.fitting.landmark_set import load_landmarks
+from gof.fitting.landmark_set import count_landmarks, load_landmarks
 from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.morphable.model import MorphableModel
-from gof.run.files import InputError, read_json, read_npz, say
+from gof.run.files import InputError, read_json, say
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
 
@@ -72,17 +66,16 @@ def _fit_shard(task: _Task) -> Shard:
     torch.set_num_threads(1)
     manifest, split = load_manifest(task.files.data), task.split
     before = sum(shard.count for shard in manifest.split(split).shards[: task.number])
-    only = manifest.split(split).shards[task.number]
-    part = replace(manifest, splits={split: Split(only.count, (only,))})
-    images = load_images(part, split, _resolution(manifest))
-    marks = load_landmarks(task.files.landmarks, split)
+    count = manifest.split(split).shards[task.number].count
+    reader, size = Reader(manifest, split), _resolution(manifest)
+    marks = load_landmarks(task.files.landmarks, split, range(before, before + count))
     model = MorphableModel.load(task.files.head_model)
     fitter = Fitter.make(model, task.config.faces.fit, manifest.camera, task.certainty)
     found, posteriors, weights = [], [], []
-    for start in range(0, only.count, BLOCK):
-        own = slice(before + start, before + min(start + BLOCK, only.count))
+    for start in range(0, count, BLOCK):
+        own = slice(start, min(start + BLOCK, count))
         confidence = marks.confidence[own] * marks.found[own, None]
-        pixels = images[start : start + BLOCK].float() / 255
+        pixels = reader.images(size, range(before + own.start, before + own.stop)).float() / 255
         fits, posterior = fitter.fit(pixels, marks.points[own], confidence)
         found.append(fits.arrays())
         posteriors.append(posterior.mean(fits.ok))
@@ -144,14 +137,14 @@ def _fit_all(
     """Shards of fits by split, one for each shard of images."""
     certainty = _certainty(config, files.landmarks)
     for name in splits:
-        marks, images = len(load_landmarks(files.landmarks, name).found), manifest.split(name).count
+        marks, images = count_landmarks(files.landmarks, name), manifest.split(name).count
         if marks != images:
             raise InputError(
                 f"{files.landmarks}: {marks} landmarks for {images} images of split {name!r}:"
                 " find the landmarks again"
             )
     tasks = [
-        _Task(files, config, name, number, certainty, folder / f"{name}-{number:03d}.npz")
+        _Task(files, config, name, number, certainty, folder / f"{name}-{number:03d}")
         for name in splits
         for number in range(len(manifest.split(name).shards))
     ]
@@ -187,7 +180,7 @@ def statistics(fits: Fits, paths: Sequence[Path], data: Path) -> Statistics:
         raise InputError(f"{data}: no image of split train could be fitted: look at the landmarks")
     posterior = {name: torch.zeros(()).double() for name in BLOCKS}
     for path in paths:
-        arrays = read_npz(path)
+        arrays = load_shard(path)
         share = float(arrays["ok"].sum()) / total
         for name in BLOCKS:
             posterior[name] = posterior[name] + share * torch.from_numpy(

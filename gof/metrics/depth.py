@@ -74,7 +74,7 @@ Found = dict[str, list[tuple[float, float]]]  # row: (SIDE, MAD) for each evalua
 
 def measure(context: Context, settings: DepthNet) -> dict[str, Any]:
     """SIDE and MAD on test renders of a network taught by the generator, or by the references."""
-    from gof.data.manifest import load_depth
+    from gof.data.reader import load_depth
     from gof.metrics.context import row
     from gof.metrics.scores.depth_errors import depth_errors, mean_depth
 
@@ -104,7 +104,7 @@ def _taught(
     context: Context, settings: DepthNet, truth: Tensor, foreground: Tensor
 ) -> tuple[Found, dict[str, int]]:
     """Errors of a network taught by each set of pairs, and how many pairs there were."""
-    from gof.data.manifest import load_images
+    from gof.data.reader import load_images
     from gof.metrics.networks.depth_network import predict, train_depth_net
     from gof.metrics.scores.depth_errors import depth_errors
     from gof.run.files import say
@@ -128,7 +128,7 @@ def _taught(
 
 def _pair_sets(context: Context, settings: DepthNet, seed: int) -> Iterator[tuple[str, Pairs]]:
     """Training pairs of the depth network, by row name."""
-    from gof.data.manifest import load_depth, load_images
+    from gof.data.reader import load_depth, load_images
     from gof.metrics.context import split_of
     from gof.metrics.networks.depth_network import Pairs, shrink_pairs
 

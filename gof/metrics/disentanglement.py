@@ -41,7 +41,7 @@ def measure(context: Context, settings: Disentanglement) -> dict[str, Any]:
 
 def scores(control: ControlContext, s: Disentanglement) -> dict[str, Any]:
     """The same, of the sources of a context."""
-    from gof.data.manifest import load_images
+    from gof.data.reader import load_images
     from gof.metrics.control_context import BLOCKS_OF
     from gof.metrics.scores.control import disentanglement_score
 

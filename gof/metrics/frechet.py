@@ -39,7 +39,7 @@ class Frechet(MetricSection):
 def measure(context: Context, settings: Frechet) -> dict[str, Any]:
     """Distances of generated (or reference) images to training images, the same ones for all
     evaluation seeds, for every extractor at hand."""
-    from gof.data.manifest import load_images
+    from gof.data.reader import load_images
     from gof.metrics.context import row
     from gof.metrics.scores.frechet_distance import frechet_distance
     from gof.run.files import say
@@ -84,7 +84,7 @@ def _held_out(context: Context) -> Tensor | None:
     """All images that are not for training; None where there are none or no reference is wanted."""
     import torch
 
-    from gof.data.manifest import load_images
+    from gof.data.reader import load_images
 
     if not context.reference:
         return None
@@ -99,7 +99,7 @@ def _image_sets(
 ) -> Iterator[tuple[str, Tensor]]:
     """Images uint8 [n, 3, r, r] to compare with training images, by row name; of those that are
     held out, as many as there are."""
-    from gof.data.manifest import load_images
+    from gof.data.reader import load_images
     from gof.metrics.context import split_of
     from gof.metrics.scores.frechet_distance import blur
 

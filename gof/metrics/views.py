@@ -8,7 +8,8 @@ from pathlib import Path
 
 import torch
 
-from gof.data.manifest import Manifest, Split, encode_depth, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, encode_depth, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.config import Config
 from gof.metrics.context import last_stage, poses, split_of, untrained
 from gof.metrics.section import RenderedViews, sized
@@ -92,4 +93,4 @@ def _render(model: Pretrained, s: RenderedViews, what: tuple[int, str], folder: 
         f"depth_{s.pixels}": encode_depth(depth, model.camera).numpy(),
         "pose": seen_from.numpy(),
     }
-    return Split(s.count, (write_shard(folder / f"{split_of(seed)}-000.npz", arrays),))
+    return Split(s.count, (write_shard(folder / f"{split_of(seed)}-000", arrays),))

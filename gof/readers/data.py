@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gof.data.manifest import Manifest, load_images, load_manifest, load_split
+from gof.data.manifest import Manifest, load_manifest
+from gof.data.reader import Reader, load_images, load_split
 from gof.fitting.fit import load_fits
 from gof.fitting.landmark_set import load_landmarks
 from gof.geometry.lighting import KERNEL
@@ -57,9 +58,9 @@ def images_of(manifest: Manifest, split: str) -> Tensor:
     """Images of a split, uint8 [n, 3, SIZE, SIZE], from the size stored that is best for it."""
     if any(size % SIZE == 0 for size in manifest.resolutions):
         return load_images(manifest, split, SIZE)
-    stored = load_images(manifest, split, max(manifest.resolutions))
-    parts = [resized(part.float(), SIZE).round().byte() for part in stored.split(256)]
-    return torch.cat(parts)
+    reader, largest = Reader(manifest, split), max(manifest.resolutions)
+    blocks = (reader.images(largest, numbers) for numbers in reader.blocks())
+    return torch.cat([resized(part.float(), SIZE).round().byte() for part in blocks])
 
 
 def pool_faces(files: RegressorFiles, split: str) -> Faces:

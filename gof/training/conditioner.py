@@ -3,6 +3,7 @@ their samples, and losses that hold them to it. `gof.conditioning` has the one o
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +29,13 @@ class Conditioner(Protocol):
     @property
     def blocks(self) -> dict[str, int]:
         """Sizes of the blocks of the latent, by name, in their order."""
+
+    @property
+    def ahead(self) -> AbstractContextManager[object]:
+        """What reads ahead while a loop runs."""
+
+    def announce(self, rows: list[int], who: str, device: torch.device) -> None:
+        """Say that these samples come next."""
 
     def draw(self, rows: list[int], who: str, streams: Streams) -> Drawn:
         """Latents, poses and conditions of the samples `rows`; `who` tells the draws of the updates

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -94,14 +94,40 @@ class Loop:
             disable=None if running else True,
             desc=f"{self.task.model.stages[self.stage].resolution} px",
         )
-        with stop.listening(), bar:
+        with stop.listening(), bar, self._reading_ahead():
+            self._announce(state.step)
             while state.step < self.last:
                 self._step(state, running)
                 bar.update()
                 self._save_or_stop(state, stop)
 
+    @contextmanager
+    def _reading_ahead(self) -> Iterator[None]:
+        """Threads that read what a step needs while the one before it runs."""
+        with ExitStack() as threads:
+            threads.enter_context(self.reals.ahead)
+            if self.task.conditioner is not None:
+                threads.enter_context(self.task.conditioner.ahead)
+            yield
+
+    def _announce(self, step: int) -> None:
+        """Have read what a step needs, in the order in which it needs it."""
+        if step >= self.last:
+            return
+        now, device = plan(self.task.model, self.stage, step), self.task.world.device
+        batches, warm = self.task.rows(now), now.stage.objective == "geometric"
+        if not warm:
+            for rows in batches:
+                self.reals.announce(rows, device)
+        if self.task.conditioner is not None:
+            alone = warm or self.task.training.share_fakes
+            for who in ("generator",) if alone else ("discriminator", "generator"):
+                for rows in batches:
+                    self.task.conditioner.announce(rows, who, device)
+
     def _step(self, state: TrainState, running: Job | None) -> None:
         now = plan(self.task.model, self.stage, state.step)
+        self._announce(now.step + 1)
         state.set_learning_rates(now.stage, self.task.training, now.lr)
         try:
             if now.stage.objective == "geometric":

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+from torch import Tensor
 
 from gof.config.reading import ConfigError
-from gof.data.manifest import load_images, load_manifest
+from gof.data.manifest import Manifest, load_manifest
+from gof.data.reader import Reader
 from gof.experiment.config import Config
 from gof.experiment.model import Model
 from gof.models import pretrained as generators
@@ -76,10 +78,9 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
         with _running(config, wanted, loader, folder if world.leads else None) as running:
             task = _task(config, wanted, loader, world)
             manifest = load_manifest(wanted.data)
-            images = load_images(manifest, "train", model.stages[wanted.stage].resolution)
+            reals = _reals(config, wanted, manifest)
             state = _start(task, wanted, folder)
             last = model.first_step(wanted.stage + 1)
-            reals = Reals(images, wanted.seed, config.training.flip)
             loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
             loop.run(state, running)
             if running is not None:
@@ -124,6 +125,19 @@ def _chosen(config: Config, wanted: StageJob, loader: Loader | None) -> Model:
             " there"
         )
     return model
+
+
+def _reals(config: Config, wanted: StageJob, manifest: Manifest) -> Reals:
+    """The images of the stage. What is wrong with them is said here, before the first step."""
+    resolution = config.models[wanted.model].stages[wanted.stage].resolution
+    reader = Reader(manifest, "train")
+    reader.verify()
+    reader.images(resolution, [])
+
+    def read(numbers: list[int]) -> Tensor:
+        return reader.images(resolution, numbers)
+
+    return Reals(read, len(reader), wanted.seed, config.training.flip)
 
 
 def _task(config: Config, wanted: StageJob, loader: Loader | None, world: World) -> Task:

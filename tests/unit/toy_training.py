@@ -9,14 +9,8 @@ import torch
 from gof.conditioning.condition import Pool
 from gof.conditioning.conditioner import FaceConditioner
 from gof.conditioning.settings import Conditions
-from gof.data.manifest import (
-    Manifest,
-    Split,
-    encode_depth,
-    load_manifest,
-    write_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.model import Model
 from gof.fields.field import Field
 from gof.fields.settings import FieldNetwork
@@ -76,7 +70,7 @@ class Tiny:
         generator = torch.Generator().manual_seed(1)
         shape = (10, 3, resolution, resolution)
         images = torch.randint(0, 255, shape, dtype=torch.uint8, generator=generator)
-        return Reals(images, seed=3, flip=True)
+        return Reals(lambda numbers: images[numbers], len(images), seed=3, flip=True)
 
     def loop(self, last: int, task: Task | None = None, runtime: Runtime | None = None) -> Loop:
         runtime = runtime or Runtime(log_every=2, checkpoint_every=2, probe_every=100)
@@ -120,7 +114,7 @@ def write_pool(folder: Path, count: int = 12) -> Path:
         arrays |= {f"depth_{r}": depth, f"depth_b_{r}": depth}
         arrays[f"flow_{r}"] = torch.zeros(count, r, r, 3, dtype=torch.float16)
         arrays[f"image_{r}"] = torch.full((count, r, r, 3), 128, dtype=torch.uint8)
-    shard = write_shard(folder / "train-000.npz", {k: v.numpy() for k, v in arrays.items()})
+    shard = write_shard(folder / "train-000", {k: v.numpy() for k, v in arrays.items()})
     path = folder / "manifest.json"
     splits = {"train": Split(count, (shard,))}
     manifest = Manifest(path, "pool", Camera(), (1.0, 1.0, 1.0), (8, 16), splits, {})

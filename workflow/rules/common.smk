@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from gof.experiment.config import Config
 from gof.config.reading import ConfigError
+from gof.data.verification import RUN as RUN_NAME
 from gof.run.files import append_json
 from gof.run.job import FOLLOWED
 from gof.metrics.registry import FILES
@@ -206,8 +208,9 @@ def shown(kind, name, suffix):
 
 
 def start_run():
-    """One process mirrors all jobs of this run into MLflow, from their files."""
+    """Name the run, and have one process mirror all its jobs into MLflow, from their files."""
     run = {"start": time.time()}
+    os.environ.update({RUN_NAME: uuid.uuid4().hex})  # shards are hashed once in it
     if CONFIG.tracking.enabled:
         os.environ.update({FOLLOWED: "1"})
         run["follower"] = follower([RESULTS], RESULTS, CONFIG.runtime_only())

@@ -7,7 +7,8 @@ from PIL import Image
 
 from gof.conditioning.pool import draw, load_pair, render, run_pool
 from gof.config.reading import ConfigError
-from gof.data.manifest import load_depth, load_images, load_manifest, load_split
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_depth, load_images, load_split
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays, project
 from gof.geometry.raster import interpolate, rasterise
@@ -129,7 +130,7 @@ def test_pool_is_complete_reads_back_and_repeats(
     expected = draw(Statistics.load(statistics), config, "train", range(5))
     np.testing.assert_array_equal(stored["z"], expected.z)
     np.testing.assert_array_equal(stored["pose"], expected.pose)
-    for path in outs[0].parent.glob("*.npz"):
+    for path in outs[0].parent.glob("*.safetensors"):
         assert path.read_bytes() == outs[1].with_name(path.name).read_bytes()
 
 

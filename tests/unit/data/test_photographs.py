@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from gof.data import photographs as images
-from gof.data.manifest import load_images, load_manifest
+from gof.data.manifest import load_manifest
 from gof.data.photographs import BadImage, crop_and_resize, decode, run_prepare, split_of
+from gof.data.reader import load_images
 from gof.experiment.config import Config
 from gof.run.files import InputError, read_json
 
@@ -208,7 +209,7 @@ def test_bad_files_stop_it_with_one_line_and_leave_nothing(folder, tmp_path, cap
     assert str(folder / "a" / "03bad.png") in text and "2 of 32 files" in text
     assert "\n" not in text and "--on-bad skip" in text
     assert "zz.jpg" in capsys.readouterr().err
-    assert not list(out.parent.glob("*.npz")) and not out.exists()
+    assert not list(out.parent.glob("*.safetensors")) and not out.exists()
 
 
 def test_skip_leaves_out_a_few_but_not_many(folder, tmp_path, monkeypatch):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import load_manifest, load_split
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_split
 from gof.experiment.config import Config
 from gof.fitting import fit_set
 from gof.fitting.fit import Certainty, load_fits
@@ -31,15 +32,20 @@ def files(tiny_heads, lively, tmp_path, monkeypatch):
     record = tmp_path / "landmarks.json"
     write_json(record, {"numbers": {"source": "truth"}})
 
-    def load(path, split):
+    def load(path, split, numbers=None):
         assert path == record
         points = load_split(load_manifest(tiny_heads), split, ["landmarks"])["landmarks"]
         found = torch.ones(len(points), dtype=torch.bool)
         if split == "train":
             found[2] = False
-        return Marks(torch.from_numpy(points), torch.ones(points.shape[:2]), found)
+        points = torch.from_numpy(points)
+        own = slice(None) if numbers is None else list(numbers)
+        return Marks(points[own], torch.ones(points.shape[:2])[own], found[own])
 
     monkeypatch.setattr(fit_set, "load_landmarks", load)
+    monkeypatch.setattr(
+        fit_set, "count_landmarks", lambda path, split: len(load(path, split).found)
+    )
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})  # no worker processes
     return FitFiles(tiny_heads, record, lively)
 
@@ -73,7 +79,9 @@ def test_the_same_inputs_give_the_same_bytes(files, tmp_path):
         run_fits(CONFIG, files, folder / "fits.json")
     names = sorted(path.name for path in folders[0].glob("*.*") if path.name != "fits.json")
     parts = ["fits", "statistics", "test-000", "train-000", "train-001"]
-    assert [name.split(".")[0] for name in names if name.endswith(("npz", "png"))] == parts
+    assert [
+        name.split(".")[0] for name in names if name.endswith(("safetensors", "npz", "png"))
+    ] == parts
     for name in names:
         if name.endswith("jsonl"):
             continue
@@ -90,13 +98,7 @@ def test_shards_do_not_depend_on_the_block(files, tmp_path, monkeypatch):
 
 
 def test_landmarks_of_another_data_set_are_refused(files, tmp_path, monkeypatch):
-    load = fit_set.load_landmarks
-
-    def fewer(path, split):
-        own = load(path, split)
-        return Marks(own.points[1:], own.confidence[1:], own.found[1:])
-
-    monkeypatch.setattr(fit_set, "load_landmarks", fewer)
+    monkeypatch.setattr(fit_set, "count_landmarks", lambda path, split: 11)
     with pytest.raises(InputError, match="11 landmarks for 12 images of split 'train'"):
         run_fits(CONFIG, files, tmp_path / "fits.json")
 
@@ -104,10 +106,9 @@ def test_landmarks_of_another_data_set_are_refused(files, tmp_path, monkeypatch)
 def test_no_landmarks_at_all_is_one_clear_error(files, tmp_path, monkeypatch):
     load = fit_set.load_landmarks
 
-    def none(path, split):
-        return dataclasses.replace(
-            load(path, split), found=torch.zeros(12 if split == "train" else 4)
-        )
+    def none(path, split, numbers=None):
+        own = load(path, split, numbers)
+        return dataclasses.replace(own, found=torch.zeros(len(own.found)))
 
     monkeypatch.setattr(fit_set, "load_landmarks", none)
     with pytest.raises(InputError, match="no image of split train could be fitted"):

@@ -1,13 +1,16 @@
 """Landmarks of a data set: three sources, one file format."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from gof.data.manifest import load_images, load_manifest, load_split
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_images, load_split
+from gof.data.shards import load_shard, write_shard
 from gof.experiment.config import Config
 from gof.fitting import landmark_set as module
 from gof.fitting.landmark_set import Landmarks, detect, load_landmarks, run_landmarks
@@ -73,13 +76,12 @@ def test_a_data_set_without_truth_is_named(tiny_heads, tmp_path):
     manifest = json.loads(tiny_heads.read_text())
     for split in manifest["splits"].values():
         for shard in split["shards"]:
-            arrays = dict(np.load(tiny_heads.parent / shard["file"]))
+            arrays = load_shard(tiny_heads.parent / shard["file"])
             del arrays["landmarks"]
-            np.savez(photographs / shard["file"], **arrays)
-            shard["sha256"] = sha256(photographs / shard["file"])
+            shard |= asdict(write_shard(photographs / shard["file"].split(".")[0], arrays))
     path = photographs / "manifest.json"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match=r"-000\.\w+\.npz: holds no landmarks"):
+    with pytest.raises(InputError, match=r"-000\.\w+\.safetensors: holds no landmarks"):
         run_landmarks(config("truth"), path, None, tmp_path / "landmarks.json")
     assert not (tmp_path / "landmarks.json").exists()
 
@@ -135,15 +137,15 @@ def test_changed_or_absent_files_are_named(tiny_heads, tmp_path):
     run_landmarks(config("truth"), tiny_heads, None, out)
     with pytest.raises(InputError, match="no landmarks of split 'more'"):
         load_landmarks(out, "more")
-    (shard,) = out.parent.glob("train-001.*.npz")
+    (shard,) = out.parent.glob("train-001.*")
     content = bytearray(shard.read_bytes())
     content[-30] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(InputError, match=r"train-001\.\w+\.npz: changed since it was written"):
+    with pytest.raises(InputError, match=r"train-001\.\w+\.\w+: changed since it was written"):
         load_landmarks(out, "train")
     assert len(load_landmarks(out, "test").points) == 4
     shard.unlink()
-    with pytest.raises(InputError, match=r"train-001\.\w+\.npz: no such file"):
+    with pytest.raises(InputError, match=r"train-001\.\w+\.safetensors: no such file"):
         load_landmarks(out, "train")
 
 

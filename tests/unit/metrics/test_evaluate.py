@@ -7,14 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from gof.config.reading import ConfigError
-from gof.data.manifest import (
-    Manifest,
-    Split,
-    encode_depth,
-    load_manifest,
-    write_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.config import Config
 from gof.fields.analytic import Ellipsoid
 from gof.geometry.cameras import camera_rays, sample_poses
@@ -74,7 +68,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "image_32": torch.stack(images).numpy(),
             "depth_32": encode_depth(torch.stack(depths), camera).numpy(),
         }
-        splits[name] = Split(n, (write_shard(folder / f"{name}-000.npz", arrays),))
+        splits[name] = Split(n, (write_shard(folder / f"{name}-000", arrays),))
     path = folder / "manifest.json"
     write_manifest(Manifest(path, "balls", camera, (1.0, 1.0, 1.0), (32,), splits))
     return path

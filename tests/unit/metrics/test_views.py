@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import load_depth, load_images, load_manifest, load_split
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_depth, load_images, load_split
 from gof.experiment.config import Config
 from gof.metrics.context import poses
 from gof.metrics.views import ViewsJob, run_views

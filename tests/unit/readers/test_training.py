@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from gof.conditioning.pool import run_pool
-from gof.data.manifest import load_manifest, load_split
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_split
 from gof.experiment.config import Config
 from gof.geometry.lighting import shade
 from gof.morphable.coefficients import Coefficients, Statistics

@@ -149,7 +149,7 @@ def test_a_bad_photograph_leaves_the_data_set_that_was_there(tmp_path):
     (images / "p5x.png").unlink()
     (images / "p0.png").unlink()  # fewer photographs: shards of before go
     run_prepare(CONFIG, images, out)
-    shards = {name for name in contents(out.parent) if name.endswith(".npz")}
+    shards = {name for name in contents(out.parent) if name.endswith(".safetensors")}
     splits = json.loads(out.read_text())["splits"].values()
     assert shards == {shard["file"] for split in splits for shard in split["shards"]}
 

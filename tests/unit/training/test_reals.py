@@ -6,7 +6,7 @@ from gof.training.reals import Reals
 def make(seed: int = 0) -> Reals:
     images = torch.arange(7, dtype=torch.uint8)[:, None, None, None].expand(7, 3, 4, 4).clone()
     images[..., 0] += 100
-    return Reals(images, seed, flip=True)
+    return Reals(lambda numbers: images[numbers], len(images), seed, flip=True)
 
 
 def test_every_image_once_an_epoch_in_new_orders() -> None:

@@ -11,7 +11,8 @@ import torch
 import yaml
 
 from gof.config.reading import ConfigError
-from gof.data.manifest import Manifest, Split, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.config import Config
 from gof.geometry.settings import Camera
 from gof.models import pretrained

@@ -118,5 +118,5 @@ def test_errors_skip_empty_images_and_refuse_only_empty_ones() -> None:
 
 def test_mean_depth_counts_only_covered_pixels() -> None:
     depth = torch.tensor([[[1.0, 0.0, 0.0]], [[0.8, 0.9, 0.0]]])
-    mean = mean_depth(depth, depth > 0)
+    mean = mean_depth((part, part > 0) for part in depth.split(1))
     torch.testing.assert_close(mean, torch.tensor([[0.9, 0.9, 0.9]]))
