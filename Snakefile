@@ -32,13 +32,13 @@ rule all:
         each_model("meshes/meshes.json"),
 
 
-# The data set and its assets alone.
+# The data sets and their assets alone.
 rule data:
     input:
-        rules.heads_dataset.output,
+        each_dataset("data/manifest.json"),
 
 
 # All trained generators.
 rule models:
     input:
-        [last_stage(model, seed, "generator.yaml") for model, seed in TRAININGS],
+        [last_stage(*run, "generator.yaml") for run in TRAININGS],

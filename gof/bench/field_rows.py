@@ -22,7 +22,10 @@ from gof.bench.measure import (
     timed,
 )
 from gof.bench.place import LARGE, SMALL, Place
-from gof.fields.settings import FieldNetwork
+from gof.fields.film_siren import BoundFilmSiren
+from gof.fields.kernels.cpu import Film
+from gof.fields.kinds.film_siren import FilmSirenSettings
+from gof.fields.start_shape import Started
 from gof.losses.field import normal_smoothness
 from gof.rendering.surface import normals
 from gof.run.files import InputError
@@ -42,7 +45,7 @@ def field_small(place: Place) -> list[Row]:
 
 
 @torch.no_grad()
-def _logits(place: Place, name: str, network: FieldNetwork, target: float) -> Row:
+def _logits(place: Place, name: str, network: FilmSirenSettings, target: float) -> Row:
     field, points = place.field(network), place.points(2**20)
     timing = beside(place.products(network).rate, lambda: field.logits(points))
     return rate_row(name, points.shape[1] * logit_operations(network), timing, target)
@@ -68,10 +71,16 @@ def field_memory(place: Place) -> list[Row]:
     return [least_row("field-training-memory", found[1], "MiB", 11 * number, everything / 10)]
 
 
+def films(field: Started) -> tuple[Film, ...]:
+    """The folded layers of a FiLM-SIREN."""
+    assert isinstance(field.field, BoundFilmSiren)
+    return field.field.films
+
+
 def _training(place: Place) -> Callable[[], object]:
     field, points = place.field(LARGE), place.points(TRAINED)
     directions = F.normalize(points, dim=-1)
-    weights = [part for film in field.films for part in film]
+    weights = [part for film in films(field) for part in film]
 
     def work() -> None:
         rgb, logits = field.radiance(points, directions)
@@ -84,7 +93,7 @@ def normals_twice(place: Place) -> list[Row]:
     """Normals at 2^16 points, and the gradient of their smoothness at 2^15 pairs of points, 8
     layers of 256. Ceiling: three times what the field itself costs there."""
     field, points = place.field(LARGE), place.points(2**16)
-    weights = [part for film in field.films[:-1] for part in film]
+    weights = [part for film in films(field)[:-1] for part in film]
     half, hit = points[:, ::2], torch.ones(1, 2**15, dtype=torch.bool, device=points.device)
     offset = torch.full_like(half, 1e-3)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 
 RUNS, FEWER = 5, 3  # timed after one to warm up; fewer where one takes longer than LONG_S
 LONG_S = 20.0
@@ -160,13 +160,13 @@ def _status_mib(name: str) -> float:
     return int(lines[name].split()[0]) / 1024
 
 
-def logit_operations(network: FieldNetwork) -> int:
+def logit_operations(network: FilmSirenSettings) -> int:
     """The products of the trunk and the occupancy head for one point."""
     width = network.width
     return 2 * (3 * width + (network.layers - 1) * width**2 + width)
 
 
-def colour_operations(network: FieldNetwork) -> int:
+def colour_operations(network: FilmSirenSettings) -> int:
     """Those of colour and logit."""
     width = network.width
     return logit_operations(network) + 2 * ((width + 3) * width + 3 * width)

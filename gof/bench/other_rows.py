@@ -7,8 +7,9 @@ from pathlib import Path
 
 from gof.bench.measure import Row, beside, least_row, logit_operations, median
 from gof.bench.place import LARGE, SIDE, Place
+from gof.data.source import Making
 from gof.geometry.raster import rasterise
-from gof.heads.render import random_heads, run_dataset
+from gof.heads.render import random_heads, render_data_set
 from gof.morphable.model import MorphableModel
 from gof.report.readme import complete_run
 from gof.run.files import InputError
@@ -46,14 +47,15 @@ def data(place: Place) -> list[Row]:
     """1,000 renders of heads at 64 px with depth and normals, from the start of the job to its
     manifest; other processes do most of it. No ceiling: hardly anything is a matrix product."""
     changes = {"train": HEADS - 2, "validation": 1, "test": 1, "resolutions": (64,)}
-    heads = place.config.heads.model_copy(update=changes)
+    heads = place.heads.model_copy(update=changes)
     tracking = place.config.tracking.model_copy(update={"enabled": False})
-    config = place.config.model_copy(update={"heads": heads, "tracking": tracking})
-    model = place.head_model
+    config = place.config.model_copy(update={"tracking": tracking})
+    inputs = {"head_model": place.head_model}
 
     def work() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            run_dataset(config, model, Path(folder) / "manifest.json")
+            out = Path(folder) / "manifest.json"
+            render_data_set(Making("heads", heads, out, inputs, config))
 
     return [least_row("data", median(work), "s", None, 10.0)]
 
@@ -61,7 +63,7 @@ def data(place: Place) -> list[Row]:
 def raster(place: Place) -> list[Row]:
     """Depth and mask of 16 head meshes at 64 px. No ceiling: likewise."""
     model, fov = MorphableModel.load(place.head_model), place.config.camera.fov_deg
-    drawn = random_heads(model, place.config, "train", range(16))
+    drawn = random_heads(model, place.heads, "train", range(16))
     vertices = model.vertices(drawn.identity, drawn.expression)
     seconds = median(lambda: rasterise(vertices, model.triangles, drawn.pose, 64, fov).mask)
     return [least_row("raster", 1000 * seconds, "ms", None, 50.0)]

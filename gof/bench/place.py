@@ -11,26 +11,24 @@ from torch import Tensor
 from gof.bench.measure import Products
 from gof.experiment.config import Config
 from gof.experiment.model import Model
-from gof.fields.film_siren import BoundFilmSiren
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
+from gof.fields.settings import StartShape
+from gof.fields.start_shape import Started
 from gof.geometry.cameras import Rays, camera_rays
+from gof.heads.settings import RenderedHeads
 from gof.losses.settings import NormalSmoothness
 from gof.models.generator import Generator
+from gof.models.settings import Networks
 from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Sampling
 from gof.run.files import InputError
 from gof.training.settings import Stage
 
-LARGE = FieldNetwork(layers=8, width=256)
-SMALL = FieldNetwork(layers=4, width=64)
+LARGE = FilmSirenSettings(layers=8, width=256)
+SMALL = FilmSirenSettings(layers=4, width=64)
 # Starts as a head-sized body with small bumps, as a trained network's shapes are. Its logits rise
 # by 600 a camera radius at the surface; those of the default run's GOF by 1,200, cGOF by 3,500.
-SHAPE = {
-    "logit_scale": 10.0,
-    "sphere_radius": 0.075,
-    "sphere_stretch": (1.0, 1.5, 1.0),
-    "sphere_sharpness": 600.0,
-}
+SHAPE = StartShape(radius=0.075, stretch=(1.0, 1.5, 1.0), sharpness=600.0)
 # The preset of the paper for BFM, at the end of training (GOF supplement, table 2).
 BFM = Model(
     integrator="occupancy",
@@ -41,6 +39,11 @@ BFM = Model(
 HALF_WIDTH = 0.02  # of the interval, camera radii
 BACKGROUND = (-0.1, 0.1, 0.4)
 SIDE = 0.24  # of the scene's cube, camera radii
+
+
+def network_of(field: FilmSirenSettings) -> Networks:
+    """A generator's parts with a field of this size, from SHAPE on."""
+    return Networks(field=field, start_shape=SHAPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,12 @@ class Place:
         return path
 
     @property
+    def heads(self) -> RenderedHeads:
+        """The settings of the default run's data set."""
+        own = self.config.datasets.get("heads")
+        return own if isinstance(own, RenderedHeads) else RenderedHeads()
+
+    @property
     def cpu(self) -> Place:
         """The same without a GPU."""
         return Place(self.config, self.results, self.smoke, torch.device("cpu"))
@@ -71,19 +80,23 @@ class Place:
         draw = torch.Generator().manual_seed(0)
         return ((torch.rand(1, count, 3, generator=draw) - 0.5) * SIDE).to(self.device)
 
-    def field(self, network: FieldNetwork) -> BoundFilmSiren:
+    def field(self, network: FilmSirenSettings) -> Started:
         """One image's field of a network of this size; its weights may be differentiated."""
-        generator = Generator(network.model_copy(update=SHAPE))
+        generator = Generator(network_of(network))
         generator.reset(0)
         generator.to(self.device)
-        return generator.bind(generator.style(torch.zeros(1, network.latent, device=self.device)))
+        style = generator.style(torch.zeros(1, generator.latent, device=self.device))
+        field = generator.bind(style)
+        assert isinstance(field, Started)
+        return field
 
     def view(self, resolution: int) -> tuple[Rays, RenderSettings]:
         """Rays of one frontal image, and the settings of the paper's preset."""
-        settings = RenderSettings.of(BFM, self.config.camera, HALF_WIDTH, BACKGROUND)
+        seen_from = (self.config.camera, BACKGROUND)
+        settings = RenderSettings.of(BFM.integrator, BFM.sampling, HALF_WIDTH, seen_from)
         poses = torch.zeros(1, 2, device=self.device)
         return camera_rays(poses, resolution, self.config.camera.fov_deg), settings
 
-    def products(self, network: FieldNetwork) -> Products:
+    def products(self, network: FilmSirenSettings) -> Products:
         """Matrix products of the network's hidden layers."""
         return Products(network.width, network.width, self.device)

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from gof.bench.place import BACKGROUND, HALF_WIDTH, SHAPE, Place
+from gof.bench.place import BACKGROUND, HALF_WIDTH, Place, network_of
 from gof.experiment.model import Model
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 from gof.models.settings import DiscriminatorNetwork
 from gof.training.distributed import World
 from gof.training.schedule import StepPlan
-from gof.training.settings import Training
 from gof.training.state import TrainState
 from gof.training.steps import discriminator_step, each_fakes, generator_step
 from gof.training.task import Task
@@ -36,16 +35,16 @@ class Step:
         cls,
         place: Place,
         model: Model,
-        network: FieldNetwork,
+        network: FilmSirenSettings,
         discriminator: DiscriminatorNetwork = PAPER,
     ) -> Step:
         """A fresh state that trains `model` with networks of these sizes."""
         device, stage = place.device, model.stages[0]
-        field = network.model_copy(update=SHAPE)
-        training = Training(field=field, discriminator=discriminator)
-        state = TrainState.create(training, stage.resolution, 0).to(device)
-        state.set_learning_rates(stage, training)
-        task = Task(model, training, place.config.camera, BACKGROUND, 0, World(device=device))
+        model = model.model_copy(update={"discriminator": discriminator})
+        networks = network_of(network)
+        state = TrainState.create(networks, model, stage.resolution, 0).to(device)
+        state.set_learning_rates(stage, model.training)
+        task = Task(model, networks, place.config.camera, BACKGROUND, 0, World(device=device))
         draw = torch.Generator().manual_seed(0)
         shape = (stage.micro_batch, 3, stage.resolution, stage.resolution)
         count = stage.batch // stage.micro_batch

@@ -25,7 +25,7 @@ def head_model(options: Options) -> None:
     """
     from gof.heads.build import run_head_model
 
-    run_head_model(configuration(options), options.asset, options.out)
+    run_head_model(configuration(options), options.name, options.asset, options.out)
 
 
 def bfm(options: Options) -> None:
@@ -75,11 +75,13 @@ def fit(options: Options) -> None:
 def pool(options: Options) -> None:
     """Draw conditions from the statistics of the fits and render them for training.
 
-    gof pool --statistics fits/statistics.npz --head-model head_model.npz --out pool/manifest.json
+    gof pool --data manifest.json --statistics fits/statistics.npz --head-model head_model.npz
+    --out pool/manifest.json
     """
-    from gof.conditioning.pool import run_pool
+    from gof.conditioning.pool import PoolFiles, run_pool
 
-    run_pool(configuration(options), options.statistics, options.head_model, options.out)
+    files = PoolFiles(options.data, options.statistics, options.head_model, options.out)
+    run_pool(configuration(options), files)
 
 
 def regressor(options: Options) -> None:
@@ -134,6 +136,7 @@ FACE_VERBS: Verbs = {
         head_model,
         [
             CONFIG,
+            ("--name", {"default": "heads", "help": "of its data set (default: heads)"}),
             file("--asset", "JSON of `gof download --asset head`"),
             out("head_model.npz to write; a JSON and a picture appear beside it"),
         ],
@@ -179,6 +182,7 @@ FACE_VERBS: Verbs = {
         pool,
         [
             CONFIG,
+            MANIFEST,
             file("--statistics", "statistics.npz of `gof fits`"),
             file("--head-model", "head_model.npz of `gof head-model`"),
             out("manifest.json to write; the renders go beside it"),

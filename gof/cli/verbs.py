@@ -46,14 +46,15 @@ def download(options: Options) -> None:
 
 
 def dataset(options: Options) -> None:
-    """Render the data set `heads`.
+    """Make a data set of the configuration.
 
-    gof dataset --head-model results/heads/model/head_model.npz --out
+    gof dataset --name heads --head-model results/heads/model/head_model.npz --out
     results/heads/data/manifest.json
     """
-    from gof.heads.render import run_dataset
+    from gof.sources.make import make
 
-    run_dataset(configuration(options), options.head_model, options.out)
+    given = {"head_model": options.head_model} if options.head_model else {}
+    make(configuration(options), options.name, given, options.out)
 
 
 def prepare(options: Options) -> None:
@@ -61,9 +62,9 @@ def prepare(options: Options) -> None:
 
     gof prepare --images photographs/ --on-bad skip --out results/mine/data/manifest.json
     """
-    from gof.data.photographs import run_prepare
+    from gof.sources.make import prepare_folder
 
-    run_prepare(configuration(options), options.images, options.out, options.on_bad)
+    prepare_folder(configuration(options), options.images, options.out, options.on_bad)
 
 
 def train(options: Options) -> None:
@@ -125,7 +126,9 @@ def views(options: Options) -> None:
     """
     from gof.metrics.views import ViewsJob, run_views
 
-    wanted = ViewsJob(options.out, options.generator, options.reference, options.untrained)
+    wanted = ViewsJob(
+        options.out, options.generator, options.reference, options.data, options.untrained
+    )
     run_views(configuration(options), wanted)
 
 
@@ -205,7 +208,8 @@ VERBS: Verbs = (
             dataset,
             [
                 CONFIG,
-                file("--head-model", "head_model.npz of `gof head-model`"),
+                ("--name", {"required": True, "help": "a name under `datasets`"}),
+                file("--head-model", "head_model.npz of `gof head-model`, for heads", False),
                 out("manifest.json to write; the images go beside it"),
             ],
         ),
@@ -250,7 +254,12 @@ VERBS: Verbs = (
         "mesh": (mesh, [CONFIG, GENERATOR, out("meshes.json to write; meshes appear beside it")]),
         "views": (
             views,
-            [CONFIG, *SUBJECT, out("manifest.json to write; the views go beside it")],
+            [
+                CONFIG,
+                *SUBJECT,
+                file("--data", "data set whose camera an untrained generator has", False),
+                out("manifest.json to write; the views go beside it"),
+            ],
         ),
         "evaluate": (
             evaluate,

@@ -22,14 +22,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gof.data.manifest import Manifest, encode_depth, write_manifest
+from gof.data.manifest import Manifest, encode_depth, load_manifest, write_manifest
 from gof.data.reader import Reader
+from gof.data.settings import OFFERS
 from gof.data.shards import Shard, write_shard
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.experiment.config import Config
 from gof.geometry.cameras import project, sample_poses
 from gof.geometry.lighting import shade
 from gof.geometry.raster import interpolate, rasterise
+from gof.geometry.settings import Camera
 from gof.geometry.shading import View, pictures
 from gof.heads.mesh import vertex_normals
 from gof.morphable.coefficients import BLOCKS, Coefficients, Statistics
@@ -53,27 +55,38 @@ class Draw:
     pose: Tensor
 
 
-def draw(statistics: Statistics, config: Config, split: str, numbers: Sequence[int]) -> Draw:
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What heads are rendered in: camera and background of the data set, sizes and seed of the
+    pool."""
+
+    camera: Camera
+    background: tuple[float, float, float]
+    resolutions: tuple[int, ...]
+    seed: int
+
+
+def draw(statistics: Statistics, scene: Scene, split: str, numbers: Sequence[int]) -> Draw:
     """Conditions number `numbers` of a split, each from its own stream: z ~ N(0, I), a second
-    expression, a pose from the camera's prior."""
-    own = streams(config.faces.pool.seed, f"pool/{split}", numbers)
+    expression, a pose from the camera's law."""
+    own = streams(scene.seed, f"pool/{split}", numbers)
     sizes = statistics.sizes
     z = own.normal(sum(sizes.values()))
     start = sum(sizes[name] for name in BLOCKS[: BLOCKS.index("expression")])
     z_b = z.clone()
     z_b[:, start : start + sizes["expression"]] = own.normal(sizes["expression"])
-    return Draw(z, z_b, sample_poses(config.camera, own))
+    return Draw(z, z_b, sample_poses(scene.camera, own))
 
 
 def render(
-    model: MorphableModel, statistics: Statistics, drawn: Draw, config: Config
+    model: MorphableModel, statistics: Statistics, drawn: Draw, scene: Scene
 ) -> dict[str, np.ndarray]:
     """Arrays of a shard for a batch of conditions."""
     head, other = statistics.colour(drawn.z), statistics.colour(drawn.z_b)
     vertices = model.vertices(head.identity, head.expression)
     vertices_b = model.vertices(other.identity, other.expression)
-    camera, sizes, triangles = config.camera, config.faces.pool.resolutions, model.triangles
-    view = View(drawn.pose, camera.fov_deg, config.heads.background)
+    camera, sizes, triangles = scene.camera, scene.resolutions, model.triangles
+    view = View(drawn.pose, camera.fov_deg, scene.background)
     images = pictures(vertices, triangles, lit(model, vertices, head), view, sizes)
     arrays: dict[str, Tensor] = {}
     for size, image in images.items():
@@ -122,41 +135,55 @@ class _Task:
 
     head_model: Path
     statistics: Path
-    config: Config
+    scene: Scene
     piece: Piece
 
 
 def _render_shard(task: _Task) -> Shard:
     model, statistics = load_pair(task.head_model, task.statistics)
-    config, split = task.config, task.piece.split
+    scene, split = task.scene, task.piece.split
     arrays = in_blocks(
         task.piece,
-        lambda numbers: render(model, statistics, draw(statistics, config, split, numbers), config),
+        lambda numbers: render(model, statistics, draw(statistics, scene, split, numbers), scene),
     )
     return write_shard(task.piece.path, arrays)
 
 
-def run_pool(config: Config, statistics: Path, head_model: Path, out: Path) -> None:
-    """Render the pool into the folder of `out`, its manifest, which is written last.
+@dataclass(frozen=True, slots=True)
+class PoolFiles:
+    """What a pool is drawn from: the manifest of the data set (camera and background), the
+    statistics of its coefficients, the head model; and the manifest to write."""
+
+    data: Path
+    statistics: Path
+    head_model: Path
+    out: Path
+
+
+def run_pool(config: Config, files: PoolFiles) -> None:
+    """Render the pool into the folder of `files.out`, its manifest, which is written last.
 
     Raises InputError where the statistics do not fit the head model or no head is in view.
     """
-    inputs = {"statistics": statistics, "head_model": head_model}
+    statistics, head_model, out = files.statistics, files.head_model, files.out
+    inputs = {"data": files.data, "statistics": statistics, "head_model": head_model}
     record, sheet = out.with_name("pool.json"), out.with_name("sheet.png")
     with job(record, "pool", config, inputs, Writes((out, sheet), fills=True)) as running:
         load_pair(head_model, statistics)
-        pool = config.faces.pool
+        pool, data = config.faces.pool, load_manifest(files.data)
+        scene = Scene(data.camera, data.background, tuple(pool.resolutions), pool.seed)
         planned = pieces({"train": pool.count, "test": pool.test}, pool.shard_size, out.parent)
-        tasks = [_Task(head_model, statistics, config, piece) for piece in planned]
+        tasks = [_Task(head_model, statistics, scene, piece) for piece in planned]
         splits = by_split(planned, render_all(_render_shard, tasks))
         manifest = Manifest(
             out,
-            "heads",
-            config.camera,
-            config.heads.background,
-            tuple(pool.resolutions),
+            data.name,
+            scene.camera,
+            scene.background,
+            scene.resolutions,
             splits,
             {"head_model": sha256(head_model), "statistics": sha256(statistics), "seed": pool.seed},
+            OFFERS,
         )
         running.numbers = {name: split.count for name, split in splits.items()}
         running.numbers |= _check(manifest)

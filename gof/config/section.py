@@ -7,12 +7,19 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-CountOrZero = Annotated[int, Field(ge=0)]
+# Bounds are far beyond what makes sense: they catch a slip of the keyboard.
+Positive = Annotated[float, Field(gt=0, le=1e9)]
+NonNegative = Annotated[float, Field(ge=0, le=1e9)]
+Count = Annotated[int, Field(ge=1, le=10**8)]
+CountOrZero = Annotated[int, Field(ge=0, le=10**8)]
+Width = Annotated[int, Field(ge=1, le=2**14)]
+Depth = Annotated[int, Field(ge=1, le=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Resolution = Annotated[int, Field(ge=4, le=1024)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Colour = tuple[Fraction, Fraction, Fraction]
+# Of data sets and models: parts of paths, file names and table rows.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
 
 
 def _nested(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -25,6 +32,7 @@ Resolutions = Annotated[tuple[Resolution, ...], AfterValidator(_nested)]
 
 
 class Section(BaseModel):
-    """Base of every section: unknown keys are errors, values do not change after loading."""
+    """Base of every section: unknown keys and numbers that are not finite are errors, values do not
+    change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -19,6 +19,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from gof.data.settings import DataSet
 from gof.data.shards import SHARDS, Shard
 from gof.geometry.settings import Camera
 from gof.run.files import InputError, read_json, write_json
@@ -38,7 +39,8 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a data set holds. `path` is the manifest's own; shards lie beside it."""
+    """What a data set holds and offers. `path` is the manifest's own; shards lie beside it; flip:
+    whether images may be mirrored."""
 
     path: Path
     name: str
@@ -47,11 +49,27 @@ class Manifest:
     resolutions: tuple[int, ...]
     splits: dict[str, Split]
     provenance: dict[str, Any] = field(default_factory=dict)
+    offers: tuple[str, ...] = ("images",)  # see gof.data.settings.OFFERS
+    flip: bool = False
 
     @property
     def files(self) -> list[str]:
         """Names of all shards."""
         return [shard.file for split in self.splits.values() for shard in split.shards]
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        name: str,
+        settings: DataSet,
+        splits: dict[str, Split],
+        offers: tuple[str, ...],
+    ) -> Manifest:
+        """The manifest of a data set made after its settings."""
+        sizes, colour = tuple(settings.resolutions), settings.background
+        own = {"source": settings.source}
+        return cls(path, name, settings.camera, colour, sizes, splits, own, offers, settings.flip)
 
     def split(self, name: str) -> Split:
         """A split with images. Raises InputError naming those that have some."""
@@ -74,6 +92,8 @@ def write_manifest(manifest: Manifest) -> None:
         "background": list(manifest.background),
         "resolutions": list(manifest.resolutions),
         "splits": splits,
+        "offers": list(manifest.offers),
+        "flip": manifest.flip,
         "provenance": manifest.provenance,
     }
     write_json(manifest.path, values)
@@ -101,6 +121,8 @@ def load_manifest(path: Path) -> Manifest:
             tuple(values["resolutions"]),
             splits,
             values["provenance"],
+            tuple(values["offers"]),
+            bool(values["flip"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ValidationError) as error:
         if isinstance(error, InputError):

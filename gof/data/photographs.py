@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +19,19 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
+from gof.data.reader import Reader
+from gof.data.settings import Photographs
 from gof.data.shards import SHARDS, Shard, write_shard
-from gof.experiment.config import Config
-from gof.run.files import InputError, say
+from gof.data.source import Making
+from gof.run.files import InputError, say, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 500_000_000
 SKIPPABLE = 0.01  # share of bad files that `--on-bad skip` leaves out
-SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
 CHUNK = 256  # files decoded ahead
+SHEET, COLUMNS = 40, 10  # images of the sheet
 WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # modes with 16 bits a pixel, grey
 
 
@@ -88,15 +90,16 @@ def crop_and_resize(image: Image.Image, sizes: tuple[int, ...]) -> dict[str, np.
     }
 
 
-def split_of(name: str) -> str:
-    """The split of a file, from its name alone: it stays when other files come or go."""
+def split_of(name: str, shares: Mapping[str, float]) -> str:
+    """The split of a file, from its name alone: it stays when other files come or go. shares: of
+    each split, 1 together."""
     digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
     place = int.from_bytes(digest, "big") / 2**64
-    for split, share in SPLITS.items():
+    for split, share in shares.items():
         if place < share:
             return split
         place -= share
-    return "test"
+    return list(shares)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,11 @@ class _Result:
 class _Writer:
     """Collects the images of each split and writes them shard by shard."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, names: Iterable[str]) -> None:
         self.folder, self.size = folder, size
-        self.waiting: dict[str, list[dict[str, np.ndarray]]] = {split: [] for split in SPLITS}
-        self.shards: dict[str, list[Shard]] = {split: [] for split in SPLITS}
+        splits = list(names)
+        self.waiting: dict[str, list[dict[str, np.ndarray]]] = {split: [] for split in splits}
+        self.shards: dict[str, list[Shard]] = {split: [] for split in splits}
 
     def add(self, split: str, images: dict[str, np.ndarray]) -> None:
         """Keep one image; write a shard when enough wait."""
@@ -162,14 +166,15 @@ def _files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _results(folder: Path, files: list[Path], config: Config) -> Iterator[_Result]:
+def _results(settings: Photographs, files: list[Path]) -> Iterator[_Result]:
     """Decode files in threads, in order."""
+    folder = Path(settings.folder)
 
     def one(path: Path) -> _Result:
         name = path.relative_to(folder).as_posix()
         try:
-            image = decode(path, config.heads.background)
-            return _Result(name, crop_and_resize(image, config.heads.resolutions))
+            image = decode(path, settings.background)
+            return _Result(name, crop_and_resize(image, settings.resolutions))
         except BadImage as error:
             return _Result(name, {}, str(error))
 
@@ -181,47 +186,57 @@ def _results(folder: Path, files: list[Path], config: Config) -> Iterator[_Resul
                 yield result
 
 
-def run_prepare(config: Config, images_dir: Path, out: Path, on_bad: str = "fail") -> None:
-    """Centre squares of all images of a folder at config.heads.resolutions, as a data set whose
-    manifest is `out`. There are no poses and no ground truth.
+def prepare(making: Making) -> None:
+    """Make a data set of all images of a folder, its manifest, which is written last. There are no
+    poses and no ground truth.
 
-    on_bad: "fail", or "skip", which leaves out up to 1 % of the files. Raises InputError naming the
-    first bad file and their number; nothing is then left behind.
+    Raises InputError naming the first bad file and how many there are; a data set that was there
+    before then stays.
     """
-    record, writes = out.with_name("data.json"), Writes((out,), fills=True, reads=(images_dir,))
-    with job(record, "prepare", config, {}, writes) as running:
-        files = _files(images_dir)
-        writer, bad = _Writer(out.parent, config.heads.shard_size), []
-        for result in _results(images_dir, files, config):
+    settings, out, folder = making.settings, making.out, Path(making.settings.folder)
+    record, sheet = out.with_name("data.json"), out.with_name("sheet.png")
+    writes = Writes((out, sheet), fills=True, reads=(folder,))
+    with job(record, "dataset", making.config, {}, writes) as running:
+        files = _files(folder)
+        writer, bad = _Writer(out.parent, settings.shard_size, settings.splits), []
+        for result in _results(settings, files):
             if result.problem:
                 bad.append(result)
-                say(f"{images_dir / result.name}: {result.problem}")
+                say(f"{folder / result.name}: {result.problem}")
             else:
-                writer.add(split_of(result.name), result.images)
-        allowed = SKIPPABLE * len(files) if on_bad == "skip" else 0
+                writer.add(split_of(result.name, settings.splits), result.images)
+        allowed = SKIPPABLE * len(files) if settings.on_bad == "skip" else 0
         if len(bad) > allowed:
             writer.discard(out)
-            raise InputError(_too_many(images_dir, bad, len(files), on_bad))
+            raise InputError(_too_many(folder, bad, len(files), settings.on_bad))
         splits = writer.finish()
-        write_manifest(
-            Manifest(
-                out,
-                images_dir.resolve().name,
-                config.camera,
-                config.heads.background,
-                tuple(config.heads.resolutions),
-                splits,
-                {"images": len(files) - len(bad), "skipped": [result.name for result in bad]},
-            )
-        )
+        manifest = Manifest.of(out, making.name, settings, splits, ("images",))
+        skipped = [result.name for result in bad]
+        manifest.provenance.update(images=len(files) - len(bad), skipped=skipped)
+        _draw_sheet(manifest, sheet)
+        running.artifact(sheet)
+        write_manifest(manifest)
         counts = {name: split.count for name, split in splits.items()}
         running.numbers = {**counts, "skipped": len(bad)}
+
+
+def _draw_sheet(manifest: Manifest, out: Path) -> None:
+    """The first training images in rows. Raises InputError where there are none."""
+    size = max(manifest.resolutions)
+    reader = Reader(manifest, "train")
+    images = reader.rows(f"image_{size}", range(min(SHEET, len(reader))))
+    columns = min(COLUMNS, len(images))
+    rows = -(-len(images) // columns)
+    page = np.full((rows * columns, size, size, 3), 255, np.uint8)
+    page[: len(images)] = images
+    page = page.reshape(rows, columns, size, size, 3).swapaxes(1, 2)
+    write_png(out, page.reshape(rows * size, columns * size, 3))
 
 
 def _too_many(folder: Path, bad: list[_Result], total: int, on_bad: str) -> str:
     first = bad[0]
     advice = (
-        "move them away" if on_bad == "skip" else "move them away, or --on-bad skip (up to 1 %)"
+        "move them away" if on_bad == "skip" else "move them away, or set on_bad: skip (up to 1 %)"
     )
     return (
         f"{folder / first.name}: {first.problem}; {len(bad)} of {total} files cannot be used: "

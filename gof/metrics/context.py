@@ -15,14 +15,16 @@ from torch import Tensor
 
 from gof.data.manifest import Manifest
 from gof.experiment.config import Config
-from gof.experiment.model import Model
 from gof.geometry.cameras import sample_poses
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.models.pretrained import Pretrained
+from gof.models.settings import Networks
 from gof.rendering.interface import RenderSettings
+from gof.rendering.settings import Interval, Sampling
 from gof.run import rng
+from gof.training.settings import Training
 
 Row = dict[str, Any]
 
@@ -73,7 +75,7 @@ class Context:
         if self.views is not None:
             return self.view_size
         given = self.generator is not None or self.untrained is not None
-        return last_stage(self.model) if given else self.config.largest()
+        return self.model.resolution if given else self.config.largest()
 
     @property
     def seen(self) -> Manifest:
@@ -100,11 +102,6 @@ class Context:
         """`count` indices out of `population`, without repetition, drawn for an evaluation seed."""
         draws = rng.generator(seed, f"evaluation {purpose}")
         return torch.randperm(population, generator=draws)[:count]
-
-
-def last_stage(model: Pretrained) -> int:
-    """The size of a saved generator's last stage, pixels."""
-    return Model.model_validate(model.info["trained_as"]).stages[-1].resolution
 
 
 def split_of(seed: int) -> str:
@@ -139,23 +136,25 @@ def untrained(
 ) -> Pretrained:
     """A generator as it is before its first step: that of the file `source`, else of the configured
     network as GOF, in a place: camera and background (sRGB, 0 to 1)."""
+    own = next(iter(config.models.values()), None)
     if source is not None:
         model = generators.load(source, device)
-        trained_as = Model.model_validate(model.info["trained_as"])
         fresh = model.generator
-        settings = replace(model.settings, half_width=trained_as.interval.max)
+        settings = replace(model.settings, half_width=model.interval_max)
         ready = replace(model, settings=settings)
     else:
-        fresh = Generator(config.training.field).to(device).eval().requires_grad_(False)
+        networks = own.networks() if own else Networks()
+        fresh = Generator(networks).to(device).eval().requires_grad_(False)
         camera, background = place
         red, green, blue = (2 * value - 1 for value in background)
-        gof = Model.model_validate(
-            {"integrator": "occupancy", "stages": [{"resolution": 32, "steps": 1}]}
-        )
-        settings = RenderSettings.of(gof, camera, gof.interval.max, (red, green, blue))
-        info = {"model": "untrained", "seed": 0, "trained_as": gof.model_dump(mode="json")}
+        interval, place = Interval(), (camera, (red, green, blue))
+        settings = RenderSettings.of("occupancy", Sampling(), interval.max, place)
+        stages = [{"resolution": own.stages[-1].resolution}] if own else []
+        trained_as = {"interval": interval.model_dump(), "stages": stages}
+        info = {"model": "untrained", "seed": 0, "trained_as": trained_as}
         ready = Pretrained(fresh, camera, settings, info)
     fresh.cpu().reset(int(ready.info["seed"]))
-    fresh.estimate_mean_style(config.training.truncation_latents)
+    latents = own.training.truncation_latents if own else Training().truncation_latents
+    fresh.estimate_mean_style(latents)
     fresh.to(device)
     return ready

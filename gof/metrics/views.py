@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from gof.data.manifest import Manifest, Split, encode_depth, write_manifest
+from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, write_manifest
 from gof.data.shards import write_shard
 from gof.experiment.config import Config
-from gof.metrics.context import last_stage, poses, split_of, untrained
+from gof.metrics.context import poses, split_of, untrained
 from gof.metrics.section import RenderedViews, sized
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
@@ -23,7 +23,7 @@ from gof.run.outputs import Writes
 
 @dataclass(frozen=True, slots=True)
 class ViewsJob:
-    """Whose views: those of a generator, or of one before training."""
+    """Whose views: a generator's, or those of one before training, in place of a data set's."""
 
     out: Path
     """manifest.json to write; the views go beside it"""
@@ -31,12 +31,14 @@ class ViewsJob:
     """generator.yaml of a trained stage"""
     reference: bool = False
     """views before training"""
+    data: Path | None = None
+    """manifest.json of the data set whose camera and background they have, with --reference"""
     untrained: Path | None = None
     """generator.yaml to start afresh from: else the configured network, camera and background"""
 
     def inputs(self) -> dict[str, Path]:
         """Files the result depends on."""
-        files = {"generator": self.generator, "untrained": self.untrained}
+        files = {"generator": self.generator, "data": self.data, "untrained": self.untrained}
         return {name: path for name, path in files.items() if path is not None}
 
 
@@ -74,10 +76,13 @@ def _subject(config: Config, wanted: ViewsJob) -> tuple[Pretrained, int | None]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.generator is not None:
         model = generators.load(wanted.generator, device)
-        return model, last_stage(model)
-    place = config.camera, config.heads.background
+        return model, model.resolution
+    if wanted.data is None:
+        raise InputError("--data: needed with --reference: the views have its camera")
+    seen = load_manifest(wanted.data)
+    place = seen.camera, seen.background
     model = untrained(config, place, wanted.untrained, device)
-    return model, config.largest() if wanted.untrained is None else last_stage(model)
+    return model, config.largest() if wanted.untrained is None else model.resolution
 
 
 def _render(model: Pretrained, s: RenderedViews, what: tuple[int, str], folder: Path) -> Split:

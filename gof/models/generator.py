@@ -1,4 +1,5 @@
-"""The generator: mapping network, FiLM-SIREN field and the mean style for truncation."""
+"""The generator: a mapping network, the field that its styles bind, and the mean style for
+truncation."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gof.fields.film_siren import BoundFilmSiren, FilmSiren
-from gof.fields.settings import FieldNetwork
+from gof.fields.field import Field
+from gof.fields.registry import FIELDS
+from gof.fields.start_shape import Started
+from gof.models.settings import Networks
 from gof.run import rng
 
 
@@ -16,23 +19,27 @@ class Generator(nn.Module):
     """z -> style -> field. Its state is all an image needs."""
 
     mean_style: Tensor
+    stretch: Tensor
 
-    def __init__(self, network: FieldNetwork) -> None:
+    def __init__(self, networks: Networks) -> None:
         super().__init__()
-        self.latent = network.latent
-        self.siren = FilmSiren(network)
-        widths = [network.latent] + [network.mapping_width] * network.mapping_layers
+        mapping, self.start_shape = networks.mapping, networks.start_shape
+        self.latent = mapping.latent
+        self.field = FIELDS[networks.field.name].build(networks.field)
+        widths = [mapping.latent] + [mapping.width] * mapping.layers
         hidden: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
             hidden += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
-        self.mapping = nn.Sequential(*hidden, nn.Linear(widths[-1], self.siren.style_size))
-        self.register_buffer("mean_style", torch.zeros(self.siren.style_size))
+        self.mapping = nn.Sequential(*hidden, nn.Linear(widths[-1], self.field.style_size))
+        self.register_buffer("mean_style", torch.zeros(self.field.style_size))
+        stretch = torch.tensor(self.start_shape.stretch, dtype=torch.float64)
+        self.register_buffer("stretch", stretch, persistent=False)
 
     @torch.no_grad()
     def reset(self, seed: int) -> None:
         """Draw all weights from a seed."""
         generator = rng.generator(seed, "generator weights")
-        self.siren.reset(generator)
+        self.field.reset(generator)
         linears = [layer for layer in self.mapping if isinstance(layer, nn.Linear)]
         for layer in linears:
             nn.init.kaiming_normal_(
@@ -57,6 +64,7 @@ class Generator(nn.Module):
         """Pull styles toward the mean style; psi 1 leaves them, psi 0 gives the mean."""
         return self.mean_style + psi * (style - self.mean_style)
 
-    def bind(self, style: Tensor) -> BoundFilmSiren:
-        """The fields of a batch of styles."""
-        return self.siren.bind(style)
+    def bind(self, style: Tensor) -> Field:
+        """The fields of a batch of styles, upon the start shape if there is one."""
+        field: Field = self.field.bind(style)
+        return Started(field, self.start_shape, self.stretch) if self.start_shape.radius else field

@@ -11,25 +11,25 @@ import yaml
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from gof.experiment.model import Model
-from gof.fields.film_siren import BoundFilmSiren
-from gof.fields.settings import FieldNetwork
+from gof.fields.field import Field
 from gof.geometry.settings import Camera
 from gof.models.generator import Generator
+from gof.models.settings import Networks
 from gof.morphable.coefficients import Layout
 from gof.rendering.interface import RenderSettings
+from gof.rendering.settings import Sampling
 from gof.run import rng
 from gof.run.files import InputError, atomic_write, sha256
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Pretrained:
     """A saved generator with what is needed to use it.
 
-    info: model (name), seed, stage, step, dataset, background, and the settings it was trained
-    with.
+    info: model (name), seed, stage, step, dataset, background, networks, and the settings it was
+    trained with.
     """
 
     generator: Generator
@@ -43,11 +43,21 @@ class Pretrained:
         blocks = self.info.get("blocks")
         return Layout(blocks) if blocks else None
 
+    @property
+    def interval_max(self) -> float:
+        """Half-width of the interval that training began with."""
+        return float(self.info["trained_as"]["interval"]["max"])
+
+    @property
+    def resolution(self) -> int:
+        """Size of the images of the last stage, pixels."""
+        return int(self.info["trained_as"]["stages"][-1]["resolution"])
+
     def latents(self, seed: int, count: int) -> Tensor:
         """z ~ N(0, I), [count, latent]; latent i does not depend on count."""
         return rng.streams(seed, "evaluation latents", range(count)).normal(self.generator.latent)
 
-    def bind(self, latents: Tensor, truncation: float) -> BoundFilmSiren:
+    def bind(self, latents: Tensor, truncation: float) -> Field:
         """Fields of latents [batch, latent], truncated."""
         styles = self.generator.truncate(self.generator.style(latents), truncation)
         return self.generator.bind(styles)
@@ -56,8 +66,8 @@ class Pretrained:
 def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
     """Write `path` (YAML) and the weights beside it (.safetensors, written first).
 
-    info must hold `field`, `camera`, `trained_as` (a Model), `half_width` and `background`, all as
-    plain values.
+    info must hold `networks`, `camera`, `trained_as` (the model's section), `half_width` and
+    `background`, all as plain values.
     """
     weights = path.with_suffix(".safetensors")
     state = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
@@ -74,12 +84,11 @@ def load(path: Path, device: str = "cpu") -> Pretrained:
         if info["format"] != FORMAT:
             raise InputError(f"{path}: format {info['format']}, this version reads {FORMAT}")
         weights, digest = path.parent / info["weights"], info["sha256"]
-        field = FieldNetwork.model_validate(info["field"])
-        camera = Camera.model_validate(info["camera"])
-        trained_as = Model.model_validate(info["trained_as"])
-        settings = RenderSettings.of(
-            trained_as, camera, info["half_width"], tuple(info["background"])
-        )
+        networks = Networks.model_validate(info["networks"])
+        camera, trained_as = Camera.model_validate(info["camera"]), info["trained_as"]
+        sampling = Sampling.model_validate(trained_as["sampling"])
+        place = camera, tuple(info["background"])
+        settings = RenderSettings.of(trained_as["integrator"], sampling, info["half_width"], place)
     except FileNotFoundError:
         raise InputError(f"{path}: no such generator: train one first") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
@@ -89,7 +98,7 @@ def load(path: Path, device: str = "cpu") -> Pretrained:
         raise InputError(f"{path}: not a generator description ({reason})") from None
     if sha256(weights) != digest:
         raise InputError(f"{weights}: content does not match {path.name}: damaged, export it again")
-    generator = Generator(field)
+    generator = Generator(networks)
     load_state(generator, weights)
     return Pretrained(generator.to(device).eval().requires_grad_(False), camera, settings, info)
 

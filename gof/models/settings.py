@@ -1,13 +1,30 @@
-"""The discriminator."""
+"""The networks of a model."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from gof.config.section import (
-    Count,
-    Section,
-)
+from gof.config.choice import OneOf
+from gof.config.section import Count, Section
+from gof.fields.registry import FIELDS
+from gof.fields.settings import FieldSettings, Mapping, StartShape
+
+
+def _kinds() -> dict[str, type[FieldSettings]]:
+    return {name: kind.settings for name, kind in FIELDS.all().items()}
+
+
+class Networks(Section):
+    """What a generator is made of."""
+
+    field: Annotated[FieldSettings, OneOf("name", _kinds, "film_siren")] = Field(
+        default_factory=lambda: FIELDS["film_siren"].settings(name="film_siren"),
+        description="the field; its name decides which other settings there are",
+    )
+    mapping: Mapping = Mapping()
+    start_shape: StartShape = StartShape()
 
 
 class DiscriminatorNetwork(Section):

@@ -8,9 +8,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from gof.experiment.model import Model
 from gof.geometry.settings import Camera
 from gof.rendering.composite import density, density_alpha, occupancy_alpha
+from gof.rendering.settings import Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ class RenderSettings:
     @classmethod
     def of(
         cls,
-        model: Model,
-        camera: Camera,
+        integrator: Literal["occupancy", "density"],
+        sampling: Sampling,
         half_width: float,
-        background: tuple[float, float, float],
+        place: tuple[Camera, tuple[float, float, float]],
     ) -> RenderSettings:
-        """Settings of a model; background in [-1, 1]."""
-        s = model.sampling
+        """Settings of a model before a camera and a background in [-1, 1]."""
+        s, (camera, background) = sampling, place
         return cls(
-            integrator=model.integrator,
+            integrator=integrator,
             coarse=s.coarse,
             secant=s.secant,
             surface=s.surface,

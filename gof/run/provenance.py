@@ -137,10 +137,10 @@ def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
-def stage_code(conditional: bool) -> str:
-    """Hash of the code that trains a stage of a model."""
+def stage_code(conditional: bool, field: str) -> str:
+    """Hash of the code that trains a stage of a model; field: the module of its field."""
     conditioner = ("gof.conditioning.conditioner",) if conditional else ()
-    return code_hash("gof.training.stage", *conditioner)
+    return code_hash("gof.training.stage", field, *conditioner)
 
 
 def metric_code(module: str) -> str:

@@ -15,8 +15,6 @@ from gof.config.section import (
     Resolution,
     Section,
 )
-from gof.fields.settings import FieldNetwork
-from gof.models.settings import DiscriminatorNetwork
 
 
 class Stage(Section):
@@ -56,10 +54,8 @@ class Stage(Section):
 
 
 class Training(Section):
-    """What all models share in training."""
+    """Optimisers, and the losses that are not of the field."""
 
-    field: FieldNetwork = FieldNetwork()
-    discriminator: DiscriminatorNetwork = DiscriminatorNetwork()
     betas: tuple[Fraction, Fraction] = (0.0, 0.9)
     mapping_lr: Positive = Field(
         0.2, description="learning rate of the mapping network over the generator's"
@@ -82,7 +78,6 @@ class Training(Section):
         False,
         description="one batch of fakes for both updates of a step: saves the discriminator's",
     )
-    flip: bool = Field(True, description="mirror real images at random")
     topk_decay: Annotated[float, Field(gt=0, le=1)] = Field(
         0.99, description="share of fakes kept falls by it in 2000 steps"
     )

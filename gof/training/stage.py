@@ -18,6 +18,7 @@ from gof.data.manifest import Manifest, load_manifest
 from gof.data.reader import Reader
 from gof.experiment.config import Config
 from gof.experiment.model import Model
+from gof.fields.registry import FIELDS
 from gof.models import pretrained as generators
 from gof.run.files import InputError, atomic_write, exclusive, say, sha256
 from gof.run.job import Job, job
@@ -56,10 +57,12 @@ class StageJob:
 
     def fingerprint(self, config: Config, loader: Loader | None = None) -> str:
         """Names everything that determines the result; not the number of processes."""
-        digest = hashlib.sha256(config.for_stage(self.model, self.stage).encode())
+        model = config.models[self.model]
+        digest = hashlib.sha256(model.upto(self.stage).model_dump_json().encode())
         for name, path in sorted(self.inputs(loader).items()):
             digest.update(f"{name} {sha256(path)}".encode())
-        code = stage_code(loader is not None) if config.track_code else ""
+        field = FIELDS[model.field.name].module
+        code = stage_code(loader is not None, field) if config.track_code else ""
         digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
         return digest.hexdigest()[:16]
 
@@ -76,8 +79,8 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
     with join_world(wanted.device) as world:
         folder = wanted.out / "checkpoints" / wanted.fingerprint(config, loader)
         with _running(config, wanted, loader, folder if world.leads else None) as running:
-            task = _task(config, wanted, loader, world)
             manifest = load_manifest(wanted.data)
+            task = _task(model, wanted, manifest, loader, world)
             reals = _reals(config, wanted, manifest)
             state = _start(task, wanted, folder)
             last = model.first_step(wanted.stage + 1)
@@ -101,7 +104,7 @@ def _running(
     writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
     # Refused before anything is made there, and before a second trainer has a run to show.
     with watched(record, inputs.values(), writes), exclusive(checkpoints.parent):
-        own = config.scoped(config.for_stage(wanted.model, wanted.stage))
+        own = config.scoped(config.upto(wanted.model, wanted.stage).only("models"))
         with job(record, "train", own, inputs, writes, checkpoints.name) as running:
             yield running
         checkpoint.remove(checkpoints)
@@ -137,29 +140,26 @@ def _reals(config: Config, wanted: StageJob, manifest: Manifest) -> Reals:
     def read(numbers: list[int]) -> Tensor:
         return reader.images(resolution, numbers)
 
-    return Reals(read, len(reader), wanted.seed, config.training.flip)
+    return Reals(read, len(reader), wanted.seed, manifest.flip)
 
 
-def _task(config: Config, wanted: StageJob, loader: Loader | None, world: World) -> Task:
-    red, green, blue = (2 * value - 1 for value in load_manifest(wanted.data).background)
-    model, training, conditioner = config.models[wanted.model], config.training, None
-    if loader is not None and model.conditions is not None:
+def _task(
+    model: Model, wanted: StageJob, manifest: Manifest, loader: Loader | None, world: World
+) -> Task:
+    red, green, blue = (2 * value - 1 for value in manifest.background)
+    conditioner, latent = None, None
+    if loader is not None:
         conditioner = loader(model, wanted.stage, wanted.seed, world.device)
-        changes = {
-            "latent": sum(conditioner.blocks.values()),
-            "mapping_width": model.conditions.mapping_width,
-        }
-        field = training.field.model_copy(update=changes)
-        training = training.model_copy(update={"field": field})
-    background = (red, green, blue)
-    return Task(model, training, config.camera, background, wanted.seed, world, conditioner)
+        latent = sum(conditioner.blocks.values())
+    networks, background = model.networks(latent), (red, green, blue)
+    return Task(model, networks, manifest.camera, background, wanted.seed, world, conditioner)
 
 
 def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
     """The state to go on from: a checkpoint, else the stage before, else fresh weights."""
     stages = task.model.stages
     before = stages[max(0, wanted.stage - 1)].resolution
-    state = TrainState.create(task.training, before, wanted.seed)
+    state = TrainState.create(task.networks, task.model, before, wanted.seed)
     if wanted.previous is not None:
         flat = read_state(wanted.previous)
         try:
@@ -177,18 +177,17 @@ def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
 
 def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, running: Job) -> None:
     """Write the outputs; the record follows when the job ends."""
-    model, field, out = task.model, task.training.field, wanted.out
-    state.ema.cpu().estimate_mean_style(config.training.truncation_latents)
+    model, out = task.model, wanted.out
+    state.ema.cpu().estimate_mean_style(task.training.truncation_latents)
     info: dict[str, Any] = {
         "model": wanted.model,
         "seed": wanted.seed,
         "stage": wanted.stage,
         "step": state.step,
         "dataset": load_manifest(wanted.data).name,
-        "latent": field.latent,
         "blocks": dict(task.conditioner.blocks) if task.conditioner else None,
-        "field": field.model_dump(mode="json"),
-        "camera": config.camera.model_dump(mode="json"),
+        "networks": task.networks.model_dump(mode="json"),
+        "camera": task.camera.model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),
         "half_width": interval_half_width(model.interval, state.step),
         "background": list(task.background),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import safetensors.torch
 import torch
@@ -13,9 +14,13 @@ from torch import Tensor, nn
 
 from gof.models.discriminator import Discriminator
 from gof.models.generator import Generator
+from gof.models.settings import Networks
 from gof.run.files import InputError
 from gof.training.settings import Stage, Training
 from gof.workarounds.optimizers import Adam
+
+if TYPE_CHECKING:
+    from gof.experiment.model import Model
 
 WARM_BETAS = (0.5, 0.999)  # Adam's, while there is no adversary
 
@@ -38,11 +43,13 @@ class TrainState:
     window: list[dict[str, float]] = field(default_factory=list)
 
     @classmethod
-    def create(cls, training: Training, resolution: int, seed: int) -> TrainState:
-        """A fresh state for images of this resolution."""
-        generator = Generator(training.field)
+    def create(cls, networks: Networks, model: Model, resolution: int, seed: int) -> TrainState:
+        """A fresh state of a model, its generator made of `networks`, for images of this
+        resolution."""
+        training = model.training
+        generator = Generator(networks)
         generator.reset(seed)
-        discriminator = Discriminator(training.discriminator)
+        discriminator = Discriminator(model.discriminator)
         discriminator.grow(resolution, seed)
         ema = copy.deepcopy(generator).requires_grad_(False)
         return cls(
@@ -144,7 +151,7 @@ def _groups(generator: Generator) -> list[dict[str, object]]:
     """Field and mapping network apart, so that the mapping network's learning rate is really its
     own."""
     return [
-        {"params": list(generator.siren.parameters()), "lr": 0.0},
+        {"params": list(generator.field.parameters()), "lr": 0.0},
         {"params": list(generator.mapping.parameters()), "lr": 0.0},
     ]
 

@@ -9,6 +9,7 @@ import torch
 from gof.experiment.model import Model
 from gof.geometry.cameras import camera_rays, sample_poses
 from gof.geometry.settings import Camera
+from gof.models.settings import Networks
 from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
 from gof.run import rng
@@ -22,16 +23,26 @@ from gof.training.state import TrainState
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What all steps of a stage share. background in [-1, 1]; conditioner of a conditional
-    model."""
+    """What all steps of a stage share. networks: the generator's, whose latent a conditioner sizes;
+    camera and background (in [-1, 1]) of the data set; conditioner of a conditional model."""
 
     model: Model
-    training: Training
+    networks: Networks
     camera: Camera
     background: tuple[float, float, float]
     seed: int
     world: World
     conditioner: Conditioner | None = None
+
+    @property
+    def training(self) -> Training:
+        """Settings of optimisers and losses."""
+        return self.model.training
+
+    def rendering(self, half_width: float) -> RenderSettings:
+        """How rays are rendered while the interval has this half-width."""
+        place, model = (self.camera, self.background), self.model
+        return RenderSettings.of(model.integrator, model.sampling, half_width, place)
 
     def autocast(self) -> torch.autocast:
         """Mixed precision where the configuration asks for it; the field itself stays in
@@ -52,7 +63,7 @@ def draw(task: Task, rows: list[int], who: str) -> Drawn:
     streams = rng.streams(task.seed, who, rows, task.world.device)
     if task.conditioner is not None:
         return task.conditioner.draw(rows, who, streams)
-    latents = streams.normal(task.training.field.latent)
+    latents = streams.normal(task.networks.mapping.latent)
     return Drawn(latents, sample_poses(task.camera, streams), streams)
 
 
@@ -62,7 +73,7 @@ def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], w
     field = state.generator.bind(state.generator.style(drawn.latents))
     r = plan.stage.resolution
     rays = camera_rays(drawn.poses, r, task.camera.fov_deg)
-    settings = RenderSettings.of(task.model, task.camera, plan.half_width, task.background)
+    settings = task.rendering(plan.half_width)
     guide = task.conditioner.guide(drawn.condition, plan) if task.conditioner is not None else None
     out = render(field, rays, settings, drawn.streams, guide)
     images = out.rgb.mT.unflatten(-1, (r, r))

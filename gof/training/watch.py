@@ -14,7 +14,6 @@ from gof.geometry.cameras import camera_rays
 from gof.metrics.scores.ray_profile import outward, quick_sigma
 from gof.models.pretrained import Pretrained
 from gof.pictures.views import sample_sheet
-from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
 from gof.run import rng
 from gof.run.files import say, write_png
@@ -33,8 +32,8 @@ def probe(task: Task) -> Probe:
     def look(state: TrainState, now: StepPlan) -> dict[str, float]:
         device = task.world.device
         streams = rng.streams(0, "probe", range(PROBE_LATENTS), device)
-        z = streams.normal(task.training.field.latent)
-        settings = RenderSettings.of(task.model, task.camera, now.half_width, task.background)
+        z = streams.normal(task.networks.mapping.latent)
+        settings = task.rendering(now.half_width)
         with torch.no_grad():
             field = state.ema.bind(state.ema.style(z))
             poses = z.new_zeros(PROBE_LATENTS, 2)
@@ -48,7 +47,7 @@ def probe(task: Task) -> Probe:
             inward = PROBE_LATENTS - int(facing.sum())
             say(
                 f"warning: step {state.step}: {inward} of {PROBE_LATENTS} shapes face inward or"
-                " have no surface: try another seed or training.field.sphere_radius > 0"
+                " have no surface: try another seed or start_shape.radius > 0"
             )
         return {"sigma": sigma, "outward": share}
 

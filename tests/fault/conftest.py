@@ -33,10 +33,10 @@ models:
     integrator: occupancy
     sampling: {coarse: 4, secant: 1, surface: 2}
     stages: [{resolution: 8, steps: 40, batch: 8, micro_batch: 4}]
-training:
-  field: {layers: 2, width: 8, latent: 4, mapping_width: 8}
-  discriminator: {channel_base: 32, channel_max: 8}
-  truncation_latents: 100
+    field: {layers: 2, width: 8}
+    mapping: {latent: 4, width: 8}
+    discriminator: {channel_base: 32, channel_max: 8}
+    training: {truncation_latents: 100}
 runtime: {log_every: 5, checkpoint_every: 4, probe_every: 20}
 tracking: {enabled: false}
 """

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from gof.experiment.model import Model
-from gof.fields.settings import FieldNetwork
 from gof.geometry.cameras import camera_rays
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.settings import Camera
@@ -16,17 +15,18 @@ from gof.training.schedule import plan
 from gof.training.settings import Stage, Training
 from gof.training.state import TrainState
 from gof.training.steps import Task, discriminator_step, generator_step
+from tests.unit.small_networks import networks
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 MODEL = Model(integrator="occupancy", stages=(Stage(resolution=16, steps=5),))
 
 
 def test_picture_and_depth_agree_with_the_cpu() -> None:
-    generator = Generator(FieldNetwork())
+    generator = Generator(networks())
     generator.reset(0)
     z = torch.randn(2, 64, generator=torch.Generator().manual_seed(0))
     poses = torch.tensor([[0.0, 0.0], [0.4, 0.1]])
-    settings = RenderSettings.of(MODEL, Camera(), 0.05, (1.0, 1.0, 1.0))
+    settings = RenderSettings.of("occupancy", MODEL.sampling, 0.05, (Camera(), (1.0, 1.0, 1.0)))
     outs = []
     for device in ("cpu", "cuda"):
         generator.to(device)
@@ -44,12 +44,13 @@ def test_picture_and_depth_agree_with_the_cpu() -> None:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_steps_run_and_every_weight_receives_gradient(precision) -> None:
     training = Training(precision=precision)
+    model, parts = MODEL.model_copy(update={"training": training}), MODEL.networks()
     world = World(device=torch.device("cuda", 0))
-    task = Task(MODEL, training, Camera(), (1.0, 1.0, 1.0), 0, world)
-    state = TrainState.create(training, 16, 0)
-    state.set_learning_rates(MODEL.stages[0], training)
+    task = Task(model, parts, Camera(), (1.0, 1.0, 1.0), 0, world)
+    state = TrainState.create(parts, model, 16, 0)
+    state.set_learning_rates(model.stages[0], training)
     state.to(world.device)
-    now = plan(MODEL, 0, 0)
+    now = plan(model, 0, 0)
     reals = [torch.rand(len(rows), 3, 16, 16, device="cuda") for rows in task.rows(now)]
     values = discriminator_step(state, task, now, reals) | generator_step(state, task, now)
     assert all(torch.isfinite(value) for value in values.values())

@@ -11,7 +11,6 @@ from gof.conditioning.settings import Conditions
 from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
 from gof.data.shards import write_shard
 from gof.experiment.model import Model
-from gof.fields.settings import FieldNetwork
 from gof.geometry.cameras import sample_poses
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
@@ -22,6 +21,7 @@ from gof.rendering.settings import Sampling
 from gof.run.files import write_npz
 from gof.run.rng import streams
 from gof.training.settings import Stage
+from tests.unit.small_networks import networks
 from tests.unit.toy_faces import *  # noqa: F403 (fixtures)
 from tests.unit.toy_training import *  # noqa: F403
 
@@ -108,8 +108,8 @@ def _statistics(path: Path) -> None:
 
 
 def _generator(path: Path, latent: int, blocks: dict[str, int] | None) -> None:
-    field = FieldNetwork(layers=2, width=8, latent=latent, mapping_layers=1, mapping_width=8)
-    generator = Generator(field)
+    parts = networks(layers=2, width=8, latent=latent, mapping={"layers": 1, "width": 8})
+    generator = Generator(parts)
     generator.reset(3)
     generator.estimate_mean_style(50)
     trained_as = Model(
@@ -122,7 +122,7 @@ def _generator(path: Path, latent: int, blocks: dict[str, int] | None) -> None:
         "model": path.stem,
         "seed": 3,
         "step": 10,
-        "field": field.model_dump(mode="json"),
+        "networks": parts.model_dump(mode="json"),
         "camera": Camera().model_dump(mode="json"),
         "trained_as": trained_as.model_dump(mode="json"),
         "half_width": 0.02,

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from gof.fields.analytic import sphere
 from gof.fields.field import Field
-from gof.fields.settings import FieldNetwork
 from gof.models.generator import Generator
 from gof.shapes.sparse_grid import Grid
+from tests.unit.small_networks import networks
 
 
 class Union:
@@ -101,7 +101,7 @@ class Carved:
 
 def bumpy(seed: int) -> Field:
     """A network as it is before training: a bumpy body the size of a head."""
-    generator = Generator(FieldNetwork(layers=3, width=32, logit_scale=4.0))
+    generator = Generator(networks(layers=3, width=32, logit_scale=4.0))
     generator.reset(seed)
     draw = torch.Generator().manual_seed(seed)
     with torch.no_grad():

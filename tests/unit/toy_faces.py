@@ -8,8 +8,8 @@ from gof.data.assets import HEAD
 from gof.data.download import default_cache
 from gof.experiment.config import Config
 from gof.heads.asset import HeadAsset
-from gof.heads.render import run_dataset
 from gof.run.files import write_npz
+from gof.sources.make import make
 
 ROWS, COLUMNS = 16, 24
 
@@ -100,9 +100,10 @@ def lively(tmp_path):
 def tiny_heads(tmp_path, lively):
     """The manifest of a small data set rendered from `lively`: 12 training and 4 test heads."""
     counts = {"train": 12, "validation": 1, "test": 4, "shard_size": 8, "resolutions": [16, 32]}
-    config = Config.parse({"heads": counts, "tracking": {"enabled": False}})
+    datasets = {"heads": {"source": "heads", **counts}}
+    config = Config.parse({"datasets": datasets, "tracking": {"enabled": False}})
     path = tmp_path / "data" / "manifest.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.sched_getaffinity", lambda _: {0})  # no worker processes
-        run_dataset(config, lively, path)
+        make(config, "heads", {"head_model": lively}, path)
     return path

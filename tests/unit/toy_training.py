@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,6 @@ from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, writ
 from gof.data.shards import write_shard
 from gof.experiment.model import Model
 from gof.fields.field import Field
-from gof.fields.settings import FieldNetwork
 from gof.geometry.cameras import camera_rays, project
 from gof.geometry.settings import Camera
 from gof.losses.settings import NormalSmoothness, Term
@@ -31,6 +31,7 @@ from gof.training.schedule import StepPlan
 from gof.training.settings import Runtime, Stage, Training
 from gof.training.state import TrainState
 from gof.training.task import Task
+from tests.unit.small_networks import networks
 
 STAGES = (
     Stage(resolution=8, steps=6, batch=8, micro_batch=4, fade_steps=2),
@@ -44,25 +45,27 @@ class Tiny:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.training = Training(
-            field=FieldNetwork(layers=2, width=8, latent=4, mapping_width=8),
-            discriminator=DiscriminatorNetwork(channel_base=32, channel_max=8),
-            r1_every=2,
-        )
+        self.networks = networks(layers=2, width=8, latent=4, mapping={"width": 8})
         self.model = Model(
+            **dict(self.networks),
             integrator="occupancy",
+            discriminator=DiscriminatorNetwork(channel_base=32, channel_max=8),
+            training=Training(r1_every=2),
             sampling=SAMPLING,
             stages=STAGES,
             normal=NormalSmoothness(weight=0.01, distance=0.01),
         )
 
     def task(self, world: World = World(), model: Model | None = None) -> Task:  # noqa: B008
-        return Task(
-            model or self.model, self.training, Camera(), (1.0, 1.0, 1.0), seed=3, world=world
-        )
+        model, white = model or self.model, (1.0, 1.0, 1.0)
+        return Task(model, self.networks, Camera(), white, seed=3, world=world)
+
+    @property
+    def training(self) -> Training:
+        return self.model.training
 
     def state(self) -> TrainState:
-        state = TrainState.create(self.training, STAGES[0].resolution, 3)
+        state = TrainState.create(self.networks, self.model, STAGES[0].resolution, 3)
         state.set_learning_rates(STAGES[0], self.training)
         return state
 
@@ -151,8 +154,8 @@ class TinyFaces(Tiny):
         stages = (first, *STAGES) if warm else STAGES
         self.model = self.model.model_copy(update={"conditions": conditions, "stages": stages})
         layout = Layout(SIZES | {"free_geometry": 1, "free_texture": 1})
-        field = self.training.field.model_copy(update={"latent": layout.total})
-        self.training = self.training.model_copy(update={"field": field})
+        mapping = self.networks.mapping.model_copy(update={"latent": layout.total})
+        self.networks = self.networks.model_copy(update={"mapping": mapping})
         folder.mkdir(exist_ok=True)
         pool = Pool(load_manifest(write_pool(folder)), 8, seed=3)
         self.conditioner = FaceConditioner(conditions, layout, pool, Reader())
@@ -170,6 +173,11 @@ class Asking:
     """A conditioner without faces: latents and poses of its own, a guide at depth 1, two losses."""
 
     blocks: ClassVar = {"first": 1, "rest": 3}
+
+    ahead: ClassVar = nullcontext()
+
+    def announce(self, rows: list[int], who: str, device: torch.device) -> None:
+        """Nothing is read."""
 
     def draw(self, rows: list[int], who: str, streams: rng.Streams) -> Drawn:
         return Drawn(streams.normal(4), streams.normal(2) * 0.1, streams, (rows, who))

@@ -6,7 +6,9 @@ rule bench:
     input:
         head_model="<results>/heads/model/head_model.npz",
         generator=(
-            last_stage("gof", 0, "generator.yaml") if ("gof", 0) in TRAININGS else []
+            last_stage("heads", "gof", 0, "generator.yaml")
+            if ("heads", "gof", 0) in TRAININGS
+            else []
         ),
     output:
         rows="<results>/bench.json",
@@ -19,7 +21,7 @@ rule bench:
         "../../envs/gof.yaml"
     threads: workflow.cores or 1
     params:
-        config=CONFIG.only("camera", "heads", "note"),
+        config=CONFIG.only("datasets", "note"),
         code=code("gof.bench.run"),
         results=subpath(output.rows, parent=True),
     shell:

@@ -9,49 +9,52 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from gof.experiment.config import Config
-from gof.config.reading import ConfigError
+from gof.config.reading import read
 from gof.data.verification import RUN as RUN_NAME
+from gof.experiment import plan, scopes
+from gof.experiment.config import Config
+from gof.fields.registry import FIELDS
+from gof.config.reading import ConfigError
 from gof.run.files import append_json
 from gof.run.job import FOLLOWED
-from gof.metrics.registry import FILES
-from gof.metrics.registry import lacking
-from gof.metrics.registry import metrics
+from gof.metrics.registry import FILES, metrics
 from gof.run.provenance import code_hash
 from gof.run.provenance import metric_code
 from gof.run.provenance import stage_code
+from gof.sources.registry import SOURCES
 from gof.run.spool import dismiss
+from gof.sources.registry import SOURCES
 from gof.run.spool import follower
 
 try:
+    # The files again: Snakemake's reader lets pass what ours refuses.
+    for source in map(str, workflow.configfiles):
+        read(source)
     CONFIG = Config.parse(config)
-    METRICS = metrics()
 except ConfigError as error:
     raise WorkflowError(str(error))
 
 RESULTS = Path(CONFIG.pathvars.get("results", "results"))
 REGRESSORS = tuple(type(CONFIG.faces.regressors).model_fields)
-TRAININGS = [(model, seed) for model in CONFIG.models for seed in CONFIG.seeds]
-CONDITIONAL = [(m, seed) for m, seed in TRAININGS if CONFIG.models[m].conditions]
-
-# What the data set offers; metrics that need more are not measured on it, and tables say so.
-OFFERED = ("images", "depth", "normals", "poses", "landmarks", "coefficients")
-MEASURED = [
-    metric
-    for metric in METRICS.values()
-    if not lacking(metric, OFFERED) and (CONDITIONAL or not metric.conditional)
-]
+METRICS = metrics()
+TRAININGS = plan.trainings(CONFIG)
+CONDITIONAL = [run for run in TRAININGS if CONFIG.models[run.model].conditions]
+FITTED = [dataset for dataset in CONFIG.datasets if plan.is_fitted(CONFIG, dataset)]
+MEASURED = {dataset: plan.measured(CONFIG, dataset) for dataset in CONFIG.datasets}
 # Where further inputs of metrics lie; the floor of references is another model.
 METRIC_FILES = {
     "features": "<results>/assets/features.json",
-    "head_model": "<results>/heads/model/head_model.npz",
-    "statistics": "<results>/heads/faces/fits/statistics.npz",
-    "judge": "<results>/heads/faces/regressors/judge/regressor.yaml",
+    "head_model": "<results>/{dataset}/model/head_model.npz",
+    "statistics": "<results>/{dataset}/faces/fits/statistics.npz",
+    "judge": "<results>/{dataset}/faces/regressors/judge/regressor.yaml",
 }
 
 # Sizes that do not fit a model are refused before anything runs.
 try:
-    [CONFIG.for_metric(m.name, name) for m in MEASURED for name in (None, *CONFIG.models)]
+    for own in CONFIG.datasets:
+        for metric in MEASURED[own]:
+            for name in (None, *CONFIG.models_on(own)):
+                scopes.of_metric(CONFIG, own, metric.name, name)
 except ConfigError as error:
     raise WorkflowError(str(error))
 
@@ -60,6 +63,7 @@ os.environ.update(GOF_RUNTIME=CONFIG.runtime_only())
 
 
 wildcard_constraints:
+    dataset="|".join(CONFIG.datasets) or "none",
     model="|".join(CONFIG.models) or "none",
     seed=r"\d+",
     stage=r"\d+",
@@ -71,9 +75,15 @@ def code(*modules):
     return code_hash(*modules) if CONFIG.track_code else "not tracked"
 
 
+def source_code(dataset):
+    return code(f"gof.sources.{CONFIG.datasets[dataset].source}")
+
+
 def training_code(model):
-    conditional = CONFIG.models[model].conditions is not None
-    return stage_code(conditional) if CONFIG.track_code else "not tracked"
+    own = CONFIG.models[model]
+    if not CONFIG.track_code:
+        return "not tracked"
+    return stage_code(own.conditions is not None, FIELDS[own.field.name].module)
 
 
 def conditions_of(wildcards):
@@ -81,9 +91,9 @@ def conditions_of(wildcards):
     if CONFIG.models[wildcards.model].conditions is None:
         return {}
     return {
-        "pool": "<results>/heads/faces/pool/manifest.json",
-        "statistics": "<results>/heads/faces/fits/statistics.npz",
-        "regressor": "<results>/heads/faces/regressors/teacher/regressor.yaml",
+        "pool": f"<results>/{wildcards.dataset}/faces/pool/manifest.json",
+        "statistics": f"<results>/{wildcards.dataset}/faces/fits/statistics.npz",
+        "regressor": f"<results>/{wildcards.dataset}/faces/regressors/teacher/regressor.yaml",
     }
 
 
@@ -109,77 +119,110 @@ def measured_with(wildcards):
     references, views of an untrained generator and the unconditional one that is the floor.
     """
     metric, model = METRICS[wildcards.metric], getattr(wildcards, "model", None)
-    files = {name: METRIC_FILES[name] for name in metric.files if name in METRIC_FILES}
+    files = {
+        name: METRIC_FILES[name].format(dataset=wildcards.dataset)
+        for name in metric.files
+        if name in METRIC_FILES
+    }
     if metric.subject == "views":
         place = f"{model}/seed{wildcards.seed}" if model else "reference"
-        files["views"] = f"<results>/heads/{place}/views/manifest.json"
+        files["views"] = f"<results>/{wildcards.dataset}/{place}/views/manifest.json"
     elif model:
         files["generator"] = generator_of(wildcards)
-    elif "floor" in metric.files and "gof" in CONFIG.models:
-        if not CONFIG.models["gof"].conditions:
-            files["floor"] = last_stage("gof", CONFIG.seeds[0], "generator.yaml")
+    elif "floor" in metric.files:
+        plain = [
+            run
+            for run in TRAININGS
+            if run.dataset == wildcards.dataset and run not in CONDITIONAL
+        ]
+        if plain:
+            files["floor"] = last_stage(*plain[0], "generator.yaml")
     return files
 
 
-def metric_records(metrics):
-    """Records of these metrics of all trainings."""
+def metric_records(drawn=False):
+    """Records of all metrics of all trainings; with `drawn` of those that figures show."""
     return [
-        f"<results>/heads/{model}/seed{seed}/metrics/{metric.name}.json"
-        for conditional, trainings in ((False, TRAININGS), (True, CONDITIONAL))
-        for model, seed in trainings
-        for metric in metrics
-        if metric.conditional == conditional
+        f"{run_folder(*run)}/metrics/{metric.name}.json"
+        for run in TRAININGS
+        for metric in MEASURED[run.dataset]
+        if (run in CONDITIONAL or not metric.conditional)
+        and (metric.drawn or not drawn)
     ]
 
 
-def reasons():
-    """Of every table: which of its columns were not measured, and why."""
-    found = {}
-    for metric in METRICS.values():
-        if why := lacking(metric, OFFERED):
-            found.setdefault(metric.table, {})[metric.titles] = why
-    return found
+def references():
+    """What the metrics of every data set give for known answers."""
+    return [
+        f"<results>/{dataset}/reference/{metric.name}.json"
+        for dataset, own in MEASURED.items()
+        for metric in own
+    ]
 
 
-def stage_folder(model, seed, stage):
-    return f"<results>/heads/{model}/seed{seed}/stage{stage}"
+def run_folder(dataset, model, seed):
+    return f"<results>/{dataset}/{model}/seed{seed}"
 
 
-def last_stage(model, seed, file):
+def last_stage(dataset, model, seed, file):
     """A file of the last stage of a training."""
-    return f"{stage_folder(model, seed, len(CONFIG.models[model].stages) - 1)}/{file}"
+    last = len(CONFIG.models[model].stages) - 1
+    return f"{run_folder(dataset, model, seed)}/stage{last}/{file}"
 
 
 def generator_of(wildcards):
-    return last_stage(wildcards.model, wildcards.seed, "generator.yaml")
+    return last_stage(
+        wildcards.dataset, wildcards.model, wildcards.seed, "generator.yaml"
+    )
 
 
 def each_model(file):
     """A file of every training."""
-    return [f"<results>/heads/{model}/seed{seed}/{file}" for model, seed in TRAININGS]
+    return [f"{run_folder(*run)}/{file}" for run in TRAININGS]
 
 
 def each_conditional(file):
     """A file of every training of a conditional model."""
-    return [f"<results>/heads/{model}/seed{seed}/{file}" for model, seed in CONDITIONAL]
+    return [f"{run_folder(*run)}/{file}" for run in CONDITIONAL]
 
 
 def each_stage(file):
     """A file of every stage of every training."""
     return [
-        f"{stage_folder(model, seed, stage)}/{file}"
-        for model, seed in TRAININGS
-        for stage in range(len(CONFIG.models[model].stages))
+        f"{run_folder(*run)}/stage{stage}/{file}"
+        for run in TRAININGS
+        for stage in range(len(CONFIG.models[run.model].stages))
     ]
+
+
+def each_dataset(file):
+    """A file of every data set."""
+    return [f"<results>/{dataset}/{file}" for dataset in CONFIG.datasets]
 
 
 def faces_records():
     """Records of the steps that conditional models need."""
-    if not CONDITIONAL:
-        return []
     names = ["landmarks/landmarks", "fits/fits", "pool/pool"]
     names += [f"regressors/{name}/regressor" for name in REGRESSORS]
-    return [f"<results>/heads/faces/{name}.json" for name in names]
+    return [
+        f"<results>/{dataset}/faces/{name}.json" for dataset in FITTED for name in names
+    ]
+
+
+def source_of(wildcards):
+    return SOURCES[CONFIG.datasets[wildcards.dataset].source]
+
+
+def source_inputs(wildcards):
+    """What a data set's source takes from other steps."""
+    files = source_of(wildcards).inputs
+    return {
+        name: f"<results>/{wildcards.dataset}/{file}" for name, file in files.items()
+    }
+
+
+def source_options(wildcards, input):
+    return named_options(input, *source_of(wildcards).inputs)
 
 
 def previous_state(wildcards):
@@ -187,9 +230,8 @@ def previous_state(wildcards):
     stage = int(wildcards.stage)
     if stage == 0:
         return []
-    return (
-        f"{stage_folder(wildcards.model, wildcards.seed, stage - 1)}/state.safetensors"
-    )
+    folder = run_folder(wildcards.dataset, wildcards.model, wildcards.seed)
+    return f"{folder}/stage{stage - 1}/state.safetensors"
 
 
 def optional(flag, file):

@@ -1,4 +1,4 @@
-"""Assets, head model and data set."""
+"""Assets, head models and data sets."""
 
 
 rule download_head_asset:
@@ -31,47 +31,51 @@ rule head_model:
     input:
         asset="<results>/assets/head_asset.json",
     output:
-        model="<results>/heads/model/head_model.npz",
-        record="<results>/heads/model/head_model.json",
+        model="<results>/{dataset}/model/head_model.npz",
+        record="<results>/{dataset}/model/head_model.json",
         picture=report(
-            "<results>/heads/model/head_model.png",
+            "<results>/{dataset}/model/head_model.png",
             caption="../report/head_model.rst",
             category="Data",
-            labels={"what": "head model"},
+            labels={"data set": "{dataset}", "what": "head model"},
         ),
     log:
-        "<results>/logs/head_model.log",
+        "<results>/logs/head_model/{dataset}.log",
     conda:
         "../../envs/gof.yaml"
     params:
-        config=CONFIG.for_head_model(),
+        config=lambda wildcards: scopes.of_head_model(CONFIG, wildcards.dataset),
         code=code("gof.heads.build"),
     shell:
-        "exec gof head-model --config {params.config:q} --asset {input.asset:q}"
+        "exec gof head-model --config {params.config:q} --name {wildcards.dataset:q} --asset {input.asset:q}"
         " --out {output.model:q} > {log:q} 2>&1"
 
 
-rule heads_dataset:
+rule dataset:
     input:
-        model="<results>/heads/model/head_model.npz",
+        unpack(source_inputs),
     output:
-        manifest="<results>/heads/data/manifest.json",
-        record="<results>/heads/data/data.json",
+        manifest="<results>/{dataset}/data/manifest.json",
+        record="<results>/{dataset}/data/data.json",
         picture=report(
-            "<results>/heads/data/sheet.png",
-            caption="../report/heads_dataset.rst",
+            "<results>/{dataset}/data/sheet.png",
+            caption="../report/dataset.rst",
             category="Data",
-            labels={"what": "data set"},
+            labels={"data set": "{dataset}", "what": "images"},
         ),
     log:
-        "<results>/logs/heads_dataset.log",
+        "<results>/logs/dataset/{dataset}.log",
     conda:
         "../../envs/gof.yaml"
     # It uses all cores for half a minute, but waits for none to be free.
     threads: 1
     params:
-        config=CONFIG.only("heads", "camera"),
-        code=code("gof.heads.render"),
+        config=lambda wildcards: scopes.of_dataset(CONFIG, wildcards.dataset),
+        code=lambda wildcards: source_code(wildcards.dataset),
+        outside=lambda wildcards: source_of(wildcards).fingerprint(
+            CONFIG.datasets[wildcards.dataset]
+        ),
+        source=lambda wildcards, input: source_options(wildcards, input),
     shell:
-        "exec gof dataset --config {params.config:q} --head-model {input.model:q}"
+        "exec gof dataset --config {params.config:q} --name {wildcards.dataset:q} {params.source:q}"
         " --out {output.manifest:q} > {log:q} 2>&1"

@@ -5,15 +5,17 @@ rule views:
     input:
         generator=generator_of,
     output:
-        manifest="<results>/heads/{model}/seed{seed}/views/manifest.json",
-        record="<results>/heads/{model}/seed{seed}/views/views.json",
+        manifest="<results>/{dataset}/{model}/seed{seed}/views/manifest.json",
+        record="<results>/{dataset}/{model}/seed{seed}/views/views.json",
     log:
-        "<results>/logs/views/heads-{model}-seed{seed}.log",
+        "<results>/logs/views/{dataset}-{model}-seed{seed}.log",
     priority: 6
     conda:
         "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: CONFIG.for_views(wildcards.model),
+        config=lambda wildcards: scopes.of_views(
+            CONFIG, wildcards.dataset, wildcards.model
+        ),
         code=code("gof.metrics.views"),
         subject=lambda wildcards, input: ["--generator", input.generator],
     shell:
@@ -23,31 +25,33 @@ rule views:
 
 use rule views as untrained_views with:
     input:
-        [],
+        data="<results>/{dataset}/data/manifest.json",
     output:
-        manifest="<results>/heads/reference/views/manifest.json",
-        record="<results>/heads/reference/views/views.json",
+        manifest="<results>/{dataset}/reference/views/manifest.json",
+        record="<results>/{dataset}/reference/views/views.json",
     log:
-        "<results>/logs/views/heads-reference.log",
+        "<results>/logs/views/{dataset}-reference.log",
     params:
-        config=CONFIG.for_views(),
+        config=lambda wildcards: scopes.of_views(CONFIG, wildcards.dataset),
         code=code("gof.metrics.views"),
-        subject="--reference",
+        subject=lambda wildcards, input: ["--reference", "--data", input.data],
 
 
 rule evaluate:
     input:
         unpack(measured_with),
-        data="<results>/heads/data/manifest.json",
+        data="<results>/{dataset}/data/manifest.json",
     output:
-        "<results>/heads/{model}/seed{seed}/metrics/{metric}.json",
+        "<results>/{dataset}/{model}/seed{seed}/metrics/{metric}.json",
     log:
-        "<results>/logs/evaluate/heads-{model}-seed{seed}-{metric}.log",
+        "<results>/logs/evaluate/{dataset}-{model}-seed{seed}-{metric}.log",
     priority: 5
     conda:
         "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: CONFIG.for_metric(wildcards.metric, wildcards.model),
+        config=lambda wildcards: scopes.of_metric(
+            CONFIG, wildcards.dataset, wildcards.metric, wildcards.model
+        ),
         code=lambda wildcards: measuring_code(wildcards.metric),
         subject=lambda wildcards, input: named_options(input, "generator", "views"),
         files=lambda wildcards, input: named_options(input, *FILES),
@@ -58,11 +62,13 @@ rule evaluate:
 
 use rule evaluate as reference with:
     output:
-        "<results>/heads/reference/{metric}.json",
+        "<results>/{dataset}/reference/{metric}.json",
     log:
-        "<results>/logs/evaluate/heads-reference-{metric}.log",
+        "<results>/logs/evaluate/{dataset}-reference-{metric}.log",
     params:
-        config=lambda wildcards: CONFIG.for_metric(wildcards.metric),
+        config=lambda wildcards: scopes.of_metric(
+            CONFIG, wildcards.dataset, wildcards.metric
+        ),
         code=lambda wildcards: measuring_code(wildcards.metric),
         subject=lambda wildcards, input: [
             "--reference",
@@ -74,21 +80,26 @@ use rule evaluate as reference with:
 rule show_control:
     input:
         generator=generator_of,
-        model="<results>/heads/model/head_model.npz",
-        statistics="<results>/heads/faces/fits/statistics.npz",
+        model="<results>/{dataset}/model/head_model.npz",
+        statistics="<results>/{dataset}/faces/fits/statistics.npz",
     output:
-        record="<results>/heads/{model}/seed{seed}/control/control.json",
+        record="<results>/{dataset}/{model}/seed{seed}/control/control.json",
         pictures=[
             report(
-                f"<results>/heads/{{model}}/seed{{seed}}/control/{name}.png",
+                f"<results>/{{dataset}}/{{model}}/seed{{seed}}/control/{name}.png",
                 caption=f"../report/{name}.rst",
                 category="Control",
-                labels={"model": "{model}", "seed": "{seed}", "what": name},
+                labels={
+                    "data set": "{dataset}",
+                    "model": "{model}",
+                    "seed": "{seed}",
+                    "what": name,
+                },
             )
             for name in ("sweeps", "distances", "warping")
         ],
     log:
-        "<results>/logs/show_control/heads-{model}-seed{seed}.log",
+        "<results>/logs/show_control/{dataset}-{model}-seed{seed}.log",
     priority: 2
     conda:
         "../../envs/gof.yaml"

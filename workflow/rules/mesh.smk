@@ -5,21 +5,31 @@ rule samples:
     input:
         generator=generator_of,
     output:
-        record="<results>/heads/{model}/seed{seed}/samples/samples.json",
+        record="<results>/{dataset}/{model}/seed{seed}/samples/samples.json",
         sheet=report(
-            "<results>/heads/{model}/seed{seed}/samples/sheet.png",
+            "<results>/{dataset}/{model}/seed{seed}/samples/sheet.png",
             caption="../report/samples.rst",
             category="Samples",
-            labels={"model": "{model}", "seed": "{seed}", "what": "sheet"},
+            labels={
+                "data set": "{dataset}",
+                "model": "{model}",
+                "seed": "{seed}",
+                "what": "sheet",
+            },
         ),
         turntable=report(
-            "<results>/heads/{model}/seed{seed}/samples/turntable.gif",
+            "<results>/{dataset}/{model}/seed{seed}/samples/turntable.gif",
             caption="../report/samples.rst",
             category="Samples",
-            labels={"model": "{model}", "seed": "{seed}", "what": "turntable"},
+            labels={
+                "data set": "{dataset}",
+                "model": "{model}",
+                "seed": "{seed}",
+                "what": "turntable",
+            },
         ),
     log:
-        "<results>/logs/samples/heads-{model}-seed{seed}.log",
+        "<results>/logs/samples/{dataset}-{model}-seed{seed}.log",
     priority: 2  # longer than what may be left for the end
     conda:
         "../../envs/gof.yaml"
@@ -35,15 +45,15 @@ rule mesh:
     input:
         generator=generator_of,
     output:
-        record="<results>/heads/{model}/seed{seed}/meshes/meshes.json",
+        record="<results>/{dataset}/{model}/seed{seed}/meshes/meshes.json",
         viewer=report(
-            "<results>/heads/{model}/seed{seed}/meshes/viewer.html",
+            "<results>/{dataset}/{model}/seed{seed}/meshes/viewer.html",
             caption="../report/mesh.rst",
             category="Meshes",
-            labels={"model": "{model}", "seed": "{seed}"},
+            labels={"data set": "{dataset}", "model": "{model}", "seed": "{seed}"},
         ),
     log:
-        "<results>/logs/mesh/heads-{model}-seed{seed}.log",
+        "<results>/logs/mesh/{dataset}-{model}-seed{seed}.log",
     conda:
         "../../envs/gof.yaml"
     params:

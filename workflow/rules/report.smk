@@ -1,8 +1,8 @@
 """Tables and figures, from the records of jobs alone."""
 
 TABLES = (
-    *dict.fromkeys(metric.table for metric in MEASURED),
-    *(("faces",) if CONDITIONAL else ()),
+    *dict.fromkeys(metric.table for own in MEASURED.values() for metric in own),
+    *(("faces",) if FITTED else ()),
     "cost",
     "published",
 )
@@ -11,17 +11,15 @@ FIGURES = ("losses", "interval", "weights", "shapes")
 
 rule tables:
     input:
-        metrics=metric_records(MEASURED),
-        references=[
-            f"<results>/heads/reference/{metric.name}.json" for metric in MEASURED
-        ],
+        metrics=metric_records(),
+        references=references(),
         stages=each_stage("stage.json"),
         others=[
-            "<results>/heads/data/data.json",
+            each_dataset("data/data.json"),
             each_model("samples/samples.json"),
             each_model("meshes/meshes.json"),
             each_model("views/views.json"),
-            "<results>/heads/reference/views/views.json",
+            each_dataset("reference/views/views.json"),
             each_conditional("control/control.json"),
             faces_records(),
         ],
@@ -37,7 +35,7 @@ rule tables:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=CONFIG.for_tables(reasons()),
+        config=scopes.of_tables(CONFIG, plan.reasons(CONFIG)),
         code=code("gof.report.tables"),
         folder=subpath(output.long, parent=True),
     shell:
@@ -48,7 +46,7 @@ rule tables:
 rule figures:
     input:
         stages=each_stage("stage.json"),
-        metrics=metric_records([metric for metric in MEASURED if metric.drawn]),
+        metrics=metric_records(drawn=True),
         samples=each_model("samples/samples.json"),
     output:
         [shown("Figures", name, ".png") for name in FIGURES],

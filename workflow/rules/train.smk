@@ -6,21 +6,26 @@
 rule train:
     input:
         unpack(conditions_of),
-        data="<results>/heads/data/manifest.json",
+        data="<results>/{dataset}/data/manifest.json",
         previous=previous_state,
     output:
-        state="<results>/heads/{model}/seed{seed}/stage{stage}/state.safetensors",
-        weights="<results>/heads/{model}/seed{seed}/stage{stage}/generator.safetensors",
-        generator="<results>/heads/{model}/seed{seed}/stage{stage}/generator.yaml",
-        record="<results>/heads/{model}/seed{seed}/stage{stage}/stage.json",
+        state="<results>/{dataset}/{model}/seed{seed}/stage{stage}/state.safetensors",
+        weights="<results>/{dataset}/{model}/seed{seed}/stage{stage}/generator.safetensors",
+        generator="<results>/{dataset}/{model}/seed{seed}/stage{stage}/generator.yaml",
+        record="<results>/{dataset}/{model}/seed{seed}/stage{stage}/stage.json",
         samples=report(
-            "<results>/heads/{model}/seed{seed}/stage{stage}/samples.png",
+            "<results>/{dataset}/{model}/seed{seed}/stage{stage}/samples.png",
             caption="../report/train.rst",
             category="Training",
-            labels={"model": "{model}", "seed": "{seed}", "stage": "{stage}"},
+            labels={
+                "data set": "{dataset}",
+                "model": "{model}",
+                "seed": "{seed}",
+                "stage": "{stage}",
+            },
         ),
     log:
-        "<results>/logs/train/heads-{model}-seed{seed}-stage{stage}.log",
+        "<results>/logs/train/{dataset}-{model}-seed{seed}-stage{stage}.log",
     # The longest jobs first: whatever waits for a core then fits in beside them.
     priority: 20
     conda:
@@ -29,7 +34,9 @@ rule train:
     resources:
         gpu=CONFIG.runtime.gpus,
     params:
-        config=lambda wildcards: CONFIG.for_stage(wildcards.model, int(wildcards.stage)),
+        config=lambda wildcards: scopes.of_stage(
+            CONFIG, wildcards.model, int(wildcards.stage)
+        ),
         code=lambda wildcards: training_code(wildcards.model),
         folder=subpath(output.state, parent=True),
         previous=lambda wildcards, input: optional("--previous", input.previous),

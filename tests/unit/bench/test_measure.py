@@ -17,7 +17,7 @@ from gof.bench.measure import (
     peak_mib,
     rate_row,
 )
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 
 
 def test_a_rate_is_held_against_a_share_of_its_ceiling() -> None:
@@ -44,7 +44,7 @@ def test_operations_are_those_of_the_layers(layers, width) -> None:
     trunk = nn.Sequential(*(nn.Linear(a, b) for a, b in pairs))
     occupancy = nn.Linear(width, 1)
     colour = nn.Sequential(nn.Linear(width + 3, width), nn.Linear(width, 3))
-    points, network = torch.zeros(7, 3), FieldNetwork(layers=layers, width=width)
+    points, network = torch.zeros(7, 3), FilmSirenSettings(layers=layers, width=width)
     with FlopCounterMode(display=False) as counted:
         features = trunk(points)
         occupancy(features)

@@ -9,13 +9,13 @@ from gof.bench.place import BFM, LARGE, SMALL, Place
 from gof.bench.run import GROWTH
 from gof.cli.report_verbs import BENCH
 from gof.experiment.config import Config
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 from gof.rendering.render import render
 from gof.run.files import InputError
 from gof.shapes.sparse_grid import Grid
 from gof.training.settings import Stage
 
-TINY = FieldNetwork(layers=2, width=16)
+TINY = FilmSirenSettings(layers=2, width=16)
 
 
 @pytest.fixture

@@ -3,95 +3,265 @@ import json
 import pytest
 
 from gof.conditioning.settings import Conditions
-from gof.config.reading import ConfigError
-from gof.experiment.config import Config
+from gof.config.reading import ConfigError, merged
+from gof.data.settings import Photographs
+from gof.experiment.config import TAKEN, Config, schema
+from gof.geometry.settings import Camera
+from gof.heads.settings import RenderedHeads
 
-MODEL = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 3}]}
+STAGE = {"resolution": 8, "steps": 3}
+MODEL = {"integrator": "occupancy", "stages": [STAGE]}
+PHOTOGRAPHS = {"source": "photographs", "folder": "ph"}
+
+
+def heads(**settings):
+    return {"datasets": {"heads": {"source": "heads", **settings}}}
+
+
+def photographs(**settings):
+    return {"datasets": {"own": {**PHOTOGRAPHS, **settings}}}
+
+
+def model(**settings):
+    return {"models": {"a": {**MODEL, **settings}}}
+
+
+def stages(*changes):
+    return model(stages=[{**STAGE, **change} for change in changes])
+
+
+def refusal(values):
+    with pytest.raises(ConfigError) as caught:
+        Config.parse(values)
+    text = str(caught.value)
+    assert "\n" not in text and text.startswith("config: ")
+    return text.removeprefix("config: ")
 
 
 @pytest.mark.parametrize(
-    ("values", "key"),
+    ("values", "fault"),
     [
-        ({"sead": 3}, "sead: unknown key"),
-        ({"heads": {"trian": 3}}, "heads.trian: unknown key"),
-        ({"heads": {"train": "many"}}, "heads.train"),
-        ({"heads": {"train": 0}}, "heads.train"),
-        ({"camera": {"near": 1.2, "far": 1.1}}, "camera"),
-        ({"models": {"gof": {**MODEL, "integrator": "opacity"}}}, "models.gof.integrator"),
-        ({"models": {"gof": {**MODEL, "sampling": {"surface": 0}}}}, "models.gof"),
-        ({"models": {"gof": {**MODEL, "stages": []}}}, "models.gof.stages"),
-        ({"metrics": {"seeds": []}}, "metrics.seeds"),
-        ({"metrics": {"beauty": {}}}, "metrics.beauty: unknown key"),
-        ({"metrics": {"depth": {"steps": 0}}}, "metrics.depth.steps: "),
-        ({"metrics": 3}, "metrics: "),
+        # keys
+        ({"sead": 3}, "sead: unknown key, got 3"),
+        ({"heads": {}}, "heads: unknown key"),
+        ({"camera": {}}, "camera: unknown key"),
+        ({"training": {}}, "training: unknown key"),
+        (heads(trian=3), "datasets.heads.trian: unknown key"),
+        (heads(folder="ph"), "datasets.heads.folder: unknown key"),
+        (photographs(train=3), "datasets.own.train: unknown key"),
+        (model(training={"flip": True}), "models.a.training.flip: unknown key"),
+        (model(training={"field": {}}), "models.a.training.field: unknown key"),
+        (model(field={"latent": 3}), "models.a.field.latent: unknown key"),
+        (model(conditions={"guided": True}), "models.a.conditions.guided: unknown key"),
+        # kinds of values
+        ({"models": [1]}, "models: Input should be a valid dictionary, got [1]"),
+        ({"models": {"a": 3}}, "models.a: "),
+        ({"models": None}, "models: "),
+        ({"datasets": [1]}, "datasets: "),
+        ({"datasets": None}, "datasets: "),
+        ({"common": 3}, "common: "),
+        ({"common": None}, "common: "),
+        (heads(train="many"), "datasets.heads.train: "),
+        (heads(train="1:30"), "datasets.heads.train: "),
+        (heads(train=1.5), "datasets.heads.train: "),
+        (heads(train=0), "datasets.heads.train: "),
+        # kinds of sections
+        ({"datasets": {"a": {"source": "mars"}}}, "datasets.a: no source 'mars'; there are heads"),
+        ({"datasets": {"a": {"train": 3}}}, "datasets.a: needs a source; there are heads"),
+        ({"datasets": {"a": 3}}, "datasets.a: expected a mapping that names its source, got 3"),
+        ({"datasets": {"a": {"source": "photographs"}}}, "datasets.a.folder: Field required"),
+        (model(field={"name": "nerf"}), "models.a.field: no name 'nerf'; there are film_siren"),
+        (model(field=3), "models.a.field: expected a mapping"),
+        (model(field={"layers": 65}), "models.a.field.layers: "),
+        (model(mapping={"latent": 10**6}), "models.a.mapping.latent: "),
+        (model(integrator="opacity"), "models.a.integrator: "),
+        # data sets
+        (heads(camera={"near": 1.2, "far": 1.1}), "datasets.heads.camera: far (1.1) must be"),
+        (heads(camera={"law": "cone"}), "datasets.heads.camera.law: "),
+        (heads(camera={"prior": "uniform"}), "datasets.heads.camera.prior: unknown key"),
+        (heads(camera={"yaw": 3.2}), "datasets.heads.camera.yaw: "),
+        (heads(camera={"pitch_mean": -3.2}), "datasets.heads.camera.pitch_mean: "),
+        (heads(camera={"elevation": [1.0, 0.5]}), "datasets.heads.camera: elevation: the lowest"),
+        (heads(camera={"elevation": [0.0, 1.6]}), "datasets.heads.camera.elevation.1: "),
+        (heads(resolutions=[]), "datasets.heads.resolutions: "),
+        (heads(resolutions=[24, 64]), "datasets.heads.resolutions: "),
+        (heads(background=[0, 0, 2]), "datasets.heads.background.2: "),
+        (heads(seed=-1), "datasets.heads.seed: "),
         (
-            {"models": {"a": {**MODEL, "conditions": {"guided": True}}}},
-            "models.a.conditions.guided",
+            heads(identity_components=50, identities_for_pca=50),
+            "datasets.heads: identity_components (50) must be fewer than identities_for_pca (50)",
+        ),
+        (photographs(crop="face"), "datasets.own.crop: "),
+        (photographs(on_bad="ask"), "datasets.own.on_bad: "),
+        (photographs(splits={"train": 1}), "datasets.own.splits: train, validation and test"),
+        (
+            photographs(splits={"train": 0.5, "validation": 0.2, "test": 0.2}),
+            "datasets.own.splits: train, validation and test must add up to 1",
         ),
         (
-            {"models": {"a": {**MODEL, "conditions": {}}}, "faces": {}},
-            "faces.pool.resolutions lacks 8",
+            photographs(splits={"train": 0, "validation": 0.5, "test": 0.5}),
+            "datasets.own.splits: train must not be 0",
+        ),
+        # models
+        (model(stages=[]), "models.a.stages: "),
+        (model(sampling={"surface": 0}), "models.a: sampling.surface must be at least 1"),
+        (
+            model(integrator="density", sampling={"surface": 3}),
+            "models.a: sampling.surface must be 0 for the density integrator",
+        ),
+        (stages({"objective": "warm"}), "models.a.stages.0.objective: "),
+        (stages({"objective": "geometric"}), "models.a: stages: objective geometric needs"),
+        (stages({"resolution": 16}, {}), "models.a: stages must not shrink in resolution"),
+        (stages({}, {"resolution": 24}), "models.a: stages.1: resolution 24 is no power of two"),
+        (stages({"resolution": 2048}), "models.a.stages.0.resolution: "),
+        (stages({"batch": 8, "micro_batch": 3}), "models.a.stages.0: micro_batch (3) must divide"),
+        (
+            stages({"batch": 12, "micro_batch": 6}),
+            "models.a: stages.0: micro_batch (6) must be a multiple of"
+            " discriminator.stddev_group (4), or less",
+        ),
+        (stages({"steps": 0}), "models.a.stages.0.steps: "),
+        # the experiment
+        ({"seeds": []}, "seeds: "),
+        ({"seeds": 3}, "seeds: "),
+        ({"seeds": [-1]}, "seeds.0: "),
+        ({"seeds": [0, 2**31]}, "seeds.1: "),
+        ({"seeds": [1, 2, 1]}, "seeds: one stands twice in [1, 2, 1]"),
+        ({"note": "x" * 501}, "note: "),
+        ({"metrics": {"seeds": []}}, "metrics.seeds: "),
+        (
+            {**model(conditions={}), "faces": {}},
+            "faces.pool.resolutions lacks 8, a size of models.a",
         ),
         (
-            {"models": {"a": {**MODEL, "stages": [{**MODEL["stages"][0], "objective": "warm"}]}}},
-            "models.a.stages.0.objective",
+            {**heads(), **model(conditions={})},
+            "faces.pool.resolutions lacks 8, a size of models.a",
         ),
     ],
 )
-def test_error_is_one_line_that_names_the_key(values, key):
-    with pytest.raises(ConfigError) as caught:
-        Config.parse(values)
-    assert key in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_what_is_wrong_is_named_by_its_key_in_one_line(values, fault):
+    assert refusal(values).startswith(fault)
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", "a: 1\n\tb: 2\n", ""])
-def test_files_that_hold_no_mapping_are_refused(tmp_path, text):
-    path = tmp_path / "c.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigError, match=r"c\.yaml: ") as caught:
-        Config.load(str(path))
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize("name", ["", "a/b", "../../x", "a|.*(", "A", "a" * 42, "a\nb", "a\0", 3])
+@pytest.mark.parametrize("section", ["models", "datasets"])
+def test_names_that_are_no_names_are_refused(section, name):
+    own = {"models": MODEL, "datasets": PHOTOGRAPHS}[section]
+    assert refusal({section: {name: own}}).startswith(f"{section}.")
 
 
-def test_missing_file_and_broken_json_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="No such file"):
-        Config.load(str(tmp_path / "none.yaml"))
-    with pytest.raises(ConfigError, match="--config"):
-        Config.load('{"heads": ')
+@pytest.mark.parametrize(
+    ("section", "name"), [(key, name) for key, names in TAKEN.items() for name in sorted(names)]
+)
+def test_names_of_folders_are_taken(section, name):
+    own = {"models": MODEL, "datasets": PHOTOGRAPHS}[section]
+    text = f"{section}: {name!r} is the name of a folder: choose another"
+    assert refusal({section: {name: own}}) == text
+
+
+def test_models_of_a_data_set_exist():
+    values = {**heads(models=["a", "b"]), **model()}
+    assert refusal(values) == "datasets.heads.models: no 'b'; there are a"
+    assert refusal(heads(models=["a"])) == "datasets.heads.models: no 'a'; there are none"
+
+
+def test_a_data_set_has_images_for_the_stages_trained_on_it():
+    values = merged(heads(resolutions=[32]), stages({"resolution": 16}, {"resolution": 64}))
+    fault = "datasets.heads.resolutions: none is a multiple of 64, a size of models.a"
+    assert refusal(values) == fault
+    assert Config.parse(merged(values, heads(resolutions=[32, 64])))
+    assert Config.parse(merged(values, heads(models=[]))), "no model is trained on it"
+
+
+def leaves(part, definitions, at=()):
+    """Where numbers stand in a JSON schema: a sample path to each."""
+    if "$ref" in part:
+        part = definitions[part["$ref"].rsplit("/", 1)[1]]
+    for choice in part.get("anyOf", []) + part.get("oneOf", []):
+        yield from leaves(choice, definitions, at)
+    if part.get("type") in ("number", "integer"):
+        yield at
+    for name, inner in part.get("properties", {}).items():
+        yield from leaves(inner, definitions, (*at, name))
+    for inner in (*part.get("patternProperties", {}).values(), part.get("additionalProperties")):
+        if isinstance(inner, dict):
+            yield from leaves(inner, definitions, (*at, "x"))
+    for number, inner in enumerate(part.get("prefixItems", [])):
+        yield from leaves(inner, definitions, (*at, number))
+    if isinstance(part.get("items"), dict):
+        yield from leaves(part["items"], definitions, (*at, 0))
+
+
+def test_no_number_anywhere_is_infinite_or_beyond_all_sense():
+    whole = Config.model_json_schema()
+    places = set(leaves(whole, whole["$defs"]))
+    assert len(places) > 120  # every number of every section
+    assert {("seeds", 0), ("datasets", "x", "camera", "elevation", 1)} <= places
+    assert ("models", "x", "field", "logit_scale") in places
+    for place in places:
+        for value in (float("inf"), float("-inf"), float("nan"), 10**18, -1e300):
+            given = value
+            for part in reversed(place):
+                given = [given] * (part + 1) if isinstance(part, int) else {part: given}
+            named = ".".join(str(0 if isinstance(part, int) else part) for part in place)
+            assert refusal(given).startswith(f"{named}: {str(value)[:10]}"), place
 
 
 def test_later_files_change_earlier_ones_key_by_key(tmp_path):
     first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
-    first.write_text("heads: {train: 5, test: 6}\nseeds: [1, 2]\n")
-    second.write_text("heads: {train: 7}\nseeds: [3]\n")
+    first.write_text("datasets: {heads: {source: heads, train: 5, test: 6}}\nseeds: [1, 2]\n")
+    second.write_text("datasets: {heads: {train: 010}}\nseeds: [3]\n")
     config = Config.load(str(first), str(second))
-    assert (config.heads.train, config.heads.test, config.seeds) == (7, 6, (3,))
+    own = config.dataset("heads", RenderedHeads)
+    assert (own.train, own.test, config.seeds) == (10, 6, (3,))
+    again = Config.load(str(first), '{"datasets": {"heads": {"test": 7}}}', str(second))
+    assert again.dataset("heads", RenderedHeads).test == 7
 
 
-def test_a_stage_depends_on_no_later_stage_and_no_other_model():
-    stages = [{"resolution": 8, "steps": 3}, {"resolution": 16, "steps": 4}]
-    config = Config.parse({"models": {"a": {**MODEL, "stages": stages}, "b": MODEL}})
-    longer = [stages[0], {"resolution": 16, "steps": 9}]
-    changed = Config.parse({"models": {"a": {**MODEL, "stages": longer}}, "seeds": [4]})
-    assert config.for_stage("a", 0) == changed.for_stage("a", 0)
-    assert config.for_stage("a", 1) != changed.for_stage("a", 1)
+def test_errors_name_all_the_sources(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("seeds: [1]\n")
+    with pytest.raises(ConfigError, match=r"a\.yaml \+ --config: sead: unknown key"):
+        Config.load(str(path), '{"sead": 3}')
 
 
-def test_a_stage_depends_on_no_loss_of_later_stages():
-    def config(weight, steps=5):
-        stages = [{"objective": "geometric", "resolution": 16, "steps": 5}]
-        stages += [{"resolution": 16, "steps": steps}, {"resolution": 32, "steps": 5}]
-        terms = {"warping": {"weight": weight, "from_stage": 2}, "guided_from": 1}
-        cgof = {"integrator": "occupancy", "conditions": terms, "stages": stages}
-        return Config.parse({"models": {"cgof": cgof}})
+def test_null_takes_a_data_set_or_a_model_away():
+    values = {"datasets": {"one": PHOTOGRAPHS, "two": None}, "models": {"a": MODEL, "b": None}}
+    config = Config.parse(values)
+    assert (list(config.datasets), list(config.models)) == (["one"], ["a"])
 
-    one, other = config(1), config(2)
-    for stage in (0, 1):
-        assert one.for_stage("cgof", stage) == other.for_stage("cgof", stage)
-    assert one.for_stage("cgof", 2) != other.for_stage("cgof", 2)
-    read = Config.load(one.for_stage("cgof", 0)).models["cgof"].conditions
-    assert (read.warping.weight, read.guided_from, read.geometric.weight) == (0, None, 1)
+
+def test_a_data_set_is_asked_for_by_its_kind():
+    config = Config.parse(merged(heads(train=7), photographs()))
+    assert config.dataset("heads", RenderedHeads).train == 7
+    assert config.dataset("own", Photographs).folder == "ph"
+    with pytest.raises(ConfigError, match=r"datasets: no 'own' of the kind needed; .*: heads"):
+        config.dataset("own", RenderedHeads)
+    with pytest.raises(ConfigError, match="there are: none"):
+        Config.parse(heads()).dataset("own", Photographs)
+
+
+def test_what_belongs_to_no_data_set_has_the_camera_of_the_first():
+    config = Config.parse(merged(photographs(camera={"fov_deg": 20}), heads()))
+    assert config.camera.fov_deg == 20 and Config().camera == Camera()
+
+
+def test_models_are_trained_on_what_offers_enough():
+    both = {"datasets": {"own": PHOTOGRAPHS, "heads": {"source": "heads"}}}
+    both["faces"] = {"pool": {"resolutions": [8]}}
+    models = {"cgof": {**MODEL, "conditions": {}}, "gof": MODEL, "other": MODEL}
+    config = Config.parse({**both, "models": models})
+    assert config.models_on("own") == ["gof", "other"]
+    assert config.models_on("heads") == ["cgof", "gof", "other"]
+    named = merged(both, {"datasets": {"own": {"models": ["other", "cgof"]}}})
+    assert Config.parse({**named, "models": models}).models_on("own") == ["other"]
+
+
+def test_defaults_of_a_data_set_are_those_of_its_source():
+    config = Config.parse(merged(heads(), photographs()))
+    assert config.datasets["heads"].background == (0.45, 0.55, 0.7)
+    assert config.datasets["own"].background == (1.0, 1.0, 1.0)
+    assert config.datasets["own"].splits == {"train": 0.9, "validation": 0.05, "test": 0.05}
 
 
 def test_a_loss_given_in_part_keeps_its_other_defaults():
@@ -100,55 +270,6 @@ def test_a_loss_given_in_part_keeps_its_other_defaults():
     assert given.warping.from_stage == 2
     with pytest.raises(ValueError, match="wight"):
         Conditions(warping={"wight": 2})
-
-
-def test_null_takes_a_model_away():
-    assert set(Config.parse({"models": {"a": MODEL, "b": None}}).models) == {"a"}
-
-
-def test_a_metric_depends_on_its_own_section():
-    config = Config()
-    changed = Config.parse({"metrics": {"depth": {"steps": 7}}})
-    assert config.for_metric("frechet") == changed.for_metric("frechet")
-    assert config.for_metric("depth") != changed.for_metric("depth")
-    assert set(json.loads(config.for_metric("depth"))["metrics"]) == {"seeds", "views", "depth"}
-    assert set(json.loads(config.for_metric("shape"))) == {"metrics"}
-    assert set(json.loads(config.for_metric("surface"))["training"]) == {
-        "field",
-        "truncation_latents",
-    }
-    assert set(json.loads(config.for_views())) == {"metrics", "camera", "heads", "training"}
-
-
-def test_sizes_follow_the_last_stage_and_those_of_references_the_largest():
-    def sizes(config, metric, model=None):
-        found = json.loads(config.for_metric(metric, model))["metrics"]
-        return [found[part].get("resolution") for part in ("views", metric) if part in found]
-
-    large = {**MODEL, "stages": [*MODEL["stages"], {"resolution": 64, "steps": 1}]}
-    models = {"a": MODEL, "b": large}
-    config = Config.parse({"models": models})
-    assert (sizes(config, "surface", "a"), sizes(config, "surface", "b")) == ([8], [64])
-    assert (sizes(config, "surface"), sizes(config, "shape")) == ([64], [64])
-    assert sizes(config, "frechet", "a") == [8, None]
-    assert json.loads(config.for_views("a"))["metrics"]["views"]["resolution"] == 8
-    assert json.loads(config.for_views())["metrics"]["views"]["resolution"] == 64
-    # the smallest stored size, of 64 and 128, that is a multiple
-    for model in ("a", "b"):
-        depth = json.loads(config.for_metric("depth", model))["metrics"]["depth"]
-        assert depth["score_resolution"] == 64
-    given = Config.parse({"models": models, "metrics": {"surface": {"resolution": 16}}})
-    assert (sizes(given, "surface", "a"), sizes(given, "surface")) == ([16], [16])
-
-
-def test_sizes_that_do_not_fit_a_model_are_refused_by_name():
-    odd = {**MODEL, "stages": [{"resolution": 12, "steps": 1}]}
-    config = Config.parse({"models": {"a": odd}})
-    with pytest.raises(ConfigError, match=r"metrics\.views\.resolution: .* multiple of 8, got 12"):
-        config.for_metric("frechet", "a")
-    three = {**MODEL, "stages": [{"resolution": 48, "steps": 1}]}
-    with pytest.raises(ConfigError, match=r"metrics\.depth: no stored size \(64, 128\)"):
-        Config.parse({"models": {"a": three}}).for_metric("depth", "a")
 
 
 @pytest.mark.parametrize(
@@ -169,13 +290,6 @@ def test_metrics_fit_the_views_they_look_at(metrics, fault):
     assert Config.parse({"metrics": {"views": {"count": 2}}}).metrics.views.count == 2
 
 
-def test_what_a_rule_passes_on_reads_back_the_same():
-    config = Config.parse({"models": {"a": MODEL}, "camera": {"fov_deg": 20.0}})
-    read = Config.load(config.for_stage("a", 0))
-    assert (read.models, read.camera) == (config.models, config.camera)
-    assert set(json.loads(config.only("heads"))) == {"heads"}
-
-
 def test_runtime_comes_from_elsewhere_only_where_it_is_not_set():
     other = Config.parse({"runtime": {"log_every": 7}, "tracking": {"enabled": False}})
     mine = Config.parse({"runtime": {"log_every": 3}})
@@ -183,6 +297,19 @@ def test_runtime_comes_from_elsewhere_only_where_it_is_not_set():
     assert merged.runtime.log_every == 3
     assert merged.tracking.enabled is False
     assert "tracking" not in mine.model_fields_set
+    assert set(json.loads(mine.runtime_only())) == {
+        "pathvars",
+        "runtime",
+        "tracking",
+        "track_code",
+    }
+
+
+@pytest.mark.parametrize("file", ["smoke", "desk", "ablations", "paper-cgof", None])
+def test_the_configurations_read_back_the_same_once_resolved(file):
+    files = ["config.yaml"] + [f"workflow/configs/{file}.yaml"] * (file is not None)
+    config = Config.load(*files)
+    assert config.models and Config.load(config.model_dump_json()) == config
 
 
 def test_ablations_differ_from_cgof_in_one_condition_each():
@@ -193,3 +320,9 @@ def test_ablations_differ_from_cgof_in_one_condition_each():
         assert model.model_copy(update={"conditions": whole.conditions}) == whole, name
         kept = {key for key, value in model.conditions.model_dump().items() if value == plain[key]}
         assert len(plain) - len(kept) == (2 if name == "cgof_no_landmarks" else 1), name
+
+
+def test_the_schema_knows_every_source_and_field():
+    text = schema()
+    for word in ("identities_for_pca", "on_bad", "logit_scale", "extends"):
+        assert word in text

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gof.fields.film_siren import FREQUENCY_SCALE, FREQUENCY_SHIFT, FilmSiren
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 
 
 def unfolded(siren: FilmSiren, style, points, directions):
@@ -30,7 +30,7 @@ def unfolded(siren: FilmSiren, style, points, directions):
 
 def make(layers: int, width: int, seed: int = 0):
     generator = torch.Generator().manual_seed(seed)
-    network = FieldNetwork(layers=layers, width=width, sphere_stretch=(1.0, 1.5, 0.9))
+    network = FilmSirenSettings(layers=layers, width=width, sphere_stretch=(1.0, 1.5, 0.9))
     siren = FilmSiren(network)
     siren.reset(generator)
     style = torch.randn(2, siren.style_size, generator=generator) * 0.2

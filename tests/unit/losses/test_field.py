@@ -3,7 +3,7 @@ import torch
 
 from gof.fields.analytic import sphere
 from gof.fields.film_siren import FilmSiren
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 from gof.losses.field import normal_smoothness, opacity_prior
 
 
@@ -14,7 +14,7 @@ def test_opacity_prior_values(occupancy: float, expected: float) -> None:
 
 
 def test_opacity_prior_acts_on_the_occupancy_head_and_not_on_colour() -> None:
-    siren = FilmSiren(FieldNetwork(layers=2, width=8))
+    siren = FilmSiren(FilmSirenSettings(layers=2, width=8))
     siren.reset(torch.Generator().manual_seed(0))
     style = torch.zeros(1, siren.style_size)
     points = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(1)) * 0.1
@@ -44,7 +44,7 @@ def test_normal_smoothness_of_a_sphere() -> None:
 
 
 def test_normal_smoothness_without_a_hit_is_zero_with_a_graph() -> None:
-    siren = FilmSiren(FieldNetwork(layers=2, width=8))
+    siren = FilmSiren(FilmSirenSettings(layers=2, width=8))
     siren.reset(torch.Generator().manual_seed(0))
     field = siren.bind(torch.zeros(1, siren.style_size))
     points = torch.full((1, 4, 3), 0.02)

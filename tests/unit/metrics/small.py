@@ -5,14 +5,14 @@ from pathlib import Path
 import torch
 
 from gof.experiment.model import Model
-from gof.fields.settings import FieldNetwork
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.rendering.settings import Sampling
 from gof.training.settings import Stage
+from tests.unit.small_networks import networks
 
-FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8)
+PARTS = networks(layers=2, width=8, latent=4, mapping={"layers": 1, "width": 8})
 
 
 def model(integrator: str) -> Model:
@@ -29,19 +29,20 @@ def saved(
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
 ) -> Path:
     """An untrained generator's file; with radius 0 there is nothing to see."""
-    field = FIELD.model_copy(update={"sphere_radius": radius})
-    generator = Generator(field)
+    shape = PARTS.start_shape.model_copy(update={"radius": radius})
+    parts = PARTS.model_copy(update={"start_shape": shape})
+    generator = Generator(parts)
     generator.reset(3)
     generator.estimate_mean_style(50)
     if radius == 0:
         with torch.no_grad():
-            generator.siren.occupancy.weight.zero_()
-            generator.siren.occupancy.bias.fill_(-5.0)
+            generator.field.occupancy.weight.zero_()
+            generator.field.occupancy.bias.fill_(-5.0)
     info = {
         "model": "mine",
         "seed": 3,
         "step": 10,
-        "field": field.model_dump(mode="json"),
+        "networks": parts.model_dump(mode="json"),
         "camera": Camera().model_dump(mode="json"),
         "trained_as": model(integrator).model_dump(mode="json"),
         "half_width": 0.05,

@@ -4,24 +4,24 @@ import pytest
 import torch
 
 from gof.experiment.model import Model
-from gof.fields.settings import FieldNetwork
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.run.files import InputError
 from gof.training.settings import Stage
+from tests.unit.small_networks import networks
 
-FIELD = FieldNetwork(layers=2, width=8, latent=4, mapping_width=16)
+PARTS = networks(layers=2, width=8, latent=4, mapping={"width": 16})
 
 
 def saved(folder: Path) -> Path:
-    generator = Generator(FIELD)
+    generator = Generator(PARTS)
     generator.reset(0)
     generator.estimate_mean_style(100)
     model = Model(integrator="occupancy", stages=(Stage(resolution=8, steps=1),))
     info = {
         "model": "gof",
-        "field": FIELD.model_dump(mode="json"),
+        "networks": PARTS.model_dump(mode="json"),
         "camera": Camera().model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),
         "half_width": 0.05,
@@ -34,7 +34,7 @@ def saved(folder: Path) -> Path:
 def test_saved_generator_comes_back_the_same(tmp_path: Path) -> None:
     path = saved(tmp_path)
     model = generators.load(path)
-    reference = Generator(FIELD)
+    reference = Generator(PARTS)
     reference.reset(0)
     z = model.latents(3, 2)
     torch.testing.assert_close(model.generator.style(z), reference.style(z), rtol=0, atol=0)

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from gof.fields.analytic import Ellipsoid, sphere
-from gof.fields.settings import FieldNetwork
 from gof.geometry.cameras import camera_rays
 from gof.models.generator import Generator
 from gof.rendering import render as renderer
@@ -13,6 +12,7 @@ from gof.rendering.interface import Guide, RenderSettings
 from gof.rendering.render import render, render_moved
 from gof.rendering.surface import SETTLED
 from gof.run import rng
+from tests.unit.small_networks import networks
 
 GOF = RenderSettings(
     integrator="occupancy",
@@ -95,7 +95,7 @@ def test_odd_fields_give_finite_pictures(field, hit) -> None:
 
 
 def test_an_image_does_not_depend_on_its_batch() -> None:
-    generator = Generator(FieldNetwork(layers=2, width=16))
+    generator = Generator(networks(layers=2, width=16))
     generator.reset(0)
     z = rng.streams(0, "z", range(3)).normal(64)
     rays = camera_rays(torch.zeros(3, 2), 8, 12.0)
@@ -109,7 +109,7 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
 
 def test_gradient_reaches_every_weight_through_the_renderer() -> None:
     for settings in (GOF, PIGAN):
-        generator = Generator(FieldNetwork(layers=3, width=16))
+        generator = Generator(networks(layers=3, width=16))
         generator.reset(0)
         z = rng.streams(0, "z", range(2)).normal(64)
         with torch.autocast("cpu", torch.bfloat16):
@@ -226,14 +226,14 @@ def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None
 
 def test_gradients_hardly_miss_the_rays_left_out(monkeypatch) -> None:
     def gradients() -> list[torch.Tensor]:
-        network = FieldNetwork(layers=2, width=16, sphere_radius=0.05, sphere_sharpness=1000)
+        network = networks(layers=2, width=16, start={"radius": 0.05, "sharpness": 1000})
         generator = Generator(network).double()
         generator.reset(0)
         field = generator.bind(generator.style(torch.zeros(2, 64, dtype=torch.float64)))
         rays = camera_rays(POSES.double(), 16, 12.0)
         out = render(field, rays, replace(GOF, half_width=0.03))
         (out.rgb.square().mean() + out.logits.sigmoid().mean()).backward()
-        return [p.grad for p in generator.siren.parameters()]
+        return [p.grad for p in generator.field.parameters()]
 
     some = gradients()
     everywhere(monkeypatch)

@@ -12,7 +12,6 @@ from gof.experiment.config import Config
 from gof.experiment.model import Model
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.fields.field import Field
-from gof.fields.settings import FieldNetwork
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
@@ -20,6 +19,7 @@ from gof.shapes.marching import extract, paint, run_meshes, triangles
 from gof.shapes.sparse_grid import Grid, crossed_cells
 from gof.training.settings import Stage
 from tests.unit.hard_fields import Bent, Hollow, Union, bumpy, dense
+from tests.unit.small_networks import networks
 
 GRID = Grid(64, 0.3)
 
@@ -137,17 +137,16 @@ def test_colours_are_seen_from_outside() -> None:
 
 
 def saved(folder: Path, radius: float) -> Path:
-    field = FieldNetwork(
-        layers=2, width=8, latent=4, mapping_layers=1, mapping_width=8, sphere_radius=radius
-    )
-    generator = Generator(field)
+    small = {"layers": 2, "width": 8, "latent": 4, "mapping": {"layers": 1, "width": 8}}
+    parts = networks(**small, start={"radius": radius})
+    generator = Generator(parts)
     generator.reset(0)
     generator.estimate_mean_style(10)
     model = Model(integrator="occupancy", stages=(Stage(resolution=8, steps=1),))
     info = {
         "model": "gof",
         "seed": 0,
-        "field": field.model_dump(mode="json"),
+        "networks": parts.model_dump(mode="json"),
         "camera": Camera().model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),
         "half_width": 0.05,
@@ -155,8 +154,8 @@ def saved(folder: Path, radius: float) -> Path:
     }
     if radius == 0:
         with torch.no_grad():
-            generator.siren.occupancy.weight.zero_()
-            generator.siren.occupancy.bias.fill_(-5.0)
+            generator.field.occupancy.weight.zero_()
+            generator.field.occupancy.bias.fill_(-5.0)
     generators.save(folder / "generator.yaml", generator, info)
     return folder / "generator.yaml"
 

@@ -55,7 +55,7 @@ def test_mapping_network_has_its_own_learning_rate(tiny) -> None:
         id(p): group["lr"] for group in state.optimizer_g.param_groups for p in group["params"]
     }
     assert {rates[id(p)] for p in state.generator.mapping.parameters()} == {1e-3 * 0.2}
-    assert {rates[id(p)] for p in state.generator.siren.parameters()} == {1e-3}
+    assert {rates[id(p)] for p in state.generator.field.parameters()} == {1e-3}
     assert len(rates) == len(list(state.generator.parameters()))
 
 
@@ -68,7 +68,7 @@ def test_mapping_network_moves_by_its_own_learning_rate(tiny) -> None:
     rate = tiny.model.stages[0].lr_generator
     mapping = max(v for n, v in moved.items() if n.startswith("mapping"))
     assert abs(mapping - 0.2 * rate) < 0.02 * rate
-    assert abs(max(v for n, v in moved.items() if n.startswith("siren")) - rate) < 0.02 * rate
+    assert abs(max(v for n, v in moved.items() if n.startswith("field.")) - rate) < 0.02 * rate
 
 
 def test_ema_warms_up_and_follows(tiny) -> None:

@@ -16,10 +16,9 @@ def reals_for(tiny, task, now):
 def test_every_generator_weight_receives_gradient(tiny, integrator) -> None:
     surface = 2 if integrator == "occupancy" else 0
     sampling = Sampling(coarse=6, surface=surface, fine=2)
-    model = Model(integrator=integrator, sampling=sampling, stages=STAGES)
     training = tiny.training.model_copy(update={"precision": "bfloat16"})
+    model = Model(integrator=integrator, sampling=sampling, training=training, stages=STAGES)
     task, state = tiny.task(model=model), tiny.state()
-    object.__setattr__(task, "training", training)
     generator_step(state, task, plan(model, 0, 0))
     for name, parameter in state.generator.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name

@@ -11,7 +11,7 @@ from gof.fields.film_siren import FilmSiren
 from gof.fields.kernels import cpu as layers
 from gof.fields.kernels import fused
 from gof.fields.kernels.cpu import Film, Heads
-from gof.fields.settings import FieldNetwork
+from gof.fields.kinds.film_siren import FilmSirenSettings
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED or not torch.cuda.is_available() else "cuda"
@@ -136,7 +136,7 @@ def test_nothing_given_nothing_returned(count) -> None:
 @runs
 def test_a_bound_field_is_the_same(monkeypatch) -> None:
     generator = torch.Generator().manual_seed(0)
-    siren = FilmSiren(FieldNetwork(layers=3, width=32))
+    siren = FilmSiren(FilmSirenSettings(layers=3, width=32))
     siren.reset(generator)
     style = torch.randn(2, siren.style_size, generator=generator) * 0.2
     points = (torch.rand(2, 70, 3, generator=generator) - 0.5) * 0.24

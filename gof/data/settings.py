@@ -1,0 +1,50 @@
+"""What holds for any data set, wherever its images come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from gof.config.section import Colour, Count, Fraction, Resolutions, Section
+from gof.geometry.settings import Camera
+
+# What a data set may offer. Metrics, fits and conditional models name what they need of it.
+OFFERS = ("images", "depth", "normals", "poses", "landmarks", "coefficients")
+
+
+class DataSet(Section):
+    """A data set. All of this goes into its manifest, where training and metrics read it."""
+
+    source: str = Field(description="where its images come from, which decides its other settings")
+    camera: Camera = Camera()
+    background: Colour = Field((1.0, 1.0, 1.0), description="background colour, 0 to 1")
+    resolutions: Resolutions = Field((64, 128), description="image sizes that are stored, pixels")
+    flip: bool = Field(True, description="mirror images at random in training")
+    shard_size: Count = Field(500, description="images in a file")
+    models: tuple[str, ...] | None = Field(
+        None, description="models to train on it; null: all that need no more than it offers"
+    )
+
+
+def _whole(shares: dict[str, float]) -> dict[str, float]:
+    if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-6:
+        raise ValueError(f"train, validation and test must add up to 1, got {shares}")
+    if not shares["train"]:
+        raise ValueError("train must not be 0")
+    return shares
+
+
+class Photographs(DataSet):
+    """The images of a folder and the folders below it."""
+
+    source: Literal["photographs"] = "photographs"
+    folder: str = Field(description="where the photographs lie, from where the run is started")
+    crop: Literal["centre"] = Field("centre", description="centre: the largest square in it")
+    splits: Annotated[dict[str, Fraction], AfterValidator(_whole)] = Field(
+        {"train": 0.9, "validation": 0.05, "test": 0.05},
+        description="shares of the images; which image is in which, its name decides",
+    )
+    on_bad: Literal["fail", "skip"] = Field(
+        "fail", description="skip leaves out up to 1 % of files that are no usable images"
+    )

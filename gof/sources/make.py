@@ -1,0 +1,42 @@
+"""Makes data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gof.config.reading import ConfigError
+from gof.data.settings import Photographs
+from gof.data.source import Making
+from gof.run.files import InputError
+from gof.sources.registry import SOURCES
+
+if TYPE_CHECKING:
+    from gof.experiment.config import Config
+
+
+def make(config: Config, name: str, inputs: Mapping[str, Path], out: Path) -> None:
+    """Make the data set `name` of a configuration; `out` is its manifest. inputs: what its source
+    takes from other steps. Raises ConfigError and InputError."""
+    if name not in config.datasets:
+        known = ", ".join(config.datasets) or "none"
+        raise ConfigError(f"datasets: no data set named {name!r}; known: {known}")
+    settings = config.datasets[name]
+    source = SOURCES[settings.source]
+    for needed in source.inputs:
+        if needed not in inputs:
+            option = f"--{needed.replace('_', '-')}"
+            raise InputError(f"{option}: needed for a data set of {settings.source}")
+    source.make(Making(name, settings, out, inputs, config))
+
+
+def prepare_folder(config: Config, folder: Path, out: Path, on_bad: str) -> None:
+    """Make a data set of a folder of photographs, with the settings of the configuration's first
+    data set of photographs, if it has one."""
+    own = [one for one in config.datasets.values() if isinstance(one, Photographs)]
+    settings = own[0] if own else Photographs(folder=str(folder))
+    changes = {"folder": str(folder), "on_bad": on_bad}
+    name = folder.resolve().name
+    source = SOURCES["photographs"]
+    source.make(Making(name, settings.model_copy(update=changes), out, {}, config))
