@@ -26,9 +26,7 @@ def mirror(found: Sequence[Path], store: Store, last: bool = False) -> int:
     Returns the number of spools with news. Raises MachineError when the tracker fails; the next
     call goes on from there.
     """
-    with store.alone() as alone, reaching(store.uri):
-        if not alone:
-            return 0
+    with store.alone(), reaching(store.uri):
         copier, news = Copier(store), set[Path]()
         ordered = heapq.merge(*(_timed(path, copier) for path in found), key=lambda item: item[0])
         for _, spool, event, offset in ordered:

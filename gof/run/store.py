@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlparse
 
 from gof.run.files import MachineError, atomic_write
@@ -21,6 +21,7 @@ from gof.run.settings import Tracking
 BATCH = 900  # metrics of one call; the server refuses more than 1000 entities
 PARAMETERS = 100  # of one call, likewise
 LONGEST = 6000  # characters of a parameter, likewise
+TURN_S = 60.0  # the longest wait for another process that copies
 # A tracker that does not answer is given up soon; the next call goes on where this one stopped.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
 # The page of an experiment of this kind opens on its runs.
@@ -74,18 +75,18 @@ class Store:
         return str(known.experiment_id)
 
     @contextlib.contextmanager
-    def alone(self, patience_s: float = 60.0) -> Iterator[bool]:
-        """Copy while no other process does; False when another goes on copying for so long."""
+    def alone(self) -> Iterator[None]:
+        """Copy while no other process does. Raises MachineError when another goes on for long."""
         with open(self.home / "copying", "a") as handle:
-            until, ours = time.monotonic() + patience_s, False
-            while not ours:
-                with contextlib.suppress(OSError):
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    ours = True
-                if not ours and time.monotonic() > until:
-                    break
-                time.sleep(0 if ours else 0.05)
-            yield ours
+            until = time.monotonic() + TURN_S
+            while not _free(handle):
+                if time.monotonic() > until:
+                    raise MachineError(
+                        f"tracking: {self.home}: another process has been copying for"
+                        f" {TURN_S:.0f} s: nothing is lost, run `gof sync` later"
+                    )
+                time.sleep(0.05)
+            yield
 
     def relative(self, path: Path) -> str:
         """A path as seen from inside the results folder: the same after both have moved."""
@@ -163,6 +164,14 @@ def _settle(database: Path, artifacts: str) -> None:
 def _ours(location: str) -> bool:
     path = Path(unquote(urlparse(location).path))
     return location.startswith("file:") and path.parts[-2:] == ("mlflow", "artifacts")
+
+
+def _free(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager

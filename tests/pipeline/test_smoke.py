@@ -98,7 +98,7 @@ def test_run_is_noted_with_its_time(results):
 
 
 def test_mlflow_holds_every_job_below_its_training(results):
-    client, runs = tracked(results / "mlflow" / "mlflow.db")
+    _, runs = tracked(results / "mlflow" / "mlflow.db")
     trainings = {r.info.run_name: r for r in runs if r.data.tags["kind"] == "training"}
     assert set(trainings) == {f"heads/{model}/seed0" for model in ("gof", "pigan", "cgof")}
     assert {run.info.status for run in runs} == {"FINISHED"}

@@ -9,10 +9,11 @@ import sys
 import pytest
 
 from gof.experiment.config import Config
-from gof.run.files import atomic_write
+from gof.run.files import MachineError, atomic_write
 from gof.run.job import job
 from gof.run.mirror import sync
 from gof.run.settings import Tracking
+from gof.run.store import Store
 from tests.unit.run.toy_tracking import (
     curve,
     empty_database,
@@ -268,3 +269,27 @@ def test_events_that_cannot_be_used_are_left_out_with_one_line(results, capfd):
     sync([results], Tracking(), results)
     assert "left out" not in capfd.readouterr().err
     assert os.path.getsize(spool)
+
+
+def test_an_experiment_deleted_by_hand_is_one_line_and_loses_nothing(results):
+    train(results, "gof", 0)
+    client, _ = copied(results)
+    evaluate(results, "gof", 2.0)
+    experiment = client.get_experiment_by_name("gof").experiment_id
+    client.delete_experiment(experiment)
+    with pytest.raises(MachineError, match="was deleted: restore it"):
+        sync([results], Tracking(), results)
+    client.restore_experiment(experiment)
+    (run,) = trainings(copied(results)[1])
+    assert run.data.metrics["sigma"] == 2.0
+
+
+def test_two_do_not_copy_at_once(results, monkeypatch):
+    monkeypatch.setattr("gof.run.store.TURN_S", 0.2)
+    train(results, "gof", 0)
+    with (
+        Store(Tracking(), results).alone(),
+        pytest.raises(MachineError, match="another process has been copying"),
+    ):
+        sync([results], Tracking(), results)
+    assert sync([results], Tracking(), results) == 1
