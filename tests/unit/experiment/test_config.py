@@ -141,6 +141,17 @@ def test_sizes_follow_the_last_stage_and_those_of_references_the_largest():
     assert (sizes(given, "surface", "a"), sizes(given, "surface")) == ([16], [16])
 
 
+def test_the_default_run_measures_at_the_sizes_it_was_tuned_at():
+    config = Config.load("config.yaml")
+    wanted = {"surface": 64, "shape": 64, "landmarks": 64, "disentanglement": 32}
+    for model in ("cgof", None):
+        for metric, size in wanted.items():
+            own = json.loads(config.for_metric(metric, model))["metrics"][metric]
+            assert own["resolution"] == size
+        metrics = json.loads(config.for_metric("depth", model))["metrics"]
+        assert (metrics["views"]["resolution"], metrics["depth"]["score_resolution"]) == (32, 64)
+
+
 def test_sizes_that_do_not_fit_a_model_are_refused_by_name():
     odd = {**MODEL, "stages": [{"resolution": 12, "steps": 1}]}
     config = Config.parse({"models": {"a": odd}})
