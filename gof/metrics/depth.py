@@ -47,7 +47,7 @@ class DepthNet(MetricSection):
     @property
     def score_pixels(self) -> int:
         """The size of the true depth maps. Raises ConfigError where it was left open."""
-        return known(self.score_resolution, "metrics.depth", "score_resolution")
+        return known(self.score_resolution, type(self).__name__, "score_resolution")
 
     def at(self, size: int | None, stored: Sequence[int] = ()) -> Self:
         """With score_resolution set for views of this size. Raises ValueError where none fits."""

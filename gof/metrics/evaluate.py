@@ -30,13 +30,13 @@ class EvaluateJob:
     generator: Path | None = None
     """generator.yaml of a trained stage"""
     views: Path | None = None
-    """manifest of `gof views`, for metrics that look at images: frechet, depth"""
+    """manifest of `gof views`, for metrics that look at images"""
     reference: bool = False
     """known answers instead; with --views, known answers too"""
     untrained: Path | None = None
     """generator.yaml to start afresh from, for references: else the configured network"""
     features: Path | None = None
-    """JSON of `gof download --asset features`, for frechet"""
+    """JSON of `gof download --asset features`, for distances of features"""
     head_model: Path | None = None
     """head_model.npz, for metrics of control"""
     statistics: Path | None = None

@@ -48,7 +48,10 @@ class SizedSection(MetricSection):
 def known(size: int | None, section: str, key: str) -> int:
     """A size. Raises ConfigError for one that follows a model where there is none."""
     if size is None:
-        raise ConfigError(f"{section}.{key}: follows the models' last stage, and there is no model")
+        raise ConfigError(
+            f"metrics: {key} of {section}: not set, and there is no model whose last stage it could"
+            " follow: set it"
+        )
     return size
 
 

@@ -5,7 +5,7 @@ import pytest
 from gof.conditioning.settings import Conditions
 from gof.config.reading import ConfigError, merged
 from gof.data.settings import Photographs
-from gof.experiment.config import TAKEN, Config, schema
+from gof.experiment.config import RUNTIME_SECTIONS, TAKEN, Config, schema
 from gof.geometry.settings import Camera
 from gof.heads.settings import RenderedHeads
 
@@ -326,3 +326,10 @@ def test_the_schema_knows_every_source_and_field():
     text = schema()
     for word in ("identities_for_pca", "on_bad", "logit_scale", "extends"):
         assert word in text
+
+
+def test_a_job_by_hand_is_scoped_to_what_it_depends_on():
+    whole = Config.parse({"seeds": [1], "samples": {"latents": 3}, "runtime": {"log_every": 9}})
+    own = whole.scoped(whole.only("samples"))
+    assert own.model_fields_set - RUNTIME_SECTIONS == {"samples"}
+    assert (own.samples, own.runtime) == (whole.samples, whole.runtime)
