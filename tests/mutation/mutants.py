@@ -31,6 +31,8 @@ SWAPPED: dict[type, type] = {
     ast.And: ast.Or,
     ast.Or: ast.And,
 }
+SYMMETRIC = ("max", "min")  # their arguments may change places
+GUARDS = ("strict",)  # keywords that only ask for what holds anyway
 DROPPED = (ast.Add, ast.Sub, ast.Mult, ast.Div)  # operators of which either side may stand alone
 
 
@@ -69,6 +71,7 @@ class _Finder(ast.NodeVisitor):
         self.found: list[Mutant] = []
         self.names: list[str] = []
         self.imported: set[str] = set()
+        self.removed: ast.expr | None = None  # a call whose statement is removed already
 
     def add(self, node: ast.expr | ast.stmt, now: str, kind: str) -> None:
         """A mutant that puts `now` in the place of a node."""
@@ -120,6 +123,7 @@ class _Finder(ast.NodeVisitor):
             if isinstance(node.value.func, ast.Name) and node.value.func.id == "say":
                 return
             self.add(node, "pass", "statement removed")
+            self.removed = node.value
         self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -173,19 +177,24 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         plain = [arg for arg in node.args if not isinstance(arg, ast.Starred)]
-        if len(plain) >= 2 and ast.dump(plain[0]) != ast.dump(plain[1]):
+        symmetric = isinstance(node.func, ast.Name) and node.func.id in SYMMETRIC
+        if len(plain) >= 2 and not symmetric and ast.dump(plain[0]) != ast.dump(plain[1]):
             changed = copy.deepcopy(node)
             i, j = node.args.index(plain[0]), node.args.index(plain[1])
             changed.args[i], changed.args[j] = changed.args[j], changed.args[i]
             self.instead(node, "arguments swapped", changed)
-        for number in range(len(node.keywords)):
+        for number, keyword in enumerate(node.keywords):
+            if keyword.arg in GUARDS:
+                continue
             changed = copy.deepcopy(node)
             del changed.keywords[number]
             self.instead(node, "keyword dropped", changed)
         function = node.func
-        if isinstance(function, ast.Attribute) and not self._is_module(function.value):
+        module = isinstance(function, ast.Attribute) and self._is_module(function.value)
+        if isinstance(function, ast.Attribute) and not module and node is not self.removed:
             self.instead(node, "call removed", function.value)
-        self.generic_visit(node)
+        for child in (node.func, *node.args, *(k for k in node.keywords if k.arg not in GUARDS)):
+            self.visit(child)
 
     def _is_module(self, node: ast.expr) -> bool:
         while isinstance(node, ast.Attribute):

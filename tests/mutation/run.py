@@ -25,6 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,9 +77,10 @@ def tests_of(file: str) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in sorted(folder.glob("test_*.py"), key=order)]
 
 
-def digest(*paths: Path) -> str:
-    """Hash of files' contents."""
-    content = b"\0".join(path.read_bytes() for path in paths)
+@cache
+def digest(*paths: str | Path) -> str:
+    """Hash of files' contents, as they were when the run began."""
+    content = b"\0".join((ROOT / path).read_bytes() for path in paths)
     return hashlib.sha256(content).hexdigest()[:16]
 
 
@@ -174,8 +176,8 @@ class Known:
 
     @staticmethod
     def _tests(mutant: Mutant) -> str:
-        shared = sorted((ROOT / "tests" / "unit").glob("*.py"))
-        return digest(*shared, *(ROOT / name for name in tests_of(mutant.file)))
+        shared = [str(path) for path in sorted((ROOT / "tests" / "unit").glob("*.py"))]
+        return digest(*shared, *tests_of(mutant.file))
 
 
 def chosen(only: Sequence[str], sample: int, seed: int) -> list[Mutant]:
