@@ -8,10 +8,12 @@ from pathlib import Path
 from gof.bench.measure import Row, beside, least_row, logit_operations, median
 from gof.bench.place import LARGE, SIDE, Place
 from gof.geometry.raster import rasterise
+from gof.heads.jobs import DatasetJob
 from gof.heads.render import random_heads, run_dataset
 from gof.morphable.model import MorphableModel
 from gof.report.readme import complete_run
 from gof.run.files import InputError
+from gof.run.target import Target
 from gof.shapes.marching import Surface, extract
 from gof.shapes.sparse_grid import Grid
 
@@ -53,7 +55,8 @@ def data(place: Place) -> list[Row]:
 
     def work() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            run_dataset(config, model, Path(folder) / "manifest.json")
+            out = Target(Path(folder) / "manifest.json")
+            run_dataset(config, DatasetJob(head_model=model, out=out))
 
     return [least_row("data", median(work), "s", None, 10.0)]
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gof.conditioning.jobs import PoolJob
 from gof.data.manifest import Manifest, Shard, encode_depth, load_split, write_manifest, write_shard
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.experiment.config import Config
@@ -37,6 +38,7 @@ from gof.run.files import InputError, say, sha256, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.rng import streams
+from gof.run.target import placed
 
 SHEET_COLUMNS, SHEET_ROWS = 10, 2
 FLOW_SHOWN = 0.01  # displacement that saturates a colour of the sheet, camera radii
@@ -134,11 +136,13 @@ def _render_shard(task: _Task) -> Shard:
     return write_shard(task.piece.path, arrays)
 
 
-def run_pool(config: Config, statistics: Path, head_model: Path, out: Path) -> None:
-    """Render the pool into the folder of `out`, its manifest, which is written last.
+def run_pool(config: Config, wanted: PoolJob) -> None:
+    """Render the pool into the folder of its manifest, which is written last.
 
     Raises InputError where the statistics do not fit the head model or no head is in view.
     """
+    statistics, head_model = wanted.statistics, wanted.head_model
+    out = placed(wanted.out, "manifest.json")
     inputs = {"statistics": statistics, "head_model": head_model}
     record, sheet = out.with_name("pool.json"), out.with_name("sheet.png")
     with job(record, "pool", config, inputs, Writes((out, sheet), fills=True)) as running:

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
+from gof.data.jobs import PrepareJob
 from gof.data.manifest import (
     SHARDS,
     Manifest,
@@ -31,6 +32,7 @@ from gof.experiment.config import Config
 from gof.run.files import InputError, say
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
+from gof.run.target import placed
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 500_000_000
@@ -188,13 +190,14 @@ def _results(folder: Path, files: list[Path], config: Config) -> Iterator[_Resul
                 yield result
 
 
-def run_prepare(config: Config, images_dir: Path, out: Path, on_bad: str = "fail") -> None:
-    """Centre squares of all images of a folder at config.heads.resolutions, as a data set whose
-    manifest is `out`. There are no poses and no ground truth.
+def run_prepare(config: Config, wanted: PrepareJob) -> None:
+    """Centre squares of all images of a folder at config.heads.resolutions, as a data set with its
+    manifest. There are no poses and no ground truth.
 
     on_bad: "fail", or "skip", which leaves out up to 1 % of the files. Raises InputError naming the
     first bad file and their number; nothing is then left behind.
     """
+    images_dir, out, on_bad = wanted.images, placed(wanted.out, "manifest.json"), wanted.on_bad
     record, writes = out.with_name("data.json"), Writes((out,), fills=True, reads=(images_dir,))
     with job(record, "prepare", config, {}, writes) as running:
         files = _files(images_dir)

@@ -19,12 +19,14 @@ from gof.geometry.lighting import random_light, shade
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.shading import View, pictures
 from gof.heads.figure import write_sheet
+from gof.heads.jobs import DatasetJob
 from gof.heads.mesh import vertex_normals
 from gof.morphable.model import MorphableModel
 from gof.run.files import sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.rng import Streams, streams
+from gof.run.target import placed
 
 SPLITS = ("train", "validation", "test")
 SHEET = 40  # images on the sheet
@@ -150,8 +152,9 @@ def _write_sheet(manifest: Manifest) -> None:
     )
 
 
-def run_dataset(config: Config, head_model: Path, out: Path) -> None:
-    """Render the data set into the folder of `out`, its manifest, which is written last."""
+def run_dataset(config: Config, wanted: DatasetJob) -> None:
+    """Render the data set into the folder of its manifest, which is written last."""
+    head_model, out = wanted.head_model, placed(wanted.out, "manifest.json")
     record, sheet = out.with_name("data.json"), out.with_name("sheet.png")
     inputs, writes = {"head_model": head_model}, Writes((out, sheet), fills=True)
     with job(record, "dataset", config, inputs, writes) as running:

@@ -15,11 +15,13 @@ from gof.experiment.config import Config
 from gof.metrics.context import Bench, untrained
 from gof.metrics.control_context import ControlFiles, control_bench
 from gof.metrics.control_protocols import MEASURES_OF_CONTROL
+from gof.metrics.jobs import MeasureJob
 from gof.metrics.protocols import measure_depth, measure_frechet, measure_surface
 from gof.metrics.settings import VIEWED
 from gof.models import pretrained as generators
 from gof.run.files import InputError, say
 from gof.run.job import job
+from gof.run.target import placed
 
 MEASURES: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "frechet": measure_frechet,
@@ -58,6 +60,26 @@ class EvaluateJob:
             "floor": self.control.floor,
         }
         return {name: path for name, path in files.items() if path is not None}
+
+
+def measure(config: Config, wanted: MeasureJob) -> None:
+    """`gof evaluate`: one metric, as `run_evaluate`."""
+    if not wanted.views and wanted.reference == (wanted.generator is not None):
+        raise InputError(
+            "gof evaluate: give either --generator FILE or --reference (frechet, depth: --views)"
+        )
+    measured = EvaluateJob(
+        metric=wanted.metric,
+        data=wanted.data,
+        out=placed(wanted.out, f"{wanted.metric}.json"),
+        generator=wanted.generator,
+        views=wanted.views,
+        references=wanted.reference,
+        untrained=wanted.untrained,
+        features=wanted.features,
+        control=ControlFiles(wanted.head_model, wanted.statistics, wanted.judge, wanted.floor),
+    )
+    run_evaluate(config, measured)
 
 
 def run_evaluate(config: Config, wanted: EvaluateJob) -> None:

@@ -11,12 +11,14 @@ import torch
 from gof.data.manifest import Manifest, Split, encode_depth, write_manifest, write_shard
 from gof.experiment.config import Config
 from gof.metrics.context import poses, untrained
+from gof.metrics.jobs import RenderViewsJob
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.pictures.views import ViewRequest, to_uint8, views
-from gof.run.files import sha256
+from gof.run.files import InputError, sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.target import placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class ViewsJob:
 def split_of(seed: int) -> str:
     """The split that holds the views of an evaluation seed."""
     return f"seed{seed}"
+
+
+def render_views(config: Config, wanted: RenderViewsJob) -> None:
+    """`gof views`: of a generator or an untrained one, as `run_views`."""
+    if wanted.reference == (wanted.generator is not None):
+        raise InputError("gof views: give either --generator FILE or --reference")
+    out = placed(wanted.out, "manifest.json")
+    run_views(config, ViewsJob(out, wanted.generator, wanted.untrained))
 
 
 def run_views(config: Config, wanted: ViewsJob) -> None:

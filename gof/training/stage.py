@@ -25,6 +25,7 @@ from gof.run.provenance import stage_code
 from gof.training import checkpoint, watch
 from gof.training.distributed import World, join_world
 from gof.training.fakes import Task
+from gof.training.jobs import TrainJob
 from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.schedule import interval_half_width
@@ -94,6 +95,26 @@ def run_stage(config: Config, wanted: StageJob) -> None:
             _finish(config, wanted, task, state, running)
             shutil.rmtree(folder, ignore_errors=True)
         world.wait()
+
+
+def run_train(config: Config, wanted: TrainJob) -> None:
+    """`gof train`: one stage, as `run_stage`."""
+    faces, files = None, (wanted.pool, wanted.statistics, wanted.regressor)
+    if wanted.pool and wanted.statistics and wanted.regressor:
+        faces = FaceFiles(wanted.pool, wanted.statistics, wanted.regressor)
+    elif any(files):
+        raise InputError("gof train: --pool, --statistics and --regressor go together")
+    stage = StageJob(
+        model=wanted.model,
+        stage=wanted.stage,
+        seed=wanted.seed,
+        data=wanted.data,
+        out=wanted.out,
+        previous=wanted.previous,
+        faces=faces,
+        device=wanted.device,
+    )
+    run_stage(config, stage)
 
 
 def _chosen(config: Config, wanted: StageJob) -> Model:
