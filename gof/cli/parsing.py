@@ -74,7 +74,9 @@ def parsed(verb: Verb, words: Sequence[str]) -> Call | None:
 
 def _reason(error: CycloptsError) -> str:
     if isinstance(error, MissingArgumentError) and error.argument and not error.argument.tokens:
-        return f"{error.argument.name} is missing"
+        odd = [word for word in error.unused_tokens or () if word.startswith("-")]
+        also = f", and {odd[0]} is no option" if odd else ""
+        return f"{error.argument.name} is missing{also}"
     if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
         return f"{' '.join(error.unused_tokens)}: belongs to no option"
     return " ".join(str(error).split()).rstrip(".")

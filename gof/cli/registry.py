@@ -12,10 +12,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, Literal
-
-from gof.config.reading import ConfigError
 
 PLUGINS = "gof.plugins"
 Needs = Literal["nothing", "settings", "experiment"]
@@ -61,6 +58,8 @@ _ADDED: dict[str, Verb] = {}
 
 def register(verb: Verb) -> Verb:
     """Add a verb from outside the package. Raises ConfigError where its name is taken."""
+    from gof.config.reading import ConfigError
+
     if verb.name in _own() or _ADDED.get(verb.name, verb) != verb:
         raise ConfigError(f"a verb named {verb.name!r} is there already: give it another name")
     _ADDED[verb.name] = verb
@@ -102,9 +101,13 @@ def _own() -> dict[str, Verb]:
 @cache
 def load_plugins() -> None:
     """Import what other packages add. Raises ConfigError naming one that fails."""
+    from importlib.metadata import entry_points
+
     for point in entry_points(group=PLUGINS):
         try:
             point.load()
         except Exception as error:  # whatever a foreign module raises
+            from gof.config.reading import ConfigError
+
             reason = " ".join(str(error).split())[:160]
             raise ConfigError(f"plugin {point.name}: {type(error).__name__}: {reason}") from None

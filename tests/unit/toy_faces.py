@@ -8,6 +8,7 @@ from gof.data.assets import HEAD
 from gof.data.download import default_cache
 from gof.experiment.config import Config
 from gof.heads.asset import HeadAsset
+from gof.heads.jobs import DatasetJob
 from gof.heads.render import run_dataset
 from gof.run.files import write_npz
 
@@ -104,5 +105,5 @@ def tiny_heads(tmp_path, lively):
     path = tmp_path / "data" / "manifest.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.sched_getaffinity", lambda _: {0})  # no worker processes
-        run_dataset(config, lively, path)
+        run_dataset(config, DatasetJob(head_model=lively, out=path))
     return path
