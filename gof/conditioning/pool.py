@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gof.conditioning.jobs import PoolJob
 from gof.data.manifest import Manifest, encode_depth, load_manifest, write_manifest
 from gof.data.reader import Reader
 from gof.data.settings import OFFERS
@@ -41,6 +42,7 @@ from gof.run.files import InputError, say, sha256, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.rng import streams
+from gof.run.target import placed
 
 SHEET_COLUMNS, SHEET_ROWS = 10, 2
 FLOW_SHOWN = 0.01  # displacement that saturates a colour of the sheet, camera radii
@@ -149,28 +151,18 @@ def _render_shard(task: _Task) -> Shard:
     return write_shard(task.piece.path, arrays)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolFiles:
-    """What a pool is drawn from: the manifest of the data set (camera and background), the
-    statistics of its coefficients, the head model; and the manifest to write."""
-
-    data: Path
-    statistics: Path
-    head_model: Path
-    out: Path
-
-
-def run_pool(config: Config, files: PoolFiles) -> None:
-    """Render the pool into the folder of `files.out`, its manifest, which is written last.
+def run_pool(config: Config, wanted: PoolJob) -> None:
+    """Render the pool into the folder of its manifest, which is written last.
 
     Raises InputError where the statistics do not fit the head model or no head is in view.
     """
-    statistics, head_model, out = files.statistics, files.head_model, files.out
-    inputs = {"data": files.data, "statistics": statistics, "head_model": head_model}
+    statistics, head_model = wanted.statistics, wanted.head_model
+    out = placed(wanted.out, "manifest.json")
+    inputs = {"data": wanted.data, "statistics": statistics, "head_model": head_model}
     record, sheet = out.with_name("pool.json"), out.with_name("sheet.png")
     with job(record, "pool", config, inputs, Writes((out, sheet), fills=True)) as running:
         load_pair(head_model, statistics)
-        pool, data = config.faces.pool, load_manifest(files.data)
+        pool, data = config.faces.pool, load_manifest(wanted.data)
         scene = Scene(data.camera, data.background, tuple(pool.resolutions), pool.seed)
         planned = pieces({"train": pool.count, "test": pool.test}, pool.shard_size, out.parent)
         tasks = [_Task(head_model, statistics, scene, piece) for piece in planned]

@@ -195,7 +195,6 @@ class Config(Section):
         return Config.load(chosen).with_runtime(self)
 
 
-
 def _first(error: ValidationError) -> str:
     """The first thing that is wrong: key, what, and what was given."""
     first = error.errors()[0]

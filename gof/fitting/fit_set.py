@@ -27,12 +27,14 @@ from gof.fitting.checks import (
 )
 from gof.fitting.figure import Shown, write_figure
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join
+from gof.fitting.jobs import FitsJob
 from gof.fitting.landmark_set import count_landmarks, load_landmarks
 from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, read_json, say
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
+from gof.run.target import placed
 
 SPLITS = ("train", "test")
 BLOCK = 32  # images fitted together: their Jacobians stay in the processor cache
@@ -42,19 +44,10 @@ _NONE = Split(0, ())
 
 
 @dataclass(frozen=True, slots=True)
-class FitFiles:
-    """What fits are made from: manifest of a data set, record of its landmarks, head model."""
-
-    data: Path
-    landmarks: Path
-    head_model: Path
-
-
-@dataclass(frozen=True, slots=True)
 class _Task:
     """A shard of images to fit: everything a worker process needs."""
 
-    files: FitFiles
+    wanted: FitsJob
     config: Config
     split: str
     number: int
@@ -64,12 +57,12 @@ class _Task:
 
 def _fit_shard(task: _Task) -> Shard:
     torch.set_num_threads(1)
-    manifest, split = load_manifest(task.files.data), task.split
+    manifest, split = load_manifest(task.wanted.data), task.split
     before = sum(shard.count for shard in manifest.split(split).shards[: task.number])
     count = manifest.split(split).shards[task.number].count
     reader, size = Reader(manifest, split), _resolution(manifest)
-    marks = load_landmarks(task.files.landmarks, split, range(before, before + count))
-    model = MorphableModel.load(task.files.head_model)
+    marks = load_landmarks(task.wanted.landmarks, split, range(before, before + count))
+    model = MorphableModel.load(task.wanted.head_model)
     fitter = Fitter.make(model, task.config.faces.fit, manifest.camera, task.certainty)
     found, posteriors, weights = [], [], []
     for start in range(0, count, BLOCK):
@@ -100,19 +93,20 @@ def _certainty(config: Config, landmarks: Path) -> Certainty:
     return Certainty.of(config.faces.fit, exact)
 
 
-def run_fits(config: Config, files: FitFiles, out: Path) -> None:
-    """Fit the splits SPLITS of a data set; beside the record `out` come shards, statistics.npz and
+def run_fits(config: Config, wanted: FitsJob) -> None:
+    """Fit the splits SPLITS of a data set; beside the record come shards, statistics.npz and
     a picture.
 
     Images that cannot be fitted are counted and left out of the statistics. Raises InputError for
     files that do not fit each other, and where no image can be fitted at all.
     """
-    inputs = {"data": files.data, "landmarks": files.landmarks, "head_model": files.head_model}
+    out = placed(wanted.out, "fits.json")
+    inputs = {"data": wanted.data, "landmarks": wanted.landmarks, "head_model": wanted.head_model}
     picture, moments = out.with_suffix(".png"), out.with_name("statistics.npz")
     with job(out, "fits", config, inputs, Writes((picture, moments))) as running:
-        manifest = load_manifest(files.data)
+        manifest = load_manifest(wanted.data)
         splits = [n for n in SPLITS if n == "train" or manifest.splits.get(n, _NONE).shards]
-        shards = _fit_all(config, files, manifest, splits, out.parent)
+        shards = _fit_all(config, wanted, manifest, splits, out.parent)
         fits = {
             name: join([out.parent / shard.file for shard in own]) for name, own in shards.items()
         }
@@ -121,9 +115,12 @@ def run_fits(config: Config, files: FitFiles, out: Path) -> None:
             "splits": {name: _summary(name, own) for name, own in fits.items()},
         }
         paths = [out.parent / shard.file for shard in shards["train"]]
-        statistics(fits["train"], paths, files.data).save(moments)
+        statistics(fits["train"], paths, wanted.data).save(moments)
         shown = splits[-1]
-        model, marks = MorphableModel.load(files.head_model), load_landmarks(files.landmarks, shown)
+        model, marks = (
+            MorphableModel.load(wanted.head_model),
+            load_landmarks(wanted.landmarks, shown),
+        )
         rows, numbers = _measured(model, manifest, fits[shown], shown)
         running.numbers |= {"rows": rows, "columns": COLUMNS, **numbers}
         write_figure(model, Shown(manifest, shown, fits[shown], marks.points), picture)
@@ -132,19 +129,20 @@ def run_fits(config: Config, files: FitFiles, out: Path) -> None:
 
 
 def _fit_all(
-    config: Config, files: FitFiles, manifest: Manifest, splits: list[str], folder: Path
+    config: Config, wanted: FitsJob, manifest: Manifest, splits: list[str], folder: Path
 ) -> dict[str, list[Shard]]:
     """Shards of fits by split, one for each shard of images."""
-    certainty = _certainty(config, files.landmarks)
+    certainty = _certainty(config, wanted.landmarks)
     for name in splits:
-        marks, images = count_landmarks(files.landmarks, name), manifest.split(name).count
+        marks = count_landmarks(wanted.landmarks, name)
+        images = manifest.split(name).count
         if marks != images:
             raise InputError(
-                f"{files.landmarks}: {marks} landmarks for {images} images of split {name!r}:"
+                f"{wanted.landmarks}: {marks} landmarks for {images} images of split {name!r}:"
                 " find the landmarks again"
             )
     tasks = [
-        _Task(files, config, name, number, certainty, folder / f"{name}-{number:03d}")
+        _Task(wanted, config, name, number, certainty, folder / f"{name}-{number:03d}")
         for name in splits
         for number in range(len(manifest.split(name).shards))
     ]

@@ -16,11 +16,13 @@ from gof.data.manifest import Manifest, load_manifest
 from gof.data.reader import Reader, Rows, load_split
 from gof.data.shards import SHARDS, Shard, write_shard
 from gof.experiment.config import Config
+from gof.fitting.jobs import LandmarksJob
 from gof.morphable.detector import Find, find_weights, load, to_plane
 from gof.readers.files import FaceRegressor, load_regressor
 from gof.run.files import InputError, read_json, say, sha256, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
+from gof.run.target import placed
 
 SHOWN, COLUMNS, TILE = 16, 8, 192  # images of the figure
 READ = 64  # pixels a regressor is shown
@@ -130,12 +132,13 @@ def _source(config: Config, manifest: Manifest, regressor: Path | None) -> Sourc
     return lambda split: _read(network, manifest, split, size)
 
 
-def run_landmarks(config: Config, data: Path, regressor: Path | None, out: Path) -> None:
-    """Find the landmarks of all splits; beside the record `out` come shards and a picture.
+def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
+    """Find the landmarks of all splits; beside the record come shards and a picture.
 
     Images without a face, or with several, are counted and marked. Raises InputError for a data set
     that does not hold what the source needs, and where no face is found at all.
     """
+    data, regressor, out = wanted.data, wanted.regressor, placed(wanted.out, "landmarks.json")
     inputs = {"data": data} | ({"regressor": regressor} if regressor else {})
     writes = Writes((out.with_suffix(".png"),))
     with job(out, "landmarks", config, inputs, writes) as running:

@@ -3,70 +3,17 @@ their columns for the tables."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import torch
 
 from gof.data.manifest import load_manifest
 from gof.experiment.config import Config
 from gof.metrics.context import Context
+from gof.metrics.jobs import EvaluateJob
 from gof.metrics.registry import FILES, OPTIONAL_FILES, Metric, metric_of
 from gof.metrics.section import MetricSection, sized
 from gof.run.files import InputError, say
 from gof.run.job import job
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateJob:
-    """What to measure: a generator or, for metrics that look at images, its views."""
-
-    metric: str
-    """what to measure: a name under `metrics` in the configuration"""
-    data: Path
-    """manifest.json of the data set"""
-    out: Path
-    """JSON to write"""
-    generator: Path | None = None
-    """generator.yaml of a trained stage"""
-    views: Path | None = None
-    """manifest of `gof views`, for metrics that look at images"""
-    reference: bool = False
-    """known answers instead; with --views, known answers too"""
-    untrained: Path | None = None
-    """generator.yaml to start afresh from, for references: else the configured network"""
-    features: Path | None = None
-    """JSON of `gof download --asset features`, for distances of features"""
-    head_model: Path | None = None
-    """head_model.npz, for metrics of control"""
-    statistics: Path | None = None
-    """statistics.npz of `gof fits`, likewise"""
-    judge: Path | None = None
-    """regressor.yaml of the judge, likewise"""
-    floor: Path | None = None
-    """unconditional generator.yaml, for their references"""
-
-    def files(self) -> dict[str, Path]:
-        """Further inputs that are given, by the names in FILES."""
-        given = {name: path for name, path in self._paths().items() if name in FILES}
-        return {name: path for name, path in given.items() if path is not None}
-
-    def inputs(self) -> dict[str, Path]:
-        """Files the result depends on."""
-        return {name: path for name, path in self._paths().items() if path is not None}
-
-    def _paths(self) -> dict[str, Path | None]:
-        return {
-            "data": self.data,
-            "generator": self.generator,
-            "views": self.views,
-            "untrained": self.untrained,
-            "features": self.features,
-            "head_model": self.head_model,
-            "statistics": self.statistics,
-            "judge": self.judge,
-            "floor": self.floor,
-        }
+from gof.run.target import placed
 
 
 def run_evaluate(config: Config, wanted: EvaluateJob) -> None:
@@ -74,7 +21,8 @@ def run_evaluate(config: Config, wanted: EvaluateJob) -> None:
     what cannot be used."""
     metric = metric_of(wanted.metric)
     _check(wanted, metric)
-    with job(wanted.out, "evaluate", config, wanted.inputs()) as running:
+    record = placed(wanted.out, f"{metric.name}.json")
+    with job(record, "evaluate", config, wanted.inputs()) as running:
         context = Context(
             config,
             load_manifest(wanted.data),

@@ -3,7 +3,6 @@ them: a data set (`gof.data.manifest`) with a split for each evaluation seed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, writ
 from gof.data.shards import write_shard
 from gof.experiment.config import Config
 from gof.metrics.context import poses, split_of, untrained
+from gof.metrics.jobs import ViewsJob
 from gof.metrics.section import RenderedViews, sized
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
@@ -19,27 +19,7 @@ from gof.pictures.views import ViewRequest, to_uint8, views
 from gof.run.files import InputError, sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
-
-
-@dataclass(frozen=True, slots=True)
-class ViewsJob:
-    """Whose views: a generator's, or those of one before training, in place of a data set's."""
-
-    out: Path
-    """manifest.json to write; the views go beside it"""
-    generator: Path | None = None
-    """generator.yaml of a trained stage"""
-    reference: bool = False
-    """views before training"""
-    data: Path | None = None
-    """manifest.json of the data set whose camera and background they have, with --reference"""
-    untrained: Path | None = None
-    """generator.yaml to start afresh from: else the configured network, camera and background"""
-
-    def inputs(self) -> dict[str, Path]:
-        """Files the result depends on."""
-        files = {"generator": self.generator, "data": self.data, "untrained": self.untrained}
-        return {name: path for name, path in files.items() if path is not None}
+from gof.run.target import placed
 
 
 def run_views(config: Config, wanted: ViewsJob) -> None:
@@ -47,19 +27,20 @@ def run_views(config: Config, wanted: ViewsJob) -> None:
     which is written last. Depth is the mean along a ray where more than half of it is opaque."""
     if wanted.reference == (wanted.generator is not None):
         raise InputError("gof views: give either --generator FILE or --reference")
-    record, writes = wanted.out.with_name("views.json"), Writes((wanted.out,), fills=True)
+    out = placed(wanted.out, "manifest.json")
+    record, writes = out.with_name("views.json"), Writes((out,), fills=True)
     with job(record, "views", config, wanted.inputs(), writes) as running:
         model, size = _subject(config, wanted)
         name = "untrained" if wanted.generator is None else str(model.info["model"])
         s = sized("views", config.metrics.views, size)
         red, green, blue = ((value + 1) / 2 for value in model.settings.background)
         splits = {
-            split_of(seed): _render(model, s, (seed, name), wanted.out.parent)
+            split_of(seed): _render(model, s, (seed, name), out.parent)
             for seed in config.metrics.seeds
         }
         source = {} if wanted.generator is None else {"generator": sha256(wanted.generator)}
         manifest = Manifest(
-            wanted.out,
+            out,
             name,
             model.camera,
             (red, green, blue),

@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from gof.experiment.config import Config
+from gof.report.jobs import TablesJob
 from gof.report.records import Record, columns_of, label, read_records
 from gof.report.typeset import Cell, Table
 from gof.run.columns import Column
@@ -204,10 +205,11 @@ def published(path: Path) -> tuple[Table, pd.DataFrame]:
     return Table("Published numbers", columns, rows, [note]), frame[columns]
 
 
-def run_tables(config: Config, paths: Sequence[Path], published_file: Path, out: Path) -> None:
+def run_tables(config: Config, wanted: TablesJob) -> None:
     """Write metrics.csv, and every comparison, cost and published as .md, .tex and .csv, into the
-    folder `out`."""
-    inputs = {str(path): path for path in [*paths, published_file]}
+    folder `wanted.out`."""
+    paths, out = wanted.records, wanted.out
+    inputs = {str(path): path for path in [*paths, wanted.published]}
     with job(out / "tables.json", "tables", config, inputs, Writes(fills=True)) as running:
         records = read_records(paths)
         frame = long_form(records)
@@ -225,7 +227,7 @@ def run_tables(config: Config, paths: Sequence[Path], published_file: Path, out:
                 _write(out / name, table, _wide(frame, columns))
                 written.append(f"{name}.md")
         _write(out / "cost", *cost(records, config.note))
-        _write(out / "published", *published(published_file))
+        _write(out / "published", *published(wanted.published))
         running.numbers = {"metrics": len(frame)}
         for name in (*written, "cost.md"):
             running.artifact(out / name)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "numpy", "pandas", "pillow", "trimesh", "PyMCubes", "snakemake", "mlflow")
-# Modules that cannot change a result, beside all `settings` and the command line: what they decide
-# reaches a job as its settings, or stays outside its outputs.
+# Modules that cannot change a result, beside all `settings` and `jobs` and the command line: what
+# they decide reaches a job as its settings or options, or stays outside its outputs.
 NEUTRAL = (
     "gof",
     "gof.config.reading",
@@ -32,6 +32,7 @@ NEUTRAL = (
     "gof.run.provenance",
     "gof.run.spool",
     "gof.run.store",
+    "gof.run.target",
     "gof.run.trainings",
     "gof.training.watch",
 )
@@ -102,7 +103,8 @@ def _imports(tree: ast.Module) -> set[str]:
 
 def neutral(module: str) -> bool:
     """Whether a module cannot change a result."""
-    return module in NEUTRAL or module.endswith(".settings") or module.startswith("gof.cli")
+    named = module.endswith((".settings", ".jobs"))
+    return named or module in NEUTRAL or module.startswith("gof.cli")
 
 
 def closure(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -3,10 +3,8 @@ log, samples and weights."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +16,14 @@ from gof.data.manifest import Manifest, load_manifest
 from gof.data.reader import Reader
 from gof.experiment.config import Config
 from gof.experiment.model import Model
-from gof.fields.registry import FIELDS
 from gof.models import pretrained as generators
-from gof.run.files import InputError, atomic_write, exclusive, say, sha256
+from gof.run.files import InputError, atomic_write, exclusive, say
 from gof.run.job import Job, job
 from gof.run.outputs import Writes, watched
-from gof.run.provenance import stage_code
 from gof.training import checkpoint, watch
 from gof.training.conditioner import Loader
 from gof.training.distributed import World, join_world
+from gof.training.jobs import StageJob
 from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.schedule import interval_half_width
@@ -34,37 +31,6 @@ from gof.training.state import TrainState, read_state
 from gof.training.task import Task
 
 FILES = ("generator.safetensors", "generator.yaml", "samples.png", "state.safetensors")
-
-
-@dataclass(frozen=True, slots=True)
-class StageJob:
-    """Which stage to train and where: data is a manifest, previous the state of the stage before,
-    out a folder."""
-
-    model: str
-    stage: int
-    seed: int
-    data: Path
-    out: Path
-    previous: Path | None = None
-    device: str = "auto"
-
-    def inputs(self, loader: Loader | None = None) -> dict[str, Path]:
-        """Files the result depends on; loader of a conditional model."""
-        files = {"data": self.data}
-        files |= {"previous": self.previous} if self.previous else {}
-        return files | (loader.files if loader else {})
-
-    def fingerprint(self, config: Config, loader: Loader | None = None) -> str:
-        """Names everything that determines the result; not the number of processes."""
-        model = config.models[self.model]
-        digest = hashlib.sha256(model.upto(self.stage).model_dump_json().encode())
-        for name, path in sorted(self.inputs(loader).items()):
-            digest.update(f"{name} {sha256(path)}".encode())
-        field = FIELDS[model.field.name].module
-        code = stage_code(loader is not None, field) if config.track_code else ""
-        digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
-        return digest.hexdigest()[:16]
 
 
 def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gof.conditioning.jobs import PoolJob
 from gof.conditioning.pool import draw, load_pair, render, run_pool
 from gof.config.reading import ConfigError
 from gof.data.manifest import load_manifest
@@ -114,7 +115,7 @@ def test_pool_is_complete_reads_back_and_repeats(
 ):
     outs = [tmp_path / name / "manifest.json" for name in ("one", "two")]
     for out in outs:
-        run_pool(config, statistics, head_model, out)
+        run_pool(config, PoolJob(statistics=statistics, head_model=head_model, out=out))
         with Image.open(out.with_name("sheet.png")) as sheet:
             assert np.asarray(sheet).std() > 10
     manifest = load_manifest(outs[0])
@@ -150,10 +151,10 @@ def test_heads_out_of_view_are_an_error_and_leave_the_pool_that_was_there(
     far_away = tmp_path / "far.npz"
     write_npz(far_away, arrays | {"mean": arrays["mean"] + np.float32(5)})
     out = tmp_path / "pool" / "manifest.json"
-    run_pool(config, statistics, head_model, out)
+    run_pool(config, PoolJob(statistics=statistics, head_model=head_model, out=out))
     before = out.read_bytes()
     with pytest.raises(InputError, match="no head is in view"):
-        run_pool(config, statistics, far_away, out)
+        run_pool(config, PoolJob(statistics=statistics, head_model=far_away, out=out))
     assert out.read_bytes() == before and len(load_split(load_manifest(out), "train", ["z"])["z"])
 
 
@@ -164,7 +165,7 @@ def test_faces_that_leave_the_image_are_counted(
 
     near = config.model_copy(update={"camera": config.camera.model_copy(update={"fov_deg": 5.0})})
     out = tmp_path / "pool" / "manifest.json"
-    run_pool(near, statistics, head_model, out)
+    run_pool(near, PoolJob(statistics=statistics, head_model=head_model, out=out))
     assert read_json(out.with_name("pool.json"))["numbers"]["faces_beyond_image"] == 5
     assert "5 of 5 faces reach beyond the image" in capsys.readouterr().err
 

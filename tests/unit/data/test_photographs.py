@@ -15,6 +15,7 @@ from gof.data.photographs import BadImage, crop_and_resize, decode, run_prepare,
 from gof.data.reader import load_images
 from gof.experiment.config import Config
 from gof.run.files import InputError, read_json
+from gof.sources.jobs import PrepareJob
 
 BACKGROUND = (1.0, 0.5, 0.0)
 CONFIG = Config.parse(
@@ -185,7 +186,7 @@ def folder(tmp_path):
 
 def test_folder_becomes_a_data_set_in_sorted_order(folder, tmp_path):
     out = tmp_path / "data" / "manifest.json"
-    run_prepare(CONFIG, folder, out)
+    run_prepare(CONFIG, PrepareJob(images=folder, out=out))
     manifest = load_manifest(out)
     names = sorted(f"{'ab'[i % 2]}/{i:02d}.png" for i in range(30))
     train = [name for name in names if split_of(name) == "train"]
@@ -204,7 +205,7 @@ def test_bad_files_stop_it_with_one_line_and_leave_nothing(folder, tmp_path, cap
     (folder / "b" / "zz.jpg").write_bytes(b"")
     out = tmp_path / "data" / "manifest.json"
     with pytest.raises(InputError) as error:
-        run_prepare(CONFIG, folder, out)
+        run_prepare(CONFIG, PrepareJob(images=folder, out=out))
     text = str(error.value)
     assert str(folder / "a" / "03bad.png") in text and "2 of 32 files" in text
     assert "\n" not in text and "--on-bad skip" in text
@@ -216,19 +217,23 @@ def test_skip_leaves_out_a_few_but_not_many(folder, tmp_path, monkeypatch):
     (folder / "a" / "03bad.png").write_bytes(b"nothing")
     out = tmp_path / "data" / "manifest.json"
     with pytest.raises(InputError, match="1 of 31 files"):
-        run_prepare(CONFIG, folder, out, "skip")
+        run_prepare(CONFIG, PrepareJob(images=folder, out=out, on_bad="skip"))
     monkeypatch.setattr(images, "SKIPPABLE", 0.05)
-    run_prepare(CONFIG, folder, out, "skip")
+    run_prepare(CONFIG, PrepareJob(images=folder, out=out, on_bad="skip"))
     manifest = load_manifest(out)
     assert manifest.provenance == {"images": 30, "skipped": ["a/03bad.png"]}
 
 
 def test_no_folder_and_empty_folder(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        run_prepare(CONFIG, tmp_path / "none", tmp_path / "out" / "manifest.json")
+        run_prepare(
+            CONFIG, PrepareJob(images=tmp_path / "none", out=tmp_path / "out" / "manifest.json")
+        )
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no files"):
-        run_prepare(CONFIG, tmp_path / "empty", tmp_path / "out" / "manifest.json")
+        run_prepare(
+            CONFIG, PrepareJob(images=tmp_path / "empty", out=tmp_path / "out" / "manifest.json")
+        )
 
 
 def test_first_frame_of_an_animation_counts(tmp_path):

@@ -1,6 +1,7 @@
 """All images of a data set: files, numbers, failures, and inputs that do not belong together."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from gof.data.reader import load_split
 from gof.experiment.config import Config
 from gof.fitting import fit_set
 from gof.fitting.fit import Certainty, load_fits
-from gof.fitting.fit_set import FitFiles, run_fits
+from gof.fitting.fit_set import run_fits
+from gof.fitting.jobs import FitsJob, LandmarksJob
 from gof.fitting.landmark_set import run_landmarks
 from gof.morphable.coefficients import Statistics
 from gof.run.files import InputError, read_json, write_json
@@ -47,12 +49,12 @@ def files(tiny_heads, lively, tmp_path, monkeypatch):
         fit_set, "count_landmarks", lambda path, split: len(load(path, split).found)
     )
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})  # no worker processes
-    return FitFiles(tiny_heads, record, lively)
+    return FitsJob(data=tiny_heads, landmarks=record, head_model=lively, out=tmp_path / "fits.json")
 
 
 def test_a_data_set_is_fitted(files, tmp_path, capsys):
     out = tmp_path / "fits" / "fits.json"
-    run_fits(CONFIG, files, out)
+    run_fits(CONFIG, replace(files, out=out))
     numbers = read_json(out)["numbers"]
     assert numbers["splits"]["train"]["images"] == 12
     assert numbers["splits"]["train"]["failures"] == {"no landmarks": 1}
@@ -76,7 +78,7 @@ def test_a_data_set_is_fitted(files, tmp_path, capsys):
 def test_the_same_inputs_give_the_same_bytes(files, tmp_path):
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
-        run_fits(CONFIG, files, folder / "fits.json")
+        run_fits(CONFIG, replace(files, out=folder / "fits.json"))
     names = sorted(path.name for path in folders[0].glob("*.*") if path.name != "fits.json")
     parts = ["fits", "statistics", "test-000", "train-000", "train-001"]
     assert [
@@ -89,9 +91,9 @@ def test_the_same_inputs_give_the_same_bytes(files, tmp_path):
 
 
 def test_shards_do_not_depend_on_the_block(files, tmp_path, monkeypatch):
-    run_fits(CONFIG, files, tmp_path / "one" / "fits.json")
+    run_fits(CONFIG, replace(files, out=tmp_path / "one" / "fits.json"))
     monkeypatch.setattr(fit_set, "BLOCK", 3)
-    run_fits(CONFIG, files, tmp_path / "two" / "fits.json")
+    run_fits(CONFIG, replace(files, out=tmp_path / "two" / "fits.json"))
     one, two = (load_fits(tmp_path / n / "fits.json", "train").arrays() for n in ("one", "two"))
     for name in one:
         np.testing.assert_allclose(two[name], one[name], atol=2e-4, err_msg=name)
@@ -100,7 +102,7 @@ def test_shards_do_not_depend_on_the_block(files, tmp_path, monkeypatch):
 def test_landmarks_of_another_data_set_are_refused(files, tmp_path, monkeypatch):
     monkeypatch.setattr(fit_set, "count_landmarks", lambda path, split: 11)
     with pytest.raises(InputError, match="11 landmarks for 12 images of split 'train'"):
-        run_fits(CONFIG, files, tmp_path / "fits.json")
+        run_fits(CONFIG, replace(files, out=tmp_path / "fits.json"))
 
 
 def test_no_landmarks_at_all_is_one_clear_error(files, tmp_path, monkeypatch):
@@ -112,7 +114,7 @@ def test_no_landmarks_at_all_is_one_clear_error(files, tmp_path, monkeypatch):
 
     monkeypatch.setattr(fit_set, "load_landmarks", none)
     with pytest.raises(InputError, match="no image of split train could be fitted"):
-        run_fits(CONFIG, files, tmp_path / "fits.json")
+        run_fits(CONFIG, replace(files, out=tmp_path / "fits.json"))
     assert not (tmp_path / "fits.json").exists()
 
 
@@ -127,9 +129,9 @@ def test_the_landmarks_source_says_how_sure_they_are(tmp_path):
 def test_from_landmarks_on_disk_to_statistics(tiny_heads, lively, tmp_path, monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
     record = tmp_path / "landmarks" / "landmarks.json"
-    run_landmarks(CONFIG, tiny_heads, None, record)
+    run_landmarks(CONFIG, LandmarksJob(data=tiny_heads, out=record))
     out = tmp_path / "fits" / "fits.json"
-    run_fits(CONFIG, FitFiles(tiny_heads, record, lively), out)
+    run_fits(CONFIG, FitsJob(data=tiny_heads, landmarks=record, head_model=lively, out=out))
     numbers = read_json(out)["numbers"]
     assert {name: own["fitted"] for name, own in numbers["splits"].items()} == {
         "train": 12,

@@ -23,6 +23,7 @@ from gof.heads.render import (
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError
 from gof.run.rng import streams
+from gof.sources.jobs import DatasetJob
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_small_images_are_area_averages_of_large_ones(head_model, config):
 
 def test_data_set_is_complete_and_reads_back(head_model, config, tmp_path, one_core):
     out = tmp_path / "data" / "manifest.json"
-    run_dataset(config, head_model, out)
+    run_dataset(config, DatasetJob(name="heads", head_model=head_model, out=out))
     manifest = load_manifest(out)
     assert {name: split.count for name, split in manifest.splits.items()} == {
         "train": 7,
@@ -132,7 +133,7 @@ def test_data_set_is_complete_and_reads_back(head_model, config, tmp_path, one_c
 def test_second_run_gives_the_same_bytes(head_model, config, tmp_path, one_core):
     outs = [tmp_path / name / "manifest.json" for name in ("one", "two")]
     for out in outs:
-        run_dataset(config, head_model, out)
+        run_dataset(config, DatasetJob(name="heads", head_model=head_model, out=out))
     for path in sorted(outs[0].parent.glob("*.safetensors")):
         assert path.read_bytes() == (outs[1].parent / path.name).read_bytes()
     assert outs[0].read_bytes() == outs[1].read_bytes()
@@ -142,9 +143,9 @@ def test_second_run_gives_the_same_bytes(head_model, config, tmp_path, one_core)
 def test_processes_do_not_change_a_byte(head_model, config, tmp_path, monkeypatch):
     many, one = tmp_path / "many" / "manifest.json", tmp_path / "one" / "manifest.json"
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
-    run_dataset(config, head_model, many)
+    run_dataset(config, DatasetJob(name="heads", head_model=head_model, out=many))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    run_dataset(config, head_model, one)
+    run_dataset(config, DatasetJob(name="heads", head_model=head_model, out=one))
     assert many.read_bytes() == one.read_bytes()
 
 
@@ -152,7 +153,7 @@ def test_a_crash_leaves_the_data_set_that_was_there(
     head_model, config, tmp_path, one_core, monkeypatch
 ):
     out = tmp_path / "data" / "manifest.json"
-    run_dataset(config, head_model, out)
+    run_dataset(config, DatasetJob(name="heads", head_model=head_model, out=out))
     before = load_split(load_manifest(out), "train", ["pose"])["pose"]
     real, calls = heads.write_shard, []
 
@@ -164,7 +165,7 @@ def test_a_crash_leaves_the_data_set_that_was_there(
 
     monkeypatch.setattr(heads, "write_shard", fail_on_third)
     with pytest.raises(InputError, match="disk full"):
-        run_dataset(config, head_model, out)
+        run_dataset(config, DatasetJob(name="heads", head_model=head_model, out=out))
     after = load_split(load_manifest(out), "train", ["pose"])["pose"]
     np.testing.assert_array_equal(before, after)
 

@@ -7,6 +7,7 @@ import pytest
 
 from gof.experiment.config import Config
 from gof.metrics.registry import metrics
+from gof.report.jobs import TablesJob
 from gof.report.records import columns_of, read_records
 from gof.report.tables import (
     TITLES,
@@ -136,7 +137,7 @@ def test_steps_without_a_model_belong_to_the_data_set(obeying):
 def test_a_table_of_which_nothing_was_measured_is_not_written(records, obeying, tmp_path):
     assert made(records, "control") is None
     for name, some, files in (("a", records, set()), ("b", obeying, {"control", "faces"})):
-        run_tables(UNTRACKED, some, PUBLISHED, tmp_path / name)
+        run_tables(UNTRACKED, TablesJob(some, published=PUBLISHED, out=tmp_path / name))
         written = {path.stem for path in (tmp_path / name).glob("*.md")}
         assert written == {"comparison", "cost", "published"} | files
     wide = pd.read_csv(tmp_path / "b" / "control.csv")
@@ -213,7 +214,7 @@ def test_the_same_metric_twice_is_refused(results, records):
 
 
 def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
-    run_tables(UNTRACKED, records, PUBLISHED, results / "tables")
+    run_tables(UNTRACKED, TablesJob(records, published=PUBLISHED, out=results / "tables"))
     before = {p.name: p.read_bytes() for p in (results / "tables").iterdir()}
     moved = tmp_path / "elsewhere"
     shutil.copytree(results, moved)
@@ -222,7 +223,7 @@ def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
         value = json.loads(record.read_text())
         value["wall_s"] = 1.0
         record.write_text(json.dumps(value))
-    run_tables(UNTRACKED, again, PUBLISHED, moved / "tables")
+    run_tables(UNTRACKED, TablesJob(again, published=PUBLISHED, out=moved / "tables"))
     after = {p.name: p.read_bytes() for p in (moved / "tables").iterdir()}
     assert set(after) == set(before) and len(before) == 12
     same = {name for name in before if before[name] == after[name]}
@@ -230,7 +231,7 @@ def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
 
 
 def test_metrics_file_reads_back(results, records):
-    run_tables(UNTRACKED, records, PUBLISHED, results / "tables")
+    run_tables(UNTRACKED, TablesJob(records, published=PUBLISHED, out=results / "tables"))
     frame = pd.read_csv(results / "tables" / "metrics.csv")
     chosen = frame[(frame["model"] == "gof") & (frame["metric"] == "sigma")].iloc[0]
     assert (chosen["value"], chosen["spread"], chosen["n"]) == (0.04, 0.003, 8)
