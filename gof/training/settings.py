@@ -9,7 +9,6 @@ from pydantic import Field, field_validator, model_validator
 from gof.config.section import (
     Count,
     CountOrZero,
-    Fraction,
     NonNegative,
     Positive,
     Resolution,
@@ -17,6 +16,8 @@ from gof.config.section import (
 )
 from gof.fields.settings import FieldNetwork
 from gof.models.settings import DiscriminatorNetwork
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Stage(Section):
@@ -60,7 +61,7 @@ class Training(Section):
 
     field: FieldNetwork = FieldNetwork()
     discriminator: DiscriminatorNetwork = DiscriminatorNetwork()
-    betas: tuple[Fraction, Fraction] = (0.0, 0.9)
+    betas: tuple[Decay, Decay] = (0.0, 0.9)
     mapping_lr: Positive = Field(
         0.2, description="learning rate of the mapping network over the generator's"
     )
@@ -68,9 +69,7 @@ class Training(Section):
     clip_discriminator: Positive = Field(
         5.0, description="largest norm of the discriminator's gradient"
     )
-    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.998, description="decay of the averaged weights"
-    )
+    ema: Decay = Field(0.998, description="decay of the averaged weights")
     r1_weight: NonNegative = 1.0
     r1_every: Count = Field(
         8, description="steps between gradient penalties (their weight is scaled up by it)"
