@@ -9,12 +9,13 @@ from pydantic import Field, field_validator, model_validator
 from gof.config.section import (
     Count,
     CountOrZero,
-    Fraction,
     NonNegative,
     Positive,
     Resolution,
     Section,
 )
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Stage(Section):
@@ -56,7 +57,7 @@ class Stage(Section):
 class Training(Section):
     """Optimisers, and the losses that are not of the field."""
 
-    betas: tuple[Fraction, Fraction] = (0.0, 0.9)
+    betas: tuple[Decay, Decay] = (0.0, 0.9)
     mapping_lr: Positive = Field(
         0.2, description="learning rate of the mapping network over the generator's"
     )
@@ -64,9 +65,7 @@ class Training(Section):
     clip_discriminator: Positive = Field(
         5.0, description="largest norm of the discriminator's gradient"
     )
-    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.998, description="decay of the averaged weights"
-    )
+    ema: Decay = Field(0.998, description="decay of the averaged weights")
     r1_weight: NonNegative = 1.0
     r1_every: Count = Field(
         8, description="steps between gradient penalties (their weight is scaled up by it)"

@@ -14,7 +14,8 @@ from gof.training.distributed import World
 from gof.training.schedule import plan
 from gof.training.settings import Stage, Training
 from gof.training.state import TrainState
-from gof.training.steps import Task, discriminator_step, generator_step
+from gof.training.steps import discriminator_step, generator_step
+from gof.training.task import Task
 from tests.unit.small_networks import networks
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -32,3 +32,19 @@ def test_depth_and_picture_belong_to_the_coefficients(tiny_faces) -> None:
     assert seen.picture.shape == (4, 3, 256)
     assert torch.equal(seen.face[:, :3], seen.other[:, :3])
     assert not torch.equal(seen.face[:, 3:5], seen.other[:, 3:5])
+
+
+def test_values_are_floats_in_their_range_on_the_device_asked_for(tiny_faces) -> None:
+    seen = tiny_faces.conditioner.pool([0, 1], "generator", CPU)
+    assert all(getattr(seen, name).dtype == torch.float32 for name in seen.__dataclass_fields__)
+    torch.testing.assert_close(seen.picture, torch.full_like(seen.picture, 128 / 127.5 - 1))
+    assert seen.flow.shape == (2, 64, 3) and seen.landmarks.shape == (2, 68, 2)
+    elsewhere = tiny_faces.conditioner.pool([0, 1], "generator", torch.device("meta"))
+    found = {getattr(elsewhere, name).device.type for name in elsewhere.__dataclass_fields__}
+    assert found == {"meta"}
+
+
+def test_some_rows_of_a_condition_are_those_of_all_its_parts(tiny_faces) -> None:
+    seen = tiny_faces.conditioner.pool([0, 1, 2], "generator", CPU)
+    for name in seen.__dataclass_fields__:
+        assert torch.equal(getattr(seen[1:2], name)[0], getattr(seen, name)[1])

@@ -98,6 +98,30 @@ def test_a_term_counts_with_its_weight_and_comes_alone(tiny_faces, name) -> None
     assert not tiny.conditioner.terms(state.generator, fakes, before, task.camera)
 
 
+PARTS = {
+    "label_terms": {"geometric", "colour"},
+    "shape_terms": {"distance", "background", "depth_smoothness"},
+    "reading_terms": {"reconstruction", "landmarks_2d", "landmarks_3d"},
+    "warping_terms": {"warping"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+def test_nothing_is_computed_for_terms_without_weight(tiny_faces, name, monkeypatch) -> None:
+    tiny = changed(tiny_faces, **dict.fromkeys(TERMS, Term()) | {name: Term(weight=1)})
+    called = []
+    for part, given in PARTS.items():
+        monkeypatch.setattr(
+            terms,
+            part,
+            lambda *_, own=part, given=given: called.append(own) or dict.fromkeys(given),
+        )
+    state, task, now, fakes = fakes_of(tiny)
+    found = tiny.conditioner.terms(state.generator, fakes, now, task.camera)
+    assert found == {name: (1.0, None)}
+    assert called == [part for part, given in PARTS.items() if name in given]
+
+
 def test_warm_terms_are_labels_with_their_weights(tiny_faces) -> None:
     tiny = changed(tiny_faces, geometric=Term(weight=2.5, from_stage=0), colour=Term())
     task, state = tiny.task(), tiny.state()

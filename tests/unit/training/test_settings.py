@@ -72,3 +72,21 @@ def test_warm_starts_that_teach_something_are_taken(zero) -> None:
     # No discriminator sees them, so their micro-batches need not fall into its groups.
     stages = warm({zero: {"weight": 0}} if zero else {}).models["a"].stages
     assert stages[0].micro_batch == 6
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"training": {"betas": [0.5, 1.0]}}, r"training\.betas\.1"),
+        ({"training": {"ema": 1.0}}, r"training\.ema"),
+    ],
+)
+def test_averages_that_never_move_are_refused(values, key) -> None:
+    with pytest.raises(ConfigError, match=key):
+        Config.parse(values)
+
+
+def test_a_crossing_needs_two_samples() -> None:
+    values = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 1}]}
+    with pytest.raises(ConfigError, match=r"models\.a\.sampling\.coarse"):
+        Config.parse({"models": {"a": values | {"sampling": {"coarse": 1}}}})
