@@ -63,7 +63,7 @@ def test_table_as_it_stands_in_the_readme(few) -> None:
 
 def test_a_run_writes_rows_table_and_record(few, tmp_path, capsys) -> None:
     out = tmp_path / "results" / "bench.json"
-    run_bench(UNTRACKED, "fine,missing", out.parent, out)
+    run_bench(UNTRACKED, BenchJob(rows="fine,missing", results=out.parent, out=out))
     rows = json.loads(out.read_text())
     assert [row["row"] for row in rows] == ["fine", "more"]
     keys = {"row", "measured", "unit", "ceiling", "fraction", "target", "holds"}

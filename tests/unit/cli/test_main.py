@@ -63,6 +63,9 @@ def test_help_lists_every_verb_in_its_group_with_the_exit_statuses():
     assert cli.EXITS in text and "example: gof " in text
 
 
+GIVEN = ("--generator", "none.yaml", "--out", "x.png")
+
+
 @pytest.mark.parametrize(
     ("words", "status", "text"),
     [
