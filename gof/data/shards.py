@@ -47,8 +47,9 @@ class Shard:
     sha256: str
 
     def __post_init__(self) -> None:
-        if Path(self.file).name != self.file or not isinstance(self.count, int) or self.count < 1:
-            raise ValueError(f"{str(self.file)[:80]!r} is no shard")
+        beside = Path(self.file).name == self.file not in ("", "..")
+        if not beside or not isinstance(self.count, int) or self.count < 1:
+            raise ValueError(f"{self.file[:80]!r} is no shard")
 
 
 Row = tuple[np.dtype[Any], tuple[int, ...]]  # dtype and shape of a row
@@ -90,17 +91,17 @@ def write_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> Shard:
 
 @contextmanager
 def opened(path: Path) -> Iterator[int]:
-    """A file to read. Raises InputError when it cannot be opened."""
+    """A file to read. Raises InputError when it cannot be read."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file: run the step that makes it") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}): check the file") from None
-    try:
-        yield handle
-    finally:
-        os.close(handle)
 
 
 def read_header(path: Path) -> dict[str, Stored]:

@@ -1,14 +1,18 @@
 import os
 import signal
+import threading
 from dataclasses import replace
 
 import pytest
 import torch
 
-from gof.run.files import NOT_RESUMED
+from gof.conditioning.condition import Pool
+from gof.data.ahead import Ahead
+from gof.run.files import NOT_RESUMED, InputError
 from gof.training import checkpoint, loop
 from gof.training.distributed import World
 from gof.training.loop import Stopped
+from gof.training.reals import Reals
 from gof.training.schedule import plan
 from gof.training.settings import Runtime
 from gof.training.steps import NonFinite
@@ -43,6 +47,62 @@ def test_interrupted_run_equals_an_unbroken_one(tmp_path, kind) -> None:
         assert checkpoint.load_newest(first.checkpoints, resumed)
         tiny.loop(6).run(resumed, Recorder())
         assert tensors_equal(resumed, unbroken)
+
+
+def reading(tiny, monkeypatch) -> list[tuple[str, object]]:
+    """What is read, and in which thread."""
+    seen: list[tuple[str, object]] = []
+    load = Reals._load, Pool._load
+
+    def watched(which):
+        def call(self, key):
+            seen.append((threading.current_thread().name, key))
+            return load[which](self, key)
+
+        return call
+
+    monkeypatch.setattr(Reals, "_load", watched(0))
+    monkeypatch.setattr(Pool, "_load", watched(1))
+    if isinstance(tiny, TinyFaces):
+        tiny.face.pool.ahead = Ahead(tiny.face.pool._load)
+    return seen
+
+
+@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize("kind", ["plain", "warm start", "conditional"])
+def test_all_is_read_ahead_once_and_changes_nothing(tmp_path, monkeypatch, kind, share) -> None:
+    tiny = Tiny(tmp_path) if kind == "plain" else TinyFaces(tmp_path, kind == "warm start")
+    tiny.training = tiny.training.model_copy(update={"share_fakes": share})
+    seen, state = reading(tiny, monkeypatch), tiny.state()
+    tiny.loop(4).run(state, Recorder())
+    assert seen and all(thread.startswith("ahead") for thread, _ in seen)
+    keys = [key for _, key in seen]
+    reals = 0 if kind == "warm start" else 4 * 2
+    pools = 0 if kind == "plain" else 4 * 2 * (1 if share or kind == "warm start" else 2)
+    assert len(keys) == len(set(keys)) == reals + pools
+    monkeypatch.setattr(Ahead, "announce", lambda self, key: None)
+    alone = tiny.state()
+    tiny.loop(4).run(alone, Recorder())
+    assert all(thread == "MainThread" for thread, _ in seen[len(keys) :])
+    assert sorted(map(str, keys)) == sorted(str(key) for _, key in seen[len(keys) :])
+    assert tensors_equal(alone, state)
+
+
+def test_what_cannot_be_read_stops_the_loop_and_its_thread(tiny) -> None:
+    loop = tiny.loop(6)
+    read = loop.reals._read
+
+    def broken(numbers):
+        if threading.current_thread().name.startswith("ahead") and reads.pop():
+            raise InputError("train-000: changed")
+        return read(numbers)
+
+    reads = [True, *[False] * 7]  # two batches a step: the first of the fifth step
+    state = tiny.state()
+    with pytest.raises(InputError, match="train-000: changed"):
+        loop.run(state, Recorder())
+    assert state.step == 3
+    assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
 
 
 def test_log_has_means_and_schedules(tiny) -> None:
@@ -195,6 +255,7 @@ def test_signal_saves_and_stops(tiny, number, monkeypatch) -> None:
     assert caught.value.code == 128 + number
     assert checkpoint.steps(tiny.folder / "checkpoints")[-1].name == "step-000000003"
     assert signal.getsignal(number) == before
+    assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
 
 
 def test_end_of_its_time_saves_and_stops(tiny, monkeypatch) -> None:

@@ -23,6 +23,16 @@ def test_a_sample_is_the_same_whenever_it_is_asked_for() -> None:
     torch.testing.assert_close(all_at_once[33], alone[0], rtol=0, atol=0)
 
 
+def test_what_is_announced_comes_out_the_same() -> None:
+    device, alone, ahead = torch.device("cpu"), make(), make()
+    with ahead.ahead:
+        for start in range(0, 40, 5):
+            ahead.announce(list(range(start, start + 5)), device)
+        for start in range(0, 40, 5):
+            rows = list(range(start, start + 5))
+            assert torch.equal(ahead(rows, device), alone(rows, device))
+
+
 def test_flips_are_about_half_and_values_span_the_range() -> None:
     batch = make()(list(range(400)), torch.device("cpu"))
     flipped = (batch[:, 0, 0, -1] > batch[:, 0, 0, 0]).float().mean()
