@@ -94,7 +94,7 @@ def load(path: Path, device: str = "cpu") -> Pretrained:
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())[:160]
         raise InputError(f"{path}: not a generator description ({reason})") from None
     if sha256(weights) != digest:
         raise InputError(f"{weights}: content does not match {path.name}: damaged, export it again")

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gof.config.section import Count, Positive
-from gof.data.manifest import Manifest, Split, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, write_manifest
 from gof.data.settings import DataSet
+from gof.data.shards import write_shard
 from gof.data.source import Making, Source
 from gof.fields.registry import FIELDS, FieldKind
 from gof.fields.settings import FieldSettings

@@ -8,7 +8,8 @@ import torch
 
 from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, shrink, write_manifest
 from gof.data.reader import load_depth, load_images, load_split
-from gof.data.shards import load_shard, write_shard
+from gof.data.settings import Photographs
+from gof.data.shards import write_shard
 from gof.geometry.settings import Camera
 from gof.run.files import InputError
 
@@ -33,7 +34,9 @@ def data(tmp_path):
     )
     splits = {"train": Split(5, shards), "test": Split(0, ())}
     path = tmp_path / "manifest.json"
-    manifest = Manifest(path, "toy", CAMERA, (1.0, 0.5, 0.0), (8, 16), splits, {"seed": 3})
+    offers, provenance = ("images", "depth"), {"seed": 3}
+    place = CAMERA, (1.0, 0.5, 0.0), (8, 16)
+    manifest = Manifest(path, "toy", *place, splits, provenance, offers, flip=True)
     write_manifest(manifest)
     return manifest, arrays, depth
 
@@ -41,6 +44,28 @@ def data(tmp_path):
 def test_manifest_comes_back_equal(data):
     manifest, _, _ = data
     assert load_manifest(manifest.path) == manifest
+    written = json.loads(manifest.path.read_text())
+    assert (written["offers"], written["flip"]) == (["images", "depth"], True)
+
+
+def test_a_manifest_is_made_after_the_settings_of_its_data_set(tmp_path):
+    values = {
+        "source": "photographs",
+        "folder": "x",
+        "camera": {"law": "sphere", "elevation": [0.1, 0.2], "near": 0.5},
+        "background": [0.1, 0.2, 0.3],
+        "resolutions": [16, 32],
+        "flip": False,
+    }
+    splits = {"train": Split(0, ())}
+    path = tmp_path / "manifest.json"
+    settings = Photographs.model_validate(values)
+    write_manifest(Manifest.of(path, "mine", settings, splits, ("images", "poses")))
+    found = load_manifest(path)
+    assert found.camera == Camera(law="sphere", elevation=(0.1, 0.2), near=0.5)
+    assert (found.name, found.background, found.resolutions) == ("mine", (0.1, 0.2, 0.3), (16, 32))
+    assert (found.offers, found.flip) == (("images", "poses"), False)
+    assert found.splits == splits and found.provenance == {"source": "photographs"}
 
 
 def test_arrays_come_back_in_order(data):
@@ -113,6 +138,9 @@ def test_missing_shard_array_and_split_are_named(data):
         (lambda v: v.update(background=[1, 2]), "not a data set manifest"),
         (lambda v: v["splits"]["train"]["shards"][0].pop("sha256"), "not a data set manifest"),
         (lambda v: v.update(splits=[]), "not a data set manifest"),
+        (lambda v: v.pop("offers"), "not a data set manifest"),
+        (lambda v: v.pop("flip"), "not a data set manifest"),
+        (lambda v: v["camera"].update(law="cone"), "not a data set manifest"),
     ],
 )
 def test_manifest_that_cannot_be_used_is_one_line(data, change, message):

@@ -11,19 +11,29 @@ from PIL import Image
 
 from gof.data import photographs as images
 from gof.data.manifest import load_manifest
-from gof.data.photographs import BadImage, crop_and_resize, decode, run_prepare, split_of
+from gof.data.photographs import BadImage, crop_and_resize, decode, split_of
 from gof.data.reader import load_images
+from gof.data.settings import Photographs
 from gof.experiment.config import Config
+from gof.geometry.settings import Camera
 from gof.run.files import InputError, read_json
 from gof.sources.jobs import PrepareJob
+from gof.sources.make import make, run_prepare
+from gof.sources.registry import SOURCES
 
 BACKGROUND = (1.0, 0.5, 0.0)
-CONFIG = Config.parse(
-    {
-        "heads": {"resolutions": [8, 16], "background": list(BACKGROUND), "shard_size": 4},
-        "tracking": {"enabled": False},
-    }
-)
+SHARES = {"train": 0.9, "validation": 0.05, "test": 0.05}
+OWN = {"resolutions": [8, 16], "background": list(BACKGROUND), "shard_size": 4}
+
+
+def configured(folder, **settings):
+    """An experiment with this folder as its data set `mine`."""
+    own = {"source": "photographs", "folder": str(folder), **OWN, **settings}
+    return Config.parse({"datasets": {"mine": own}, "tracking": {"enabled": False}})
+
+
+def prepare(folder, out, **settings):
+    make(configured(folder, **settings), "mine", {}, out)
 
 
 def picture(size=(24, 24), seed=0):
@@ -168,10 +178,32 @@ def test_small_images_are_not_enlarged():
 
 def test_split_depends_on_the_name_alone_and_keeps_its_shares():
     names = [f"folder/{i:05d}.jpg" for i in range(4000)]
-    splits = [split_of(name) for name in names]
-    assert splits == [split_of(name) for name in names]
+    splits = [split_of(name, SHARES) for name in names]
+    assert splits == [split_of(name, SHARES) for name in names]
     assert abs(splits.count("train") / 4000 - 0.9) < 0.02
     assert abs(splits.count("test") / 4000 - 0.05) < 0.015
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"train": 0.5, "validation": 0.2, "test": 0.3},
+        {"test": 0.3, "train": 0.7, "validation": 0.0},
+        {"train": 1.0, "validation": 0.0, "test": 0.0},
+    ],
+)
+def test_splits_have_the_configured_shares(shares):
+    splits = [split_of(f"{i:05d}.jpg", shares) for i in range(4000)]
+    for name, share in shares.items():
+        found = splits.count(name) / 4000
+        assert abs(found - share) < 0.03 and (share > 0 or found == 0)
+
+
+def test_more_for_training_takes_no_image_out_of_it():
+    names = [f"{i:05d}.jpg" for i in range(1000)]
+    few = {"train": 0.5, "validation": 0.25, "test": 0.25}
+    first = {name for name in names if split_of(name, few) == "train"}
+    assert first <= {name for name in names if split_of(name, SHARES) == "train"}
 
 
 @pytest.fixture
@@ -186,12 +218,14 @@ def folder(tmp_path):
 
 def test_folder_becomes_a_data_set_in_sorted_order(folder, tmp_path):
     out = tmp_path / "data" / "manifest.json"
-    run_prepare(CONFIG, PrepareJob(images=folder, out=out))
+    prepare(folder, out)
     manifest = load_manifest(out)
     names = sorted(f"{'ab'[i % 2]}/{i:02d}.png" for i in range(30))
-    train = [name for name in names if split_of(name) == "train"]
+    train = [name for name in names if split_of(name, SHARES) == "train"]
     assert sum(split.count for split in manifest.splits.values()) == 30
-    assert manifest.resolutions == (8, 16) and manifest.name == "photographs"
+    assert manifest.resolutions == (8, 16) and manifest.name == "mine"
+    assert (manifest.offers, manifest.background) == (("images",), BACKGROUND)
+    assert max(shard.count for shard in manifest.splits["train"].shards) == 4
     found = load_images(manifest, "train", 16).permute(0, 2, 3, 1).numpy()
     assert len(found) == len(train)
     for row, name in zip(found, train, strict=True):
@@ -200,15 +234,87 @@ def test_folder_becomes_a_data_set_in_sorted_order(folder, tmp_path):
     assert read_json(out.with_name("data.json"))["numbers"]["skipped"] == 0
 
 
+def test_its_settings_go_into_the_manifest(folder, tmp_path):
+    camera = {"law": "uniform", "fov_deg": 30.0, "near": 0.7, "far": 1.3, "yaw_mean": 0.1}
+    shares = {"train": 0.6, "validation": 0.1, "test": 0.3}
+    settings = {"camera": camera, "flip": False, "splits": shares, "resolutions": [8]}
+    out = tmp_path / "data" / "manifest.json"
+    prepare(folder, out, **settings)
+    manifest = load_manifest(out)
+    assert manifest.camera == Camera.model_validate(camera)
+    assert (manifest.flip, manifest.resolutions) == (False, (8,))
+    names = [f"{'ab'[i % 2]}/{i:02d}.png" for i in range(30)]
+    expected = [split_of(name, shares) for name in names]
+    counts = {name: manifest.splits[name].count for name in shares}
+    assert counts == {name: expected.count(name) for name in shares}
+
+
+def test_two_folders_are_two_data_sets(folder, tmp_path):
+    save(tmp_path / "other", "only.png", picture(seed=99))
+    datasets = {
+        "one": {"source": "photographs", "folder": str(folder), **OWN},
+        "two": {
+            "source": "photographs",
+            "folder": str(tmp_path / "other"),
+            "resolutions": [16],
+            "splits": {"train": 1, "validation": 0, "test": 0},
+        },
+    }
+    config = Config.parse({"datasets": datasets, "tracking": {"enabled": False}})
+    for name, count, background in (("one", 30, BACKGROUND), ("two", 1, (1.0, 1.0, 1.0))):
+        out = tmp_path / "results" / name / "manifest.json"
+        make(config, name, {}, out)
+        manifest = load_manifest(out)
+        assert (manifest.name, manifest.background) == (name, background)
+        assert sum(split.count for split in manifest.splits.values()) == count
+
+
+def test_a_folder_is_prepared_with_the_settings_of_the_first_of_its_kind(folder, tmp_path):
+    config = configured(tmp_path / "elsewhere", flip=False)
+    out = tmp_path / "data" / "manifest.json"
+    run_prepare(config, PrepareJob(images=folder, out=out, on_bad="fail"))
+    manifest = load_manifest(out)
+    assert (manifest.name, manifest.resolutions, manifest.flip) == ("photographs", (8, 16), False)
+    (folder / "bad.png").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"move them away$"):
+        run_prepare(config, PrepareJob(images=folder, out=out, on_bad="skip"))
+    plain = Config.parse({"datasets": {}, "tracking": {"enabled": False}})
+    large = save(tmp_path / "large", "x.png", picture((128, 128))).parent
+    for i in range(9):
+        save(large, f"{i}.png", picture((130, 128), seed=i))
+    run_prepare(
+        plain, PrepareJob(images=large, out=tmp_path / "plain" / "manifest.json", on_bad="fail")
+    )
+    own = load_manifest(tmp_path / "plain" / "manifest.json")
+    assert own.resolutions == Photographs(folder="x").resolutions and own.flip is True
+
+
+def test_the_plan_sees_that_a_folder_changed(folder):
+    fingerprint = SOURCES["photographs"].fingerprint
+    settings = Photographs(folder=str(folder))
+    seen = {fingerprint(settings)}
+    assert fingerprint(settings) in seen
+    save(folder, "new/one.png")
+    seen.add(fingerprint(settings))
+    (folder / "new" / "one.png").rename(folder / "new" / "two.png")
+    seen.add(fingerprint(settings))
+    os.utime(folder / "new" / "two.png", ns=(1, 1))
+    seen.add(fingerprint(settings))
+    (folder / "new" / "two.png").unlink()
+    seen.add(fingerprint(settings))
+    assert len(seen) == 4, "without the new file all is as it was"
+    assert fingerprint(Photographs(folder=str(folder / "none")))
+
+
 def test_bad_files_stop_it_with_one_line_and_leave_nothing(folder, tmp_path, capsys):
     (folder / "a" / "03bad.png").write_bytes(b"nothing")
     (folder / "b" / "zz.jpg").write_bytes(b"")
     out = tmp_path / "data" / "manifest.json"
     with pytest.raises(InputError) as error:
-        run_prepare(CONFIG, PrepareJob(images=folder, out=out))
+        prepare(folder, out)
     text = str(error.value)
     assert str(folder / "a" / "03bad.png") in text and "2 of 32 files" in text
-    assert "\n" not in text and "--on-bad skip" in text
+    assert "\n" not in text and "on_bad: skip" in text
     assert "zz.jpg" in capsys.readouterr().err
     assert not list(out.parent.glob("*.safetensors")) and not out.exists()
 
@@ -217,23 +323,19 @@ def test_skip_leaves_out_a_few_but_not_many(folder, tmp_path, monkeypatch):
     (folder / "a" / "03bad.png").write_bytes(b"nothing")
     out = tmp_path / "data" / "manifest.json"
     with pytest.raises(InputError, match="1 of 31 files"):
-        run_prepare(CONFIG, PrepareJob(images=folder, out=out, on_bad="skip"))
+        prepare(folder, out, on_bad="skip")
     monkeypatch.setattr(images, "SKIPPABLE", 0.05)
-    run_prepare(CONFIG, PrepareJob(images=folder, out=out, on_bad="skip"))
-    manifest = load_manifest(out)
-    assert manifest.provenance == {"images": 30, "skipped": ["a/03bad.png"]}
+    prepare(folder, out, on_bad="skip")
+    found = load_manifest(out).provenance
+    assert found == {"source": "photographs", "images": 30, "skipped": ["a/03bad.png"]}
 
 
 def test_no_folder_and_empty_folder(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
-        run_prepare(
-            CONFIG, PrepareJob(images=tmp_path / "none", out=tmp_path / "out" / "manifest.json")
-        )
+        prepare(tmp_path / "none", tmp_path / "out" / "manifest.json")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no files"):
-        run_prepare(
-            CONFIG, PrepareJob(images=tmp_path / "empty", out=tmp_path / "out" / "manifest.json")
-        )
+        prepare(tmp_path / "empty", tmp_path / "out" / "manifest.json")
 
 
 def test_first_frame_of_an_animation_counts(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from gof.config.reading import merged
 from gof.experiment import scopes
 from gof.experiment.config import Config
-from gof.experiment.scopes import TrainingRun
+from gof.experiment.plan import TrainingRun
 
 STAGES = [{"resolution": 8, "steps": 3}, {"resolution": 16, "steps": 4}]
 VALUES = {

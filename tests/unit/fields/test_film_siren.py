@@ -7,7 +7,7 @@ from gof.fields.kinds.film_siren import FilmSirenSettings
 
 def unfolded(siren: FilmSiren, style, points, directions):
     """The paper's formula, sin(f * (W h + b) + p), layer by layer in float64."""
-    network = siren.network
+    network = siren.settings
     raw, phases = style.double().reshape(len(style), 2, -1, network.width).unbind(1)
     f = raw * FREQUENCY_SCALE + FREQUENCY_SHIFT
 
@@ -20,9 +20,6 @@ def unfolded(siren: FilmSiren, style, points, directions):
         h = film(layer, h, i)
     head = siren.occupancy
     logit = (h @ head.weight.double().T + head.bias.double()).squeeze(-1) * network.logit_scale
-    squeezed = points.double() / torch.tensor(network.sphere_stretch, dtype=torch.float64)
-    distance = network.sphere_radius - squeezed.norm(dim=-1)
-    logit = logit + network.sphere_sharpness * distance
     colour = film(siren.colour_layer, torch.cat([directions.double(), h], -1), -1)
     rgb = torch.sigmoid(colour @ siren.colour.weight.double().T + siren.colour.bias.double())
     return rgb * 2 - 1, logit
@@ -30,8 +27,7 @@ def unfolded(siren: FilmSiren, style, points, directions):
 
 def make(layers: int, width: int, seed: int = 0):
     generator = torch.Generator().manual_seed(seed)
-    network = FilmSirenSettings(layers=layers, width=width, sphere_stretch=(1.0, 1.5, 0.9))
-    siren = FilmSiren(network)
+    siren = FilmSiren(FilmSirenSettings(layers=layers, width=width))
     siren.reset(generator)
     style = torch.randn(2, siren.style_size, generator=generator) * 0.2
     points = (torch.rand(2, 300, 3, generator=generator) - 0.5) * 0.24
@@ -63,16 +59,6 @@ def test_folded_gradient_equals_unfolded() -> None:
     folded = gradients(*siren.bind(style).radiance(at, directions))
     for mine, theirs in zip(folded, expected, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-8, atol=1e-8 * float(theirs.abs().max()))
-
-
-def test_it_starts_as_a_stretched_sphere() -> None:
-    siren, style, points, _ = make(4, 64)
-    logits = siren.bind(style).logits(points)
-    radius = points.norm(dim=-1)
-    assert (logits[radius < 0.05] > 0).all()
-    assert (logits[radius > 0.15] < 0).all()
-    up = torch.tensor([[[0.0, 0.11, 0.0], [0.11, 0.0, 0.0], [0.0, 0.0, 0.11]]])
-    assert (siren.bind(style[:1]).logits(up).sign() == torch.tensor([1, -1, -1])).all()
 
 
 @pytest.mark.parametrize("autocast", [False, True])

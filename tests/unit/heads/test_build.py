@@ -4,17 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from gof.heads.build import build_head_model, openness, sphere_directions
-from gof.heads.settings import Heads
+from gof.config.reading import ConfigError
+from gof.experiment.config import Config
+from gof.heads.build import build_head_model, openness, run_head_model, sphere_directions
+from gof.heads.settings import RenderedHeads
 from gof.heads.shapes import FLOOR
 from gof.morphable.landmarks import MIRRORED
 from gof.morphable.model import MorphableModel
-from gof.run.files import write_npz
+from gof.run.files import InputError, write_npz
+
+SETTINGS = RenderedHeads(identities_for_pca=40, identity_components=12)
 
 
 @pytest.fixture(scope="module")
 def built(asset):
-    return build_head_model(asset.path, Heads(identities_for_pca=40, identity_components=12))
+    return build_head_model(asset.path, SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +177,28 @@ def test_the_face_ends_at_jaw_hair_and_ears(model, built):
     assert not face[low].any() and not face[back].any()
     np.testing.assert_array_equal(face[built.arrays["mirror"]], face)
     assert 0.3 < face.mean() < 0.7
+
+
+def test_only_a_data_set_of_heads_has_a_head_model(tmp_path):
+    values = {"datasets": {"ph": {"source": "photographs", "folder": "x"}}}
+    for config in (Config.parse(values), Config()):
+        with pytest.raises(ConfigError, match="datasets: no 'ph' of the kind needed"):
+            run_head_model(config, "ph", tmp_path / "asset.json", tmp_path / "model.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_head_model_is_built_after_the_data_set_it_is_for(tmp_path, monkeypatch):
+    def build(wheel, settings):
+        raise InputError(f"{wheel} {settings.identity_components}")
+
+    monkeypatch.setattr("gof.heads.build.resolve", lambda path: path)
+    monkeypatch.setattr("gof.heads.build.build_head_model", build)
+    (tmp_path / "asset.json").write_text("{}")
+    datasets = {
+        name: {"source": "heads", "identity_components": count}
+        for name, count in (("few", 5), ("many", 9))
+    }
+    config = Config.parse({"datasets": datasets, "tracking": {"enabled": False}})
+    for name, count in (("few", 5), ("many", 9)):
+        with pytest.raises(InputError, match=rf"asset\.json {count}$"):
+            run_head_model(config, name, tmp_path / "asset.json", tmp_path / name / "model.npz")

@@ -2,30 +2,36 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from gof.experiment.model import Model
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
+from gof.models.settings import Networks
+from gof.rendering.settings import Interval
 from gof.run.files import InputError
 from gof.training.settings import Stage
 from tests.unit.small_networks import networks
 
-PARTS = networks(layers=2, width=8, latent=4, mapping={"width": 16})
+SHAPE = {"radius": 0.06, "stretch": (1.0, 1.4, 1.1), "sharpness": 40.0}
+PARTS = networks(layers=2, width=8, latent=4, mapping={"width": 16}, start=SHAPE)
 
 
 def saved(folder: Path) -> Path:
     generator = Generator(PARTS)
     generator.reset(0)
     generator.estimate_mean_style(100)
-    model = Model(integrator="occupancy", stages=(Stage(resolution=8, steps=1),))
+    stages = (Stage(resolution=8, steps=1), Stage(resolution=16, steps=1))
+    interval = Interval(max=0.11, min=0.03)
+    model = Model(integrator="occupancy", interval=interval, stages=stages)
     info = {
         "model": "gof",
         "networks": PARTS.model_dump(mode="json"),
         "camera": Camera().model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),
         "half_width": 0.05,
-        "background": [1.0, 1.0, 1.0],
+        "background": [1.0, 0.5, -1.0],
     }
     generators.save(folder / "generator.yaml", generator, info)
     return folder / "generator.yaml"
@@ -38,7 +44,42 @@ def test_saved_generator_comes_back_the_same(tmp_path: Path) -> None:
     reference.reset(0)
     z = model.latents(3, 2)
     torch.testing.assert_close(model.generator.style(z), reference.style(z), rtol=0, atol=0)
+    points = torch.rand(2, 50, 3, generator=torch.Generator().manual_seed(0)) * 0.2 - 0.1
+    mine, theirs = (one.bind(one.style(z)).logits(points) for one in (model.generator, reference))
+    assert torch.equal(mine, theirs)
     assert model.settings.half_width == 0.05 and model.info["model"] == "gof"
+    assert model.settings.background == (1.0, 0.5, -1.0)
+    assert (model.interval_max, model.resolution) == (0.11, 16)
+
+
+def test_its_networks_say_what_it_is_made_of(tmp_path: Path) -> None:
+    info = yaml.safe_load(saved(tmp_path).read_text())
+    assert info["format"] == 2
+    assert Networks.model_validate(info["networks"]) == PARTS
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"networks": {"field": {"name": "nerf"}}}, "no name 'nerf'"),
+        ({"networks": {"field": {"width": 0}}}, "not a generator description"),
+        ({"networks": None}, "not a generator description"),
+        ({"field": {}}, None),
+        ({"camera": {"near": 2, "far": 1}}, "not a generator description"),
+        ({"trained_as": {}}, "not a generator description"),
+        ({"background": 3}, "not a generator description"),
+        ({"networks": networks(layers=2, width=9).model_dump(mode="json")}, "cannot be read as"),
+    ],
+)
+def test_descriptions_that_do_not_fit_are_refused(tmp_path: Path, change, fault) -> None:
+    path = saved(tmp_path)
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    if fault is None:
+        assert generators.load(path)
+        return
+    with pytest.raises(InputError, match=fault) as caught:
+        generators.load(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_export_is_the_same_bytes_twice(tmp_path: Path) -> None:
@@ -71,7 +112,7 @@ def test_flipped_bit_in_the_weights_is_found(tmp_path: Path, position: int) -> N
         generators.load(path)
 
 
-@pytest.mark.parametrize("text", ["", "- a", "format: 1", "format: 99", "\tx: ["])
+@pytest.mark.parametrize("text", ["", "- a", "format: 1", "format: 2", "format: 99", "\tx: ["])
 def test_odd_descriptions_are_refused_in_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "generator.yaml").write_text(text)
     with pytest.raises(InputError, match=r"generator\.yaml") as caught:

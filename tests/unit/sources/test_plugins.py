@@ -13,7 +13,8 @@ import torch
 import trimesh
 
 from gof.config.reading import ConfigError
-from gof.data.manifest import load_images, load_manifest
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_images
 from gof.experiment import scopes
 from gof.experiment.config import Config
 from gof.models import pretrained as generators
@@ -49,7 +50,7 @@ VALUES = {
 
 
 def test_without_them_their_names_are_unknown():
-    with pytest.raises(ConfigError, match="datasets.few: no source 'discs'; there are heads, pho"):
+    with pytest.raises(ConfigError, match=r"datasets.few: no source 'discs'; there are heads, pho"):
         Config.parse(VALUES)
     with pytest.raises(ConfigError, match=r"models.ball.field: no name 'ball'; there are film_si"):
         Config.parse({"models": VALUES["models"]})
