@@ -29,6 +29,7 @@ from gof.fitting.figure import Shown, write_figure
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join
 from gof.fitting.jobs import FitsJob
 from gof.fitting.landmark_set import count_landmarks, load_landmarks
+from gof.fitting.settings import Fit
 from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, read_json, say
@@ -48,7 +49,7 @@ class _Task:
     """A shard of images to fit: everything a worker process needs."""
 
     wanted: FitsJob
-    config: Config
+    settings: Fit
     split: str
     number: int
     certainty: Certainty
@@ -63,7 +64,7 @@ def _fit_shard(task: _Task) -> Shard:
     reader, size = Reader(manifest, split), _resolution(manifest)
     marks = load_landmarks(task.wanted.landmarks, split, range(before, before + count))
     model = MorphableModel.load(task.wanted.head_model)
-    fitter = Fitter.make(model, task.config.faces.fit, manifest.camera, task.certainty)
+    fitter = Fitter.make(model, task.settings, manifest.camera, task.certainty)
     found, posteriors, weights = [], [], []
     for start in range(0, count, BLOCK):
         own = slice(start, min(start + BLOCK, count))
@@ -142,7 +143,7 @@ def _fit_all(
                 " find the landmarks again"
             )
     tasks = [
-        _Task(wanted, config, name, number, certainty, folder / f"{name}-{number:03d}")
+        _Task(wanted, config.faces.fit, name, number, certainty, folder / f"{name}-{number:03d}")
         for name in splits
         for number in range(len(manifest.split(name).shards))
     ]
