@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal  # noqa: F401 (in the annotations of what TrainJob inherits)
 
 from gof.run.target import Target
 from gof.training.jobs import StageJob

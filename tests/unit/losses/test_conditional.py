@@ -15,7 +15,7 @@ from gof.run import rng
 MODEL = Model.model_validate(
     {"integrator": "occupancy", "stages": [{"resolution": 32, "steps": 1}]}
 )
-SETTINGS = replace(RenderSettings.of(MODEL, Camera(), 0.01, (1.0, 1.0, 1.0)), coarse=48, secant=8)
+SETTINGS = replace(RenderSettings.of(MODEL.integrator, MODEL.sampling, 0.01, (Camera(), (1.0, 1.0, 1.0))), coarse=48, secant=8)
 POSES = torch.tensor([[0.3, -0.2], [-0.4, 0.1]])
 FOV = 12.0
 

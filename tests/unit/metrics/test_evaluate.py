@@ -25,7 +25,7 @@ from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
 from gof.run.files import InputError
 from gof.run.rng import streams
-from tests.unit.metrics.small import FIELD, model, saved
+from tests.unit.metrics.small import PARTS, UNTRAINED, model, saved
 
 COUNTS = {"train": 12, "validation": 4, "test": 6}
 SECTIONS = {
@@ -42,7 +42,7 @@ SECTIONS = {
             "score_resolution": 32,
         },
     },
-    "training": {"truncation_latents": 50, "field": FIELD.model_dump()},
+    "models": {"fresh": UNTRAINED},
     "tracking": {"enabled": False},
 }
 CONFIG = Config.parse(SECTIONS, "test")
@@ -52,7 +52,7 @@ CONFIG = Config.parse(SECTIONS, "test")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of ellipsoids at 32 pixels."""
     folder, camera = tmp_path_factory.mktemp("data"), Camera()
-    settings = RenderSettings.of(model("occupancy"), camera, 0.02, (1.0, 1.0, 1.0))
+    settings = RenderSettings.of(model("occupancy").integrator, model("occupancy").sampling, 0.02, (camera, (1.0, 1.0, 1.0)))
     splits, start = {}, 0
     for name, n in COUNTS.items():
         poses = sample_poses(camera, streams(5, "poses", range(start, start + n)))
@@ -240,13 +240,13 @@ def test_the_untrained_generator_is_that_of_the_file_before_training(
     path = saved(tmp_path)
     bench = generators.load(path)
     with torch.no_grad():
-        bench.generator.siren.occupancy.weight.add_(1.0)
+        bench.generator.field.occupancy.weight.add_(1.0)
     generators.save(tmp_path / "late.yaml", bench.generator, bench.info)
     manifest = load_manifest(data)
     place = manifest.camera, manifest.background
     fresh = untrained(CONFIG, place, tmp_path / "late.yaml", "cpu")
     first = generators.load(path)
-    z = torch.randn(2, FIELD.latent, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(2, PARTS.mapping.latent, generator=torch.Generator().manual_seed(0))
     points = torch.rand(2, 50, 3, generator=torch.Generator().manual_seed(1)) * 0.2 - 0.1
     torch.testing.assert_close(
         fresh.bind(z, 1.0).logits(points), first.bind(z, 1.0).logits(points), rtol=0, atol=0

@@ -13,15 +13,14 @@ from gof.metrics.context import poses
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
 from gof.pictures.views import ViewRequest, to_uint8, views
-from tests.unit.metrics.small import FIELD, saved
+from tests.unit.metrics.small import UNTRAINED, saved
 
 
 def config(count: int, seeds: tuple[int, ...] = (0, 3)) -> Config:
     return Config.parse(
         {
             "metrics": {"seeds": seeds, "views": {"count": count, "resolution": 16}},
-            "heads": {"background": (0.25, 0.5, 1.0)},
-            "training": {"truncation_latents": 50, "field": FIELD.model_dump()},
+            "models": {"fresh": UNTRAINED},
             "tracking": {"enabled": False},
         }
     )

@@ -15,9 +15,8 @@ from gof.run.outputs import MARK, Writes, prune
 from gof.sources.jobs import PrepareJob
 from gof.sources.make import run_prepare
 
-CONFIG = Config.parse(
-    {"tracking": {"enabled": False}, "heads": {"resolutions": [16], "shard_size": 4}}
-)
+OWN = {"source": "photographs", "folder": "ph", "resolutions": [16], "shard_size": 4}
+CONFIG = Config.parse({"tracking": {"enabled": False}, "datasets": {"mine": OWN}})
 
 
 def run(record: Path, inputs: dict[str, Path] | None = None, writes: Writes | None = None) -> None:
