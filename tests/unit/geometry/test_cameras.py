@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from gof.geometry.cameras import camera_axes, camera_rays, pixel_grid, project, sample_poses
+from gof.geometry.cameras import (
+    camera_axes,
+    camera_rays,
+    pixel_grid,
+    plane_rays,
+    project,
+    sample_poses,
+)
 from gof.geometry.settings import Camera
 from gof.run import rng
 
@@ -53,3 +60,11 @@ def test_pose_prior_has_the_configured_spread(prior: str) -> None:
     expected = torch.tensor([0.3, 0.1]) * factor
     torch.testing.assert_close(poses.std(0), expected, atol=0, rtol=0.05)
     assert poses.mean(0).abs().max() < 0.02
+
+
+def test_only_rays_of_all_pixels_are_an_image() -> None:
+    rays = camera_rays(POSES, 8, 12.0)
+    assert rays.side == 8
+    assert rays[:1].side == 8 and rays[1:].origins.shape == (2, 64, 3)
+    assert rays.pick(torch.arange(64).expand(3, 64)).side is None
+    assert plane_rays(pixel_grid(8), POSES, 12.0).side is None
