@@ -15,6 +15,7 @@ from gof.models.generator import Generator
 from gof.morphable.coefficients import BLOCKS
 from gof.morphable.landmarks import FIRST_INNER
 from gof.rendering.interface import Guide
+from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
 from gof.run.rng import Streams
 from gof.training.fakes import Fakes
@@ -96,14 +97,14 @@ def warping_terms(face: FaceTask, generator: Generator, fakes: Fakes) -> dict[st
     """Heads with two expressions: the field of this one, seen through the displacement of the
     meshes, against the field of the other (method-cgof 3.9)."""
     rows = slice(0, face.conditions.warping_images)
-    condition, settings = fakes.conditioned[rows], fakes.settings
+    condition, settings, rays = fakes.conditioned[rows], fakes.settings, fakes.rays[rows]
     here = fakes.latents[rows]
     there = face.layout.latent(condition.other, face.layout.loose(here))
     guide = condition.other_guide
     field = generator.bind(generator.style(there))
-    out = render(field, fakes.rays[rows], settings, fakes.streams[rows], guide)
+    out = render(field, rays, settings, fakes.streams[rows], guide, Everywhere)
     field = generator.bind(generator.style(here))
-    warped = render_moved(field, fakes.rays[rows], out, settings, condition.flow)
+    warped = render_moved(field, rays, out, settings, condition.flow)
     shell = guide.mask[..., None] & ((out.t - guide.depth[..., None]).abs() <= settings.half_width)
     # What only this expression covers has no partner in the other's picture.
     kept = ~(condition.guide.mask & ~guide.mask)
