@@ -16,6 +16,7 @@ from gof.morphable.coefficients import BLOCKS, Layout
 from gof.morphable.landmarks import FIRST_INNER
 from gof.readers.interface import Reading
 from gof.rendering.interface import Guide
+from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
 from gof.run.rng import Streams
 from gof.training.fakes import Fakes
@@ -108,7 +109,7 @@ def warping_terms(
     here = fakes.drawn.latents[rows]
     there = layout.latent(some.other, layout.loose(here))
     field = generator.bind(generator.style(there))
-    out = render(field, rays, settings, fakes.drawn.streams[rows], guide)
+    out = render(field, rays, settings, fakes.drawn.streams[rows], guide, Everywhere)
     field = generator.bind(generator.style(here))
     warped = render_moved(field, rays, out, settings, some.flow)
     shell = mesh.mask[..., None] & ((out.t - mesh.depth[..., None]).abs() <= settings.half_width)

@@ -29,6 +29,7 @@ from gof.morphable.meshes import Meshes
 from gof.pictures.edits import Edit, meshes_of, swept
 from gof.pictures.jobs import ShowControlJob
 from gof.pictures.views import ViewRequest, to_uint8, views
+from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
 from gof.run.files import InputError, say, write_png
 from gof.run.job import job
@@ -169,7 +170,7 @@ def warping_figure(model: Pretrained, meshes: Meshes, resolution: int) -> np.nda
             meshes.raster(b, poses, resolution), meshes.vertices(a) - meshes.vertices(b)
         )
         field_a, field_b = model.bind(a, 1.0), model.bind(b, 1.0)
-        there = render(field_b, rays, settings)
+        there = render(field_b, rays, settings, ask=Everywhere)
         warped = render_moved(field_a, rays, there, settings, shift.flatten(1, 2))
         here = render(field_a, rays, settings)
         square = (resolution, resolution)

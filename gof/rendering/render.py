@@ -77,7 +77,8 @@ def render_moved(
 ) -> RenderOutput:
     """The samples of a render, each moved by its ray's shift [batch, rays, 3], seen through another
     field: what that field looks like when space is warped so (cGOF, volume warping). No ray is left
-    out: what the other field shows says nothing about this one."""
+    out, since what the other field shows says nothing about this one; nor should it be in a render
+    that this is compared with."""
     moved = Rays(rays.origins + shift, rays.directions)
     return _composited(out.t, colours_at(field, moved, out.t), (out.hit, out.surface_t), settings)
 

@@ -29,7 +29,8 @@ from gof.rendering.surface import Crossing, first_crossing
 
 LEAST = 1 / 256  # opacity that a pixel may lose
 HIDDEN = math.exp(-6)  # of a ray's light, at most: what importance sampling need not see
-NEAR = 6.0  # logits below the surface's level, or below where density begins, that are looked at
+NEAR = 6.0  # logits below the surface's level that still count as near it
+BEGINS = 0.0  # the logit at which density begins
 EMPTY = -30.0  # the logit of samples that are not evaluated: opacity 0 to rounding
 SETTLED = 1e-4  # camera radii: a sixteenth of a pixel's width at 128 px and 12 degrees of view
 PASS = 2**12  # samples at which a pass over coarse samples takes no second one of each ray
@@ -47,11 +48,13 @@ class Skipping:
 
     @property
     def floor(self) -> float:
-        """The logit up to which a coarse sample tells of nothing near."""
+        """The logit up to which a coarse sample tells of nothing near: below the surface's level,
+        and never where there is density."""
         level = self.settings.level
         if self.hits_only:
             return level
-        return (level if self.settings.integrator == "occupancy" else min(level, 0.0)) - NEAR
+        density = self.settings.integrator == "density"
+        return min(level - NEAR, BEGINS) if density else level - NEAR
 
     @property
     def dark(self) -> float:
@@ -105,7 +108,7 @@ class Skipping:
         if self.rays.side is None:
             return colours_at(self.field, self.rays, t)
         shown = known | (coarse.logits.amax(-1) > self.floor)
-        unsure = ~shown & (coarse.logits[..., 0] > EMPTY)
+        unsure = ~shown & (coarse.logits[..., 0] != EMPTY)
         above = upper_bound(Samples(coarse.t[unsure], coarse.logits[unsure]), t[unsure])
         shown[unsure] = self.settings.alpha(above, t[unsure]).sum(-1) > LEAST
         some = these_first(shown)

@@ -47,6 +47,9 @@ class Crossing:
 def first_crossing(t: Tensor, values: Tensor) -> Crossing:
     """Bracket of the first pair that goes from values < 0 to values >= 0; t, values: [batch, rays,
     samples]."""
+    if t.shape[-1] == 1:  # no pair
+        at, value = t.squeeze(-1), values.squeeze(-1)
+        return Crossing(torch.zeros_like(at, dtype=torch.bool), at, at, value, value)
     enters = (values[..., :-1] < 0) & (values[..., 1:] >= 0)
     hit = (values[..., 0] < 0) & enters.any(-1)
     before = enters.to(torch.uint8).argmax(-1, keepdim=True)

@@ -9,13 +9,18 @@ from gof.geometry.cameras import camera_rays, pixel_grid, plane_rays, project
 from gof.geometry.settings import Camera
 from gof.losses import conditional as face
 from gof.rendering.interface import Guide, RenderSettings
+from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
 from gof.run import rng
 
 MODEL = Model.model_validate(
     {"integrator": "occupancy", "stages": [{"resolution": 32, "steps": 1}]}
 )
-SETTINGS = replace(RenderSettings.of(MODEL.integrator, MODEL.sampling, 0.01, (Camera(), (1.0, 1.0, 1.0))), coarse=48, secant=8)
+SETTINGS = replace(
+    RenderSettings.of(MODEL.integrator, MODEL.sampling, 0.01, (Camera(), (1.0, 1.0, 1.0))),
+    coarse=48,
+    secant=8,
+)
 POSES = torch.tensor([[0.3, -0.2], [-0.4, 0.1]])
 FOV = 12.0
 
@@ -143,7 +148,7 @@ class Moved:
 def warping_terms(other, flow):
     here = Ellipsoid((0.06, 0.07, 0.08), sharpness=300.0)
     rays = camera_rays(POSES, 24, FOV)
-    out = render(other(here), rays, SETTINGS)
+    out = render(other(here), rays, SETTINGS, ask=Everywhere)
     warped = render_moved(here, rays, out, SETTINGS, flow.expand_as(rays.origins))
     square = (24, 24)
     images = [seen.rgb.mT.unflatten(-1, square) for seen in (out, warped)]

@@ -52,7 +52,9 @@ CONFIG = Config.parse(SECTIONS, "test")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of ellipsoids at 32 pixels."""
     folder, camera = tmp_path_factory.mktemp("data"), Camera()
-    settings = RenderSettings.of(model("occupancy").integrator, model("occupancy").sampling, 0.02, (camera, (1.0, 1.0, 1.0)))
+    settings = RenderSettings.of(
+        model("occupancy").integrator, model("occupancy").sampling, 0.02, (camera, (1.0, 1.0, 1.0))
+    )
     splits, start = {}, 0
     for name, n in COUNTS.items():
         poses = sample_poses(camera, streams(5, "poses", range(start, start + n)))

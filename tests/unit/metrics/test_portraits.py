@@ -37,7 +37,10 @@ def test_a_heads_coefficients_depend_on_neither_the_batch_nor_the_free_entries(o
 
 
 def test_surfaces_are_those_of_a_sphere():
-    settings = replace(RenderSettings.of(MODEL.integrator, MODEL.sampling, 0.02, (Camera(), (1.0, 1.0, 1.0))), secant=6)
+    settings = replace(
+        RenderSettings.of(MODEL.integrator, MODEL.sampling, 0.02, (Camera(), (1.0, 1.0, 1.0))),
+        secant=6,
+    )
     radii = torch.tensor([[0.06], [0.08]])
     model = SimpleNamespace(
         generator=SimpleNamespace(mean_style=torch.zeros(1)),
