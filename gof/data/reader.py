@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ class Rows:
     def __init__(self, named_by: Path, shards: Sequence[Shard], again: str) -> None:
         self.named_by = named_by
         self._shards = tuple(shards)
+        self._paths = [named_by.parent / shard.file for shard in shards]
         self._again = again
         self._stops = np.cumsum([shard.count for shard in shards], dtype=np.int64)
         self._states: dict[int, State] = {}
@@ -83,7 +85,7 @@ class Rows:
     def _read_shard(
         self, shard: int, numbers: np.ndarray, out: dict[str, np.ndarray], places: np.ndarray
     ) -> None:
-        path, first = self._path(shard), int(self._stops[shard]) - self._shards[shard].count
+        path, first = self._paths[shard], int(self._stops[shard]) - self._shards[shard].count
         inside, places_at = (numbers - first).tolist(), places.tolist()
         with opened(path) as handle:
             state = state_of(os.fstat(handle))
@@ -97,9 +99,6 @@ class Rows:
         if not whole:
             raise changed(path, self._again)
 
-    def _path(self, shard: int) -> Path:
-        return self.named_by.parent / self._shards[shard].file
-
     def _prove(self, shards: Sequence[int]) -> None:
         """Make sure that shards are whole, those of which it is not known."""
         unknown = [k for k in shards if k not in self._states]
@@ -110,11 +109,11 @@ class Rows:
     def _header(self, shard: int) -> dict[str, Stored]:
         if shard not in self._headers:
             self._prove([shard])
-            self._headers[shard] = read_header(self._path(shard))
+            self._headers[shard] = read_header(self._paths[shard])
         return self._headers[shard]
 
     def _stored(self, shard: int, name: str) -> Stored:
-        header, path = self._header(shard), self._path(shard)
+        header, path = self._header(shard), self._paths[shard]
         if name not in header:
             raise InputError(f"{path}: holds no {name}: this data set does not have it")
         stored = header[name]
@@ -165,11 +164,16 @@ class Reader(Rows):
 
 def decode_depth(stored: np.ndarray, manifest: Manifest) -> tuple[Tensor, Tensor]:
     """uint16 as stored -> distances along rays, float32 with 0 for background, and the mask."""
-    value = torch.from_numpy(stored.astype(np.int32))
-    near, far = manifest.camera.near, manifest.camera.far
-    mask = value > 0
+    distances = _distances(manifest.camera.near, manifest.camera.far)
+    return torch.from_numpy(distances[stored]), torch.from_numpy(stored > 0)
+
+
+@cache
+def _distances(near: float, far: float) -> np.ndarray:
+    """The distance that each value of a uint16 stands for, float32 [65536]."""
+    value = torch.arange(LEVELS + 2)
     depth = near + (value - 1).float() / LEVELS * (far - near)
-    return torch.where(mask, depth, 0.0), mask
+    return torch.where(value > 0, depth, 0.0).numpy()
 
 
 def _stored_size(manifest: Manifest, resolution: int) -> int:

@@ -97,11 +97,12 @@ def test_what_cannot_be_read_stops_the_loop_and_its_thread(tiny) -> None:
             raise InputError("train-000: changed")
         return read(numbers)
 
-    reads = [True, *[False] * 7]  # two batches a step: the first of the fifth step
+    reads = [*[False] * 9, True, *[False] * 7]  # from the end; two batches a step
+    loop.reals._read = broken
     state = tiny.state()
     with pytest.raises(InputError, match="train-000: changed"):
         loop.run(state, Recorder())
-    assert state.step == 3
+    assert state.step == 3  # the second batch of the fourth step
     assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
 
 
