@@ -89,7 +89,8 @@ def copied(results):
 def test_trainings_of_two_models_line_up(results):
     whole(results, "gof", 2.0)
     whole(results, "pigan", 7.0)
-    with job(results / "heads" / "data" / "data.json", "dataset", Config(), {}):
+    here = Config.parse({"pathvars": {"results": str(results)}})
+    with job(results / "heads" / "data" / "data.json", "dataset", here, {}):
         pass
     client, runs = copied(results)
     gof, pigan = sorted(trainings(runs), key=lambda run: run.info.run_name)
