@@ -181,13 +181,13 @@ class Known:
 
 
 def chosen(only: Sequence[str], sample: int, seed: int) -> list[Mutant]:
-    """All mutants, or a sample of each file: the same for the same file and seed."""
+    """All mutants, or a sample of each file: the same for the same file and seed, and part of every
+    larger one."""
     found: list[Mutant] = []
     for file in files(only):
         every = list(mutants(ROOT, file))
-        if sample and sample < len(every):
-            every = random.Random(f"{seed} {file}").sample(every, sample)
-        found += sorted(every, key=lambda m: m.start)
+        random.Random(f"{seed} {file}").shuffle(every)
+        found += sorted(every[: sample or None], key=lambda m: m.start)
     return found
 
 
