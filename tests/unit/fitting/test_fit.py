@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from gof.data.shards import write_shard
-from gof.experiment.config import Config
 from gof.fitting.checks import projected
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join, load_fits
 from gof.fitting.settings import Fit
 from gof.geometry.lighting import random_light
 from gof.geometry.settings import Camera
 from gof.heads.render import Heads, render_heads
+from gof.heads.settings import RenderedHeads
 from gof.morphable.coefficients import BLOCKS
 from gof.morphable.landmarks import nme_percent
 from gof.morphable.model import LinearAlbedo, MorphableModel
@@ -49,7 +49,7 @@ def rendered(model, count):
         random_light(own),
         pose,
     )
-    arrays = render_heads(model, heads, Config.parse({"heads": {"resolutions": [64]}}))
+    arrays = render_heads(model, heads, RenderedHeads(resolutions=(64,)))
     images = torch.from_numpy(arrays["image_64"]).permute(0, 3, 1, 2).float() / 255
     return images, torch.from_numpy(arrays["landmarks"]), heads
 

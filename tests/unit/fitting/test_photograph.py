@@ -27,6 +27,7 @@ from gof.fitting.photograph import (
 from gof.geometry.cameras import project
 from gof.geometry.lighting import random_light
 from gof.heads.render import Heads, render_heads
+from gof.heads.settings import RenderedHeads
 from gof.morphable.model import MorphableModel
 from gof.readers.interface import Reading
 from gof.run.files import InputError, read_json
@@ -62,8 +63,7 @@ def head(model):
         random_light(streams(0, "photograph", [0])),
         torch.tensor([[0.2, 0.1]]),
     )
-    settings = Config.parse({"heads": {"resolutions": [256]}})
-    arrays = render_heads(model, heads, settings)
+    arrays = render_heads(model, heads, RenderedHeads(resolutions=(256,)))
     shape = model.vertices(heads.identity, heads.expression)
     return Image.fromarray(arrays["image_256"][0]), torch.from_numpy(arrays["landmarks"][0]), shape
 

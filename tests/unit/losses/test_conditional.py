@@ -3,7 +3,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gof.experiment.model import Model
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.geometry.cameras import camera_rays, pixel_grid, plane_rays, project
 from gof.geometry.settings import Camera
@@ -11,16 +10,12 @@ from gof.losses import conditional as face
 from gof.rendering.interface import Guide, RenderSettings
 from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
+from gof.rendering.settings import Sampling
 from gof.run import rng
 
-MODEL = Model.model_validate(
-    {"integrator": "occupancy", "stages": [{"resolution": 32, "steps": 1}]}
-)
-SETTINGS = replace(
-    RenderSettings.of(MODEL.integrator, MODEL.sampling, 0.01, (Camera(), (1.0, 1.0, 1.0))),
-    coarse=48,
-    secant=8,
-)
+PLACE = Camera(), (1.0, 1.0, 1.0)
+SAMPLING = Sampling(coarse=48, secant=8)
+SETTINGS = RenderSettings.of("occupancy", SAMPLING, 0.01, PLACE)
 POSES = torch.tensor([[0.3, -0.2], [-0.4, 0.1]])
 FOV = 12.0
 

@@ -1,6 +1,7 @@
 """A generator small enough for tests of metrics."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,6 +30,12 @@ def model(integrator: str) -> Model:
     sampling = sampling or Sampling(coarse=8, surface=0, fine=4)
     stages = (Stage(resolution=8, steps=1),)
     return Model(integrator=integrator, sampling=sampling, stages=stages)
+
+
+def configured(**changes: Any) -> dict[str, Any]:
+    """The section `models` of a configuration with this network; changes: of its settings."""
+    own = PARTS.model_dump() | {"integrator": "occupancy", "training": {"truncation_latents": 50}}
+    return {"mine": own | {"stages": [{"resolution": 8, "steps": 1}]} | changes}
 
 
 def saved(

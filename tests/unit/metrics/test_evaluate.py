@@ -25,7 +25,7 @@ from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
 from gof.run.files import InputError
 from gof.run.rng import streams
-from tests.unit.metrics.small import PARTS, UNTRAINED, model, saved
+from tests.unit.metrics.small import PARTS, configured, model, saved
 
 COUNTS = {"train": 12, "validation": 4, "test": 6}
 SECTIONS = {
@@ -42,7 +42,7 @@ SECTIONS = {
             "score_resolution": 32,
         },
     },
-    "models": {"fresh": UNTRAINED},
+    "models": configured(),
     "tracking": {"enabled": False},
 }
 CONFIG = Config.parse(SECTIONS, "test")
@@ -52,9 +52,8 @@ CONFIG = Config.parse(SECTIONS, "test")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data set of ellipsoids at 32 pixels."""
     folder, camera = tmp_path_factory.mktemp("data"), Camera()
-    settings = RenderSettings.of(
-        model("occupancy").integrator, model("occupancy").sampling, 0.02, (camera, (1.0, 1.0, 1.0))
-    )
+    place = camera, (1.0, 1.0, 1.0)
+    settings = RenderSettings.of("occupancy", model("occupancy").sampling, 0.02, place)
     splits, start = {}, 0
     for name, n in COUNTS.items():
         poses = sample_poses(camera, streams(5, "poses", range(start, start + n)))
@@ -102,7 +101,7 @@ def measure(
     views, reference = None, generator is None
     if metric_of(metric).subject == "views":
         views = out.parent / f"views of {out.stem}" / "manifest.json"
-        run_views(config, ViewsJob(views, generator, reference))
+        run_views(config, ViewsJob(generator=generator, reference=reference, data=data, out=views))
         generator = None
     wanted = EvaluateJob(metric, data, out, generator, views, reference, features=data)
     run_evaluate(config, wanted)
@@ -269,12 +268,15 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     with pytest.raises(ConfigError, match="no metric named 'beauty'; known: frechet"):
         run_evaluate(CONFIG, EvaluateJob("beauty", data, out))
     views = tmp_path / "views" / "manifest.json"
-    run_views(CONFIG, ViewsJob(views, reference=True))
-    for job in (ViewsJob(views), ViewsJob(views, saved(tmp_path), reference=True)):
+    run_views(CONFIG, ViewsJob(reference=True, data=data, out=views))
+    for job in (
+        ViewsJob(out=views),
+        ViewsJob(generator=saved(tmp_path), reference=True, out=views),
+    ):
         with pytest.raises(InputError, match="either --generator FILE or --reference"):
             run_views(CONFIG, job)
     with pytest.raises(InputError, match="either --generator FILE or --reference"):
-        run_evaluate(CONFIG, EvaluateJob("surface", data, out))
+        run_evaluate(CONFIG, EvaluateJob(metric="surface", data=data, out=out))
     with pytest.raises(InputError, match="--features"):
         run_evaluate(CONFIG, EvaluateJob("frechet", data, out, views=views))
     with pytest.raises(InputError, match="depth: measured on --views"):

@@ -12,6 +12,7 @@ from gof.metrics.portraits import Obedient, RandomPairing, Renders, Sitting, dra
 from gof.models import pretrained as generators
 from gof.morphable.coefficients import Layout
 from gof.rendering.interface import RenderSettings
+from gof.rendering.settings import Sampling
 
 MODEL = Model.model_validate(
     {"integrator": "occupancy", "stages": [{"resolution": 32, "steps": 1}]}
@@ -37,10 +38,8 @@ def test_a_heads_coefficients_depend_on_neither_the_batch_nor_the_free_entries(o
 
 
 def test_surfaces_are_those_of_a_sphere():
-    settings = replace(
-        RenderSettings.of(MODEL.integrator, MODEL.sampling, 0.02, (Camera(), (1.0, 1.0, 1.0))),
-        secant=6,
-    )
+    place = Camera(), (1.0, 1.0, 1.0)
+    settings = RenderSettings.of("occupancy", Sampling(secant=6), 0.02, place)
     radii = torch.tensor([[0.06], [0.08]])
     model = SimpleNamespace(
         generator=SimpleNamespace(mean_style=torch.zeros(1)),

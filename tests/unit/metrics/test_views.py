@@ -6,21 +6,23 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import load_manifest
+from gof.data.manifest import Manifest, load_manifest, write_manifest
 from gof.data.reader import load_depth, load_images, load_split
 from gof.experiment.config import Config
+from gof.geometry.settings import Camera
 from gof.metrics.context import poses
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
 from gof.pictures.views import ViewRequest, to_uint8, views
-from tests.unit.metrics.small import UNTRAINED, saved
+from gof.run.files import InputError
+from tests.unit.metrics.small import configured, saved
 
 
 def config(count: int, seeds: tuple[int, ...] = (0, 3)) -> Config:
     return Config.parse(
         {
             "metrics": {"seeds": seeds, "views": {"count": count, "resolution": 16}},
-            "models": {"fresh": UNTRAINED},
+            "models": configured(),
             "tracking": {"enabled": False},
         }
     )
@@ -68,12 +70,19 @@ def test_more_views_begin_with_the_fewer(tmp_path: Path, generator: Path) -> Non
 
 
 def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
-    out = tmp_path / "views" / "manifest.json"
-    run_views(config(2), ViewsJob(out, reference=True))
+    out, data = tmp_path / "views" / "manifest.json", tmp_path / "data.json"
+    camera = Camera(fov_deg=13.0, yaw_mean=0.3)
+    write_manifest(Manifest(data, "mine", camera, (0.25, 0.5, 1.0), (16,), {}))
+    run_views(config(2), ViewsJob(reference=True, data=data, out=out))
     manifest = load_manifest(out)
-    assert manifest.name == "untrained"
+    assert (manifest.name, manifest.camera) == ("untrained", camera)
     assert manifest.background == pytest.approx((0.25, 0.5, 1.0))
     corner = load_images(manifest, "seed0", 16)[:, :, 0, 0].double()
     torch.testing.assert_close(
         corner, 255 * corner.new_tensor([[0.25, 0.5, 1.0]] * 2), rtol=0, atol=6
     )
+
+
+def test_an_untrained_one_needs_a_place_to_stand_in(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--data: needed without a generator"):
+        run_views(config(2), ViewsJob(tmp_path / "views" / "manifest.json"))

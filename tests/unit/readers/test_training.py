@@ -90,7 +90,7 @@ def files(tiny_heads, lively, tmp_path, monkeypatch):
     monkeypatch.setattr(regressor_data, "load_fits", truth_as_fits(tiny_heads))
     statistics, pool = tmp_path / "statistics.npz", tmp_path / "pool" / "manifest.json"
     toy_statistics().save(statistics)
-    run_pool(CONFIG, PoolJob(statistics=statistics, head_model=lively, out=pool))
+    run_pool(CONFIG, PoolJob(data=tiny_heads, statistics=statistics, head_model=lively, out=pool))
     records = [tmp_path / "landmarks.json", tmp_path / "fits.json"]
     for path in records:
         write_json(path, {})
