@@ -120,7 +120,7 @@ def test_trainings_line_up_in_mlflow(results):
     metrics = {model: set(run.data.metrics) for model, run in trainings.items()}
     measured = {"sigma", "side_x100", "mad_deg", "fd_efficientnet", "outward_fraction"}
     assert measured | {"train/loss_g", "train/loss_d"} <= metrics["gof"] & metrics["pigan"]
-    assert metrics["gof"] <= metrics["cgof"] | {"train/normal"}
+    assert metrics["gof"] <= metrics["cgof"] | {"train/smoothness"}
     assert {"ds_shape", "ds_shape.truncated", "train/geometric"} <= metrics["cgof"]
     parameters = {model: set(run.data.params) for model, run in trainings.items()}
     assert {"integrator", "stages.1.steps", "training.ema"} <= parameters["gof"]
