@@ -82,7 +82,7 @@ def make_discs(making: Making) -> None:
             colours = draw.uniform(0, 255, (settings.count, 1, 1, 3))
             images[:, size // 4 : -size // 4, size // 4 : -size // 4] = colours
             arrays[f"image_{size}"] = images.astype(np.uint8)
-        shard = write_shard(making.out.with_name("train-000.npz"), arrays)
+        shard = write_shard(making.out.with_name("train-000.safetensors"), arrays)
         splits = {"train": Split(settings.count, (shard,))}
         write_manifest(Manifest.of(making.out, making.name, settings, splits, ("images",)))
 

@@ -112,13 +112,16 @@ def refusal(values):
         (stages({"objective": "warm"}), "models.a.stages.0.objective: "),
         (stages({"objective": "geometric"}), "models.a: stages: objective geometric needs"),
         (stages({"resolution": 16}, {}), "models.a: stages must not shrink in resolution"),
-        (stages({}, {"resolution": 24}), "models.a: stages.1: resolution 24 is no power of two"),
+        (
+            stages({}, {"resolution": 24}),
+            "models.a.stages.1.resolution: must be 4, 8, 16, ...: the discriminator halves",
+        ),
         (stages({"resolution": 2048}), "models.a.stages.0.resolution: "),
         (stages({"batch": 8, "micro_batch": 3}), "models.a.stages.0: micro_batch (3) must divide"),
         (
             stages({"batch": 12, "micro_batch": 6}),
-            "models.a: stages.0: micro_batch (6) must be a multiple of"
-            " discriminator.stddev_group (4), or less",
+            "models.a: stages.0.micro_batch (6) must be a multiple of"
+            " discriminator.stddev_group (4), or smaller",
         ),
         (stages({"steps": 0}), "models.a.stages.0.steps: "),
         # the experiment

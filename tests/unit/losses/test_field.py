@@ -83,7 +83,7 @@ def test_normal_smoothness_is_a_mean_over_the_rays_that_hit() -> None:
 
 
 def test_normal_smoothness_teaches_the_field() -> None:
-    siren = FilmSiren(FieldNetwork(layers=2, width=8))
+    siren = FilmSiren(FilmSirenSettings(layers=2, width=8))
     siren.reset(torch.Generator().manual_seed(0))
     points = torch.full((1, 4, 3), 0.02)
     field = siren.bind(torch.zeros(1, siren.style_size))

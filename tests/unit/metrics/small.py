@@ -16,15 +16,6 @@ from tests.unit.small_networks import networks
 PARTS = networks(layers=2, width=8, latent=4, mapping={"layers": 1, "width": 8})
 
 
-# The same as a section of the configuration.
-UNTRAINED = {
-    "integrator": "occupancy",
-    "stages": [{"resolution": 8, "steps": 1}],
-    **PARTS.model_dump(),
-    "training": {"truncation_latents": 50},
-}
-
-
 def model(integrator: str) -> Model:
     sampling = Sampling(coarse=8, surface=4) if integrator == "occupancy" else None
     sampling = sampling or Sampling(coarse=8, surface=0, fine=4)

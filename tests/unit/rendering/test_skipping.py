@@ -56,7 +56,7 @@ def test_rays_that_show_nothing_are_not_evaluated(settings) -> None:
 
 def test_gradients_hardly_miss_the_rays_left_out() -> None:
     def gradients(ask: Ask) -> list[torch.Tensor]:
-        network = networks(layers=2, width=16, sphere_radius=0.05, sphere_sharpness=1000)
+        network = networks(layers=2, width=16, start={"radius": 0.05, "sharpness": 1000})
         generator = Generator(network).double()
         generator.reset(0)
         field = generator.bind(generator.style(torch.zeros(2, 64, dtype=torch.float64)))
