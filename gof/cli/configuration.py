@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 
 if TYPE_CHECKING:
     from gof.cli.registry import Verb

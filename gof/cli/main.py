@@ -13,8 +13,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from gof import __version__
-from gof.cli import registry
-from gof.cli.registry import Verb
+from gof.cli.registry import VERBS, Verb
 
 DEFECT, USAGE, BAD_INPUT, MACHINE, NUMERICS = 1, 2, 3, 4, 5
 EXITS = """exit status: 0 done, 1 a defect of the program, 2 wrong usage, 3 bad input, 4 the machine
@@ -36,7 +35,7 @@ class Top(argparse.ArgumentParser):
 
     def format_help(self) -> str:
         """All verbs, a line each, in the groups they belong to."""
-        known = registry.all_verbs().values()
+        known = VERBS.all().values()
         names = dict.fromkeys([*GROUPS, *(verb.group for verb in known)])
         blocks = [
             "\n".join(
@@ -68,7 +67,7 @@ def _terminated(number: int, _: FrameType | None) -> None:
 
 def _diagnosis(error: Exception) -> tuple[int, str]:
     """Exit status and the one line for an error."""
-    from gof.config.reading import ConfigError
+    from gof.config.errors import ConfigError
     from gof.run.files import InputError, MachineError
 
     if isinstance(error, MachineError):
@@ -124,11 +123,11 @@ def _do(verb: Verb, words: Sequence[str]) -> None:
 
 def _found(name: str) -> Verb:
     """The verb of this name. Ends the process where there is none."""
-    if (verb := registry.find(name)) is not None:
+    if (verb := VERBS.find(name)) is not None:
         return verb
     from difflib import get_close_matches
 
-    near = get_close_matches(name, registry.all_verbs(), 1)
+    near = get_close_matches(name, VERBS.all(), 1)
     meant = f"did you mean {near[0]}? " if near else ""
     _fail(USAGE, f"no verb {name!r}: {meant}gof --help lists them")
 

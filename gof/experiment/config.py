@@ -10,7 +10,8 @@ from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from gof.conditioning.settings import Pool
 from gof.config.choice import OneOf
-from gof.config.reading import INLINE, ConfigError, merged, read, sensible
+from gof.config.errors import ConfigError
+from gof.config.reading import INLINE, merged, read, sensible
 from gof.config.section import Name, Section, Seed
 from gof.data.settings import DataSet
 from gof.experiment.inheritance import resolved

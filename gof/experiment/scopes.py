@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from gof.experiment.config import Config
-from gof.metrics.registry import metric_of
+from gof.metrics.registry import METRICS
 
 
 def of_dataset(config: Config, name: str) -> str:
@@ -35,7 +35,7 @@ def of_regressor(config: Config, name: str) -> str:
 def of_metric(config: Config, dataset: str, metric: str, model: str | None = None) -> str:
     """A metric of a model, or with None of the references: its section and the evaluation seeds,
     with the sizes that follow the model's. Raises ConfigError."""
-    how = metric_of(metric)
+    how = METRICS[metric]
     parts = {metric, "views"} if how.subject == "views" else {metric}
     measured = _sized(config, dataset, metric, model)
     scope = measured.model_dump_json(include={"metrics": {"seeds", *parts}})

@@ -9,7 +9,7 @@ from gof.data.manifest import load_manifest
 from gof.experiment.config import Config
 from gof.metrics.context import Context
 from gof.metrics.jobs import EvaluateJob
-from gof.metrics.registry import FILES, OPTIONAL_FILES, Metric, metric_of
+from gof.metrics.registry import FILES, METRICS, OPTIONAL_FILES, Metric
 from gof.metrics.section import MetricSection, sized
 from gof.run.files import InputError, say
 from gof.run.job import job
@@ -19,7 +19,7 @@ from gof.run.target import placed
 def run_evaluate(config: Config, wanted: EvaluateJob) -> None:
     """Measure and write the record `wanted.out` with `rows` and `columns`. Raises InputError for
     what cannot be used."""
-    metric = metric_of(wanted.metric)
+    metric = METRICS[wanted.metric]
     _check(wanted, metric)
     record = placed(wanted.out, f"{metric.name}.json")
     with job(record, "evaluate", config, wanted.inputs()) as running:

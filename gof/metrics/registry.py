@@ -1,10 +1,5 @@
-"""The metrics there are.
-
-One file is one metric: a module of this room that says `METRIC = Metric(...)` is found by itself;
-one outside is added by `register`, from a module that an installed package names under the entry
-points `gof.plugins`. Everything else (the configuration, the command line, the workflow, the code
-hash of a job, the tables) reads them here. Configuration and workflow import these modules, so they
-import torch and what computes inside their functions.
+"""The metrics there are: modules of this room that define METRIC, and plugins'. Everything else (the
+configuration, the command line, the workflow, the code hash of a job, the tables) reads them here.
 """
 
 from __future__ import annotations
@@ -12,22 +7,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
+from gof.config.registry import Registry
+from gof.data.settings import OFFERS
 from gof.metrics.section import MetricSection
 from gof.run.columns import Column, described
-from gof.run.plugins import load_plugins
 
 if TYPE_CHECKING:
     from gof.metrics.context import Context
 
 S = TypeVar("S", bound=MetricSection)
-# What a data set may offer.
-OFFERS = ("images", "depth", "normals", "poses", "landmarks", "coefficients")
+RESERVED = ("seeds", "views")  # other keys of the section `metrics`
 # Further inputs that a metric may take, and where they come from.
 FILES = {
     "features": "JSON of `gof download --asset features`",
@@ -66,6 +58,20 @@ class Metric(Generic[S]):
     conditional: bool = False
     drawn: bool = False
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name) or self.name in RESERVED:
+            raise ConfigError(
+                f"metric {self.name!r}: a name is small letters, digits and _, and none of"
+                f" {', '.join(RESERVED)}"
+            )
+        for what, given, possible in (
+            ("needs", self.needs, OFFERS),
+            ("files", self.files, tuple(FILES)),
+        ):
+            if unknown := set(given) - set(possible):
+                names = ", ".join(sorted(unknown))
+                raise ConfigError(f"metric {self.name}: {what}: no {names}; {', '.join(possible)}")
+
     @property
     def module(self) -> str:
         """The module it is written in."""
@@ -82,58 +88,16 @@ class Metric(Generic[S]):
         return described(self.table, own)
 
 
-_ADDED: dict[str, Metric[Any]] = {}
-
-
-def register(metric: Metric[Any]) -> None:
-    """Add a metric from outside this room. Raises ConfigError for one that cannot be used."""
-    if metric.name in {*_own(), *_ADDED, "seeds", "views"}:
-        raise ConfigError(f"metric {metric.name}: there is one of this name: rename it")
-    _check(metric)
-    _ADDED[metric.name] = metric
-
-
-def _check(metric: Metric[Any]) -> None:
-    """Raise ConfigError for a metric that does not fit."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", metric.name):
-        raise ConfigError(f"metric {metric.name!r}: a name is small letters, digits and _")
-    for what, given, possible in (
-        ("needs", metric.needs, OFFERS),
-        ("files", metric.files, tuple(FILES)),
-    ):
-        if unknown := set(given) - set(possible):
-            names = ", ".join(sorted(unknown))
-            raise ConfigError(f"metric {metric.name}: {what}: no {names}; {', '.join(possible)}")
-
-
-@cache
-def _own() -> dict[str, Metric[Any]]:
-    """Those of this room. Its other modules are not imported: some need torch."""
-    found: dict[str, Metric[Any]] = {}
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        if re.search(r"^METRIC\b", path.read_text(), re.M):
-            metric: Metric[Any] = import_module(f"{__package__}.{path.stem}").METRIC
-            _check(metric)
-            found[metric.name] = metric
-    return found
+METRICS: Registry[Metric[Any]] = Registry("metric", "gof.metrics", "METRIC")
 
 
 def metrics() -> dict[str, Metric[Any]]:
     """All metrics by name, in the order of the tables and of their columns."""
-    load_plugins()
 
     def place(metric: Metric[Any]) -> tuple[str, int, str]:
         return metric.table, min((column.rank for column in metric.columns), default=0), metric.name
 
-    return {metric.name: metric for metric in sorted((_own() | _ADDED).values(), key=place)}
-
-
-def metric_of(name: str) -> Metric[Any]:
-    """A metric by its name. Raises ConfigError."""
-    known = metrics()
-    if name not in known:
-        raise ConfigError(f"--metric: no metric named {name!r}; known: {', '.join(known)}")
-    return known[name]
+    return {metric.name: metric for metric in sorted(METRICS.all().values(), key=place)}
 
 
 def lacking(metric: Metric[Any], offers: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.config.section import Fraction, Section
 
 FOLLOWS = "null: that of the model's last stage, for references the largest of all models"

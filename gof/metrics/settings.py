@@ -17,7 +17,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from gof.config.section import Section
-from gof.metrics.registry import metric_of, metrics
+from gof.metrics.registry import METRICS, metrics
 from gof.metrics.section import MetricSection, RenderedViews, sized
 
 
@@ -46,7 +46,7 @@ class Metrics(Section):
 
     def section(self, metric: str) -> MetricSection:
         """The section of a metric. Raises ConfigError where there is no such metric."""
-        metric_of(metric)
+        METRICS[metric]
         section: MetricSection = dict(self)[metric]
         return section
 
@@ -56,7 +56,7 @@ class Metrics(Section):
         views = sized("views", self.views, size, stored)
         update: dict[str, MetricSection] = {"views": views}
         if metric is not None:
-            looked_at = views.resolution if metric_of(metric).subject == "views" else size
+            looked_at = views.resolution if METRICS[metric].subject == "views" else size
             update[metric] = sized(metric, self.section(metric), looked_at, stored)
         return self.model_copy(update=update)
 
@@ -67,7 +67,7 @@ class Metrics(Section):
             section = self.section(name)
             if self.views.count < section.images:
                 raise ValueError(f"views.count ({self.views.count}) is too few for {name}")
-            if metric_of(name).subject == "views":
+            if METRICS[name].subject == "views":
                 section.at(self.views.resolution)
         return self
 

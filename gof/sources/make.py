@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.settings import Photographs
 from gof.data.source import Making
 from gof.run.files import InputError

@@ -11,7 +11,7 @@ from typing import Any
 import safetensors.torch
 from torch import Tensor
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, load_manifest
 from gof.data.reader import Reader
 from gof.experiment.config import Config

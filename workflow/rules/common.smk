@@ -9,22 +9,18 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from gof.config.errors import ConfigError
 from gof.config.reading import read
 from gof.data.verification import RUN as RUN_NAME
 from gof.experiment import plan, scopes
 from gof.experiment.config import Config
 from gof.fields.registry import FIELDS
-from gof.config.reading import ConfigError
+from gof.metrics.registry import FILES, metrics
 from gof.run.files import append_json
 from gof.run.job import FOLLOWED
-from gof.metrics.registry import FILES, metrics
-from gof.run.provenance import code_hash
-from gof.run.provenance import metric_code
-from gof.run.provenance import stage_code
+from gof.run.provenance import code_hash, metric_code, stage_code
+from gof.run.spool import dismiss, follower
 from gof.sources.registry import SOURCES
-from gof.run.spool import dismiss
-from gof.sources.registry import SOURCES
-from gof.run.spool import follower
 
 try:
     # The files again: Snakemake's reader lets pass what ours refuses.
@@ -76,7 +72,7 @@ def code(*modules):
 
 
 def source_code(dataset):
-    return code(f"gof.sources.{CONFIG.datasets[dataset].source}")
+    return code(SOURCES[CONFIG.datasets[dataset].source].make.__module__)
 
 
 def training_code(model):

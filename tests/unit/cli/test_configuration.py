@@ -4,7 +4,7 @@ import pytest
 
 from gof.cli import registry
 from gof.cli.configuration import configuration
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 
 MESH, CHECK = registry.find("mesh"), registry.find("check")

@@ -14,16 +14,17 @@ import pytest
 from docstring_parser import parse_from_object
 
 import gof.cli.main as cli
-from gof.cli import registry
 from gof.cli.parsing import parsed
-from gof.cli.registry import Verb, register
-from gof.config.reading import ConfigError
+from gof.cli.registry import VERBS as REGISTRY
+from gof.cli.registry import Verb
+from gof.config.errors import ConfigError
 
-VERBS = registry.all_verbs()
+VERBS = REGISTRY.all()
 PLUGIN = '''
 from dataclasses import dataclass
 from pathlib import Path
-from gof.cli.registry import Verb, register
+from gof.cli.registry import VERBS as REGISTRY
+from gof.cli.registry import Verb
 from gof.run.files import write_json
 from gof.run.job import job
 
@@ -40,7 +41,7 @@ def run_toy(config, wanted):
     with job(wanted.out, "toy", config, {}) as running:
         running.numbers = {"times": wanted.times, "seeds": len(config.seeds)}
 
-register(Verb("toy", "Play.", "gof toy --out x.json", "toys", "gof_toy:ToyJob", "gof_toy:run_toy"))
+VERBS.register(Verb("toy", "Play.", "gof toy --out x.json", "toys", "gof_toy:ToyJob", "gof_toy:run_toy"))
 '''
 
 
@@ -173,7 +174,7 @@ def test_a_plugin_that_fails_is_named_and_hinders_no_verb_of_the_package(plugin,
     (tmp_path / "gof_toy.py").write_text("raise RuntimeError('broken')")
     done = call(plugin, "toy")
     assert done.returncode == 3 and done.stderr == (
-        "gof: error: plugin toy: RuntimeError: broken\n"
+        "gof: error: plugin toy (gof_toy): RuntimeError: broken: mend or uninstall it\n"
     )
     assert call(plugin, "check", "--config", "{}").returncode == 0
 
@@ -183,18 +184,18 @@ def test_a_verb_is_registered_and_called_in_this_process(monkeypatch):
     monkeypatch.setattr("gof.cli.upkeep.run_sync", lambda *given: done.append(given))
     verb = Verb("toy", "Play.", "gof toy", "t", "gof.cli.upkeep:SyncJob", "gof.cli.upkeep:run_sync")
     try:
-        assert register(verb) is register(verb)
-        assert registry.find("toy") == registry.all_verbs()["toy"] == verb
+        assert REGISTRY.register(verb) is REGISTRY.register(verb)
+        assert REGISTRY.find("toy") == REGISTRY.all()["toy"] == verb
         cli.main(["toy", "a", "b", "--config", '{"seeds": [3]}', "--follow"])
         with pytest.raises(ConfigError, match="'toy' is there already"):
-            register(dataclasses.replace(verb, summary="Other."))
+            REGISTRY.register(dataclasses.replace(verb, summary="Other."))
     finally:
-        registry.forget("toy")
+        REGISTRY.forget("toy")
     ((config, job),) = done
     assert config.seeds == (3,) and job.places == (Path("a"), Path("b")) and job.follow
-    assert registry.find("toy") is None
+    assert REGISTRY.find("toy") is None
 
 
 def test_names_of_the_package_are_taken():
     with pytest.raises(ConfigError, match="'mesh' is there already"):
-        register(dataclasses.replace(VERBS["mesh"], summary="Mine."))
+        REGISTRY.register(dataclasses.replace(VERBS["mesh"], summary="Mine."))

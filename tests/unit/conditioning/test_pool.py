@@ -7,7 +7,7 @@ from PIL import Image
 
 from gof.conditioning.jobs import PoolJob
 from gof.conditioning.pool import Scene, draw, load_pair, render, run_pool
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, load_manifest, write_manifest
 from gof.data.reader import load_depth, load_images, load_split
 from gof.data.settings import OFFERS

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from gof.conditioning.settings import Conditions
-from gof.config.reading import ConfigError, merged
+from gof.config.errors import ConfigError
+from gof.config.reading import merged
 from gof.data.settings import Photographs
 from gof.experiment.config import RUNTIME_SECTIONS, TAKEN, Config, schema
 from gof.geometry.settings import Camera

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 from gof.heads.build import build_head_model, openness, run_head_model, sphere_directions
 from gof.heads.jobs import HeadModelJob

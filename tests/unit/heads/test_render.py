@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.manifest import load_manifest
 from gof.data.reader import load_depth, load_images, load_split
 from gof.data.settings import OFFERS

@@ -43,7 +43,14 @@ def test_every_metric_of_a_generator_and_of_the_references(obedience, files, tmp
         reference = generator is None
         run_evaluate(
             CONFIG,
-            EvaluateJob(metric, obedience.data, out, generator, reference=reference, **control),
+            EvaluateJob(
+                metric=metric,
+                data=obedience.data,
+                out=out,
+                generator=generator,
+                reference=reference,
+                **control,
+            ),
         )
         return json.loads(out.read_text())["numbers"]["rows"]
 
@@ -63,7 +70,9 @@ def test_what_cannot_be_measured_is_named(obedience, files, tmp_path):
     out = tmp_path / "x.json"
 
     def wanted(metric, generator, control):
-        return EvaluateJob(metric, obedience.data, out, generator, **control)
+        return EvaluateJob(
+            metric=metric, data=obedience.data, out=out, generator=generator, **control
+        )
 
     with pytest.raises(InputError, match="gof is no conditional generator"):
         run_evaluate(CONFIG, wanted("shape", obedience.generator("gof"), files))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, write_manifest
 from gof.data.shards import write_shard
 from gof.experiment.config import Config
@@ -17,7 +17,7 @@ from gof.metrics.context import row, untrained
 from gof.metrics.evaluate import EvaluateJob, run_evaluate
 from gof.metrics.networks import efficientnet, inception
 from gof.metrics.networks.extractor import Extractor
-from gof.metrics.registry import metric_of
+from gof.metrics.registry import METRICS
 from gof.metrics.scores import ray_profile
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
@@ -99,11 +99,19 @@ def measure(
     metric: str, data: Path, out: Path, generator: Path | None = None, config: Config = CONFIG
 ) -> dict:
     views, reference = None, generator is None
-    if metric_of(metric).subject == "views":
+    if METRICS[metric].subject == "views":
         views = out.parent / f"views of {out.stem}" / "manifest.json"
         run_views(config, ViewsJob(generator=generator, reference=reference, data=data, out=views))
         generator = None
-    wanted = EvaluateJob(metric, data, out, generator, views, reference, features=data)
+    wanted = EvaluateJob(
+        metric=metric,
+        data=data,
+        out=out,
+        generator=generator,
+        views=views,
+        reference=reference,
+        features=data,
+    )
     run_evaluate(config, wanted)
     return json.loads(out.read_text())["numbers"]
 
@@ -265,8 +273,8 @@ def test_rows_are_mean_and_sample_deviation() -> None:
 
 def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "x.json"
-    with pytest.raises(ConfigError, match="no metric named 'beauty'; known: frechet"):
-        run_evaluate(CONFIG, EvaluateJob("beauty", data, out))
+    with pytest.raises(ConfigError, match="no metric named 'beauty'; there are d"):
+        run_evaluate(CONFIG, EvaluateJob(metric="beauty", data=data, out=out))
     views = tmp_path / "views" / "manifest.json"
     run_views(CONFIG, ViewsJob(reference=True, data=data, out=views))
     for job in (
@@ -278,24 +286,28 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     with pytest.raises(InputError, match="either --generator FILE or --reference"):
         run_evaluate(CONFIG, EvaluateJob(metric="surface", data=data, out=out))
     with pytest.raises(InputError, match="--features"):
-        run_evaluate(CONFIG, EvaluateJob("frechet", data, out, views=views))
+        run_evaluate(CONFIG, EvaluateJob(metric="frechet", data=data, out=out, views=views))
     with pytest.raises(InputError, match="depth: measured on --views"):
-        run_evaluate(CONFIG, EvaluateJob("depth", data, out, saved(tmp_path)))
+        run_evaluate(
+            CONFIG, EvaluateJob(metric="depth", data=data, out=out, generator=saved(tmp_path))
+        )
     with pytest.raises(InputError, match="surface: measured on a generator"):
-        run_evaluate(CONFIG, EvaluateJob("surface", data, out, views=views))
+        run_evaluate(CONFIG, EvaluateJob(metric="surface", data=data, out=out, views=views))
     with pytest.raises(InputError, match="no such file"):
-        run_evaluate(CONFIG, EvaluateJob("depth", tmp_path / "none.json", out, views=views))
+        run_evaluate(
+            CONFIG, EvaluateJob(metric="depth", data=tmp_path / "none.json", out=out, views=views)
+        )
     odd = {**SECTIONS["metrics"]["depth"], "score_resolution": 64}
     metrics = {**SECTIONS["metrics"], "depth": odd}
     config = Config.parse({**SECTIONS, "metrics": metrics}, "test")
     with pytest.raises(InputError, match="no depth at 64"):
-        run_evaluate(config, EvaluateJob("depth", data, out, views=views))
+        run_evaluate(config, EvaluateJob(metric="depth", data=data, out=out, views=views))
     more = Config.parse({**SECTIONS, "metrics": {**SECTIONS["metrics"], "seeds": [0, 7]}}, "test")
     with pytest.raises(InputError, match="no images in split 'seed7'"):
-        run_evaluate(more, EvaluateJob("depth", data, out, views=views))
+        run_evaluate(more, EvaluateJob(metric="depth", data=data, out=out, views=views))
     uneven = {**SECTIONS["metrics"], "depth": {"score_resolution": 24}}
     del uneven["views"]
     config = Config.parse({**SECTIONS, "metrics": uneven}, "test")
     with pytest.raises(ConfigError, match=r"\(24\) must be a multiple of views.resolution \(16\)"):
-        run_evaluate(config, EvaluateJob("depth", data, out, views=views))
+        run_evaluate(config, EvaluateJob(metric="depth", data=data, out=out, views=views))
     assert not out.exists()

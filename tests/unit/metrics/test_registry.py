@@ -5,20 +5,19 @@ import os
 import subprocess
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, Split, write_manifest
 from gof.data.shards import write_shard
 from gof.experiment.config import Config, schema
 from gof.geometry.settings import Camera
-from gof.metrics import registry
 from gof.metrics.evaluate import EvaluateJob, run_evaluate
-from gof.metrics.registry import Metric, lacking, metric_of, metrics, register
+from gof.metrics.registry import METRICS, Metric, lacking, metrics
 from gof.metrics.section import MetricSection
+from gof.report.jobs import TablesJob
 from gof.report.tables import run_tables
 from gof.run import provenance
 from gof.run.columns import Column
@@ -28,7 +27,7 @@ from tests.unit.metrics.small import saved
 TOY = """
 from __future__ import annotations
 
-from gof.metrics.registry import Metric, register
+from gof.metrics.registry import METRICS, Metric
 from gof.metrics.section import SizedSection
 from gof.run.columns import Column
 
@@ -46,19 +45,19 @@ def measure(context, settings):
 
 
 METRIC = Metric("weight", Weight, "comparison", (Column("weight", "weight of a net"),), measure)
-register(METRIC)
+METRICS.register(METRIC)
 """
 
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
     """The toy, registered from a file outside the package."""
-    monkeypatch.setattr(registry, "_ADDED", {})
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "toy_metric.py").write_text(TOY)
     sys.modules.pop("toy_metric", None)
     yield import_module("toy_metric")
     sys.modules.pop("toy_metric", None)
+    METRICS.forget("weight")
 
 
 def test_importing_the_metrics_and_the_configuration_does_not_wait_for_torch():
@@ -84,22 +83,24 @@ def test_a_metric_from_outside_is_configured_measured_and_shown(toy, tmp_path):
     config = Config.parse(
         {"metrics": {"seeds": [0, 2], "weight": {"power": 1}}, "tracking": {"enabled": False}}
     )
-    assert json.loads(config.for_metric("weight"))["metrics"]["weight"]["power"] == 1
+    assert config.metrics.section("weight").power == 1
     assert '"Weight"' in schema()
     with pytest.raises(ConfigError, match=r"metrics\.weight\.powr: unknown key"):
         Config.parse({"metrics": {"weight": {"powr": 1}}})
     images = np.zeros((1, 8, 8, 3), np.uint8)
-    shard = write_shard(tmp_path / "train-000.npz", {"image_8": images})
+    shard = write_shard(tmp_path / "train-000.safetensors", {"image_8": images})
     data = tmp_path / "manifest.json"
     splits = {"train": Split(1, (shard,))}
     write_manifest(Manifest(data, "balls", Camera(), (1.0, 1.0, 1.0), (8,), splits))
     out = tmp_path / "results" / "balls" / "mine" / "seed0" / "metrics" / "weight.json"
-    run_evaluate(config, EvaluateJob("weight", data, out, saved(tmp_path)))
+    run_evaluate(
+        config, EvaluateJob(metric="weight", data=data, out=out, generator=saved(tmp_path))
+    )
     numbers = json.loads(out.read_text())["numbers"]
     assert numbers["columns"][0]["title"] == "weight of a net"
     assert numbers["rows"][0]["spread"] == pytest.approx(2**0.5)
     table = tmp_path / "tables"
-    run_tables(config, [out], Path("workflow/paper/published.yaml"), table)
+    run_tables(config, TablesJob(records=(out,), out=table))
     text = (table / "comparison.md").read_text()
     assert "|  | weight of a net ↓ |" in text and "- weight of a net: power 1;" in text
 
@@ -145,29 +146,32 @@ def metric(name, **given):
     return Metric(name, Nothing, "comparison", (Column(name, name),), lambda *_: {}, **given)
 
 
-def test_what_cannot_be_registered_is_named(monkeypatch):
-    monkeypatch.setattr(registry, "_ADDED", {})
-    register(metric("beauty", needs=("images",)))
-    assert "beauty" in metrics()
-    for wrong, said in (
-        (metric("beauty"), "there is one of this name"),
-        (metric("depth"), "there is one of this name"),
-        (metric("views"), "there is one of this name"),
-        (metric("a/b"), "small letters"),
-        (metric("x", needs=("truth",)), "needs: no truth; images"),
-        (metric("x", files=("ears",)), "files: no ears; features"),
+def test_what_cannot_be_a_metric_is_named():
+    assert metric("beauty", needs=("images",)).needs == ("images",)
+    for name, given, said in (
+        ("views", {}, "none of seeds, views"),
+        ("a/b", {}, "small letters"),
+        ("x", {"needs": ("truth",)}, "needs: no truth; images"),
+        ("x", {"files": ("ears",)}, "files: no ears; features"),
     ):
         with pytest.raises(ConfigError, match=said):
-            register(wrong)
+            metric(name, **given)
+    with pytest.raises(ConfigError, match="a metric named 'depth' is there already"):
+        METRICS.register(metric("depth"))
 
 
 def test_a_data_set_that_lacks_what_a_metric_needs_is_told_so():
-    assert lacking(metric_of("depth"), ("images", "depth")) == ""
-    assert lacking(metric_of("depth"), ("images",)) == "the data set offers no depth"
-    assert lacking(metric_of("surface"), ()) == ""
+    assert lacking(METRICS["depth"], ("images", "depth")) == ""
+    assert lacking(METRICS["depth"], ("images",)) == "the data set offers no depth"
+    assert lacking(METRICS["surface"], ()) == ""
 
 
 def test_files_that_a_metric_takes_are_asked_for(tmp_path):
     with pytest.raises(InputError, match="--features: needed for the metric frechet: JSON of"):
-        views, out = tmp_path / "v.json", tmp_path / "o.json"
-        run_evaluate(Config(), EvaluateJob("frechet", tmp_path / "d.json", out, views=views))
+        job = EvaluateJob(
+            metric="frechet",
+            data=tmp_path / "d.json",
+            out=tmp_path / "o.json",
+            views=tmp_path / "v.json",
+        )
+        run_evaluate(Config(), job)

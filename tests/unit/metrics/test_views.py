@@ -35,7 +35,7 @@ def generator(tmp_path: Path) -> Path:
 
 def test_views_are_what_the_generator_shows(tmp_path: Path, generator: Path) -> None:
     out = tmp_path / "views" / "manifest.json"
-    run_views(config(5), ViewsJob(out, generator))
+    run_views(config(5), ViewsJob(generator=generator, out=out))
     manifest = load_manifest(out)
     assert (manifest.name, manifest.resolutions, set(manifest.splits)) == (
         "mine",
@@ -63,7 +63,7 @@ def test_more_views_begin_with_the_fewer(tmp_path: Path, generator: Path) -> Non
     found = []
     for count in (3, 6):
         out = tmp_path / str(count) / "manifest.json"
-        run_views(config(count, (1,)), ViewsJob(out, generator))
+        run_views(config(count, (1,)), ViewsJob(generator=generator, out=out))
         found.append(load_images(load_manifest(out), "seed1", 16))
     assert torch.equal(found[1][:3], found[0])
     assert not torch.equal(found[1][3:], found[0])
@@ -85,4 +85,4 @@ def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
 
 def test_an_untrained_one_needs_a_place_to_stand_in(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--data: needed without a generator"):
-        run_views(config(2), ViewsJob(tmp_path / "views" / "manifest.json"))
+        run_views(config(2), ViewsJob(out=tmp_path / "views" / "manifest.json"))

@@ -158,7 +158,7 @@ def test_views_do_not_replace_their_generator(tmp_path):
     generator = tmp_path / "generator.yaml"
     generator.write_text("format: 1")
     with pytest.raises(InputError, match="is an input"):
-        run_views(CONFIG, ViewsJob(generator, generator))
+        run_views(CONFIG, ViewsJob(generator=generator, out=generator))
     assert generator.read_text() == "format: 1"
 
 

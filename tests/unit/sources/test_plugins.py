@@ -12,7 +12,7 @@ import pytest
 import torch
 import trimesh
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.manifest import load_manifest
 from gof.data.reader import load_images
 from gof.experiment import plan, scopes

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 from gof.models.settings import DiscriminatorNetwork
 from gof.training.settings import Stage

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 import yaml
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, Split, write_manifest
 from gof.data.shards import write_shard
 from gof.experiment.config import Config
