@@ -20,6 +20,7 @@ from gof.rendering.interface import RenderOutput, RenderSettings
 from gof.rendering.query import Everywhere
 from gof.rendering.render import render
 from gof.rendering.skipping import LEAST, SETTLED, Skipping
+from tests.unit.hard_fields import Bent, bumpy
 from tests.unit.rendering.brute_force import Pixel, Ray, pixel
 
 FOV = 12.0
@@ -301,3 +302,21 @@ def test_hits_of_a_wide_shape_are_all_found_at_its_rim() -> None:
         skipped, plain = (render(field, rays, s, ask=ask) for ask in (Skipping, Everywhere))
         assert torch.equal(skipped.hit, plain.hit)
         assert (skipped.alpha - plain.alpha).abs().max() <= 1e-3 + LEAST
+
+
+TWO = Union(
+    Ellipsoid((0.03, 0.03, 0.03), (-0.032, 0.0, 0.0), 3000.0),
+    Ellipsoid((0.03, 0.03, 0.03), (0.032, 0.01, 0.0), 300.0),
+)
+
+
+@pytest.mark.parametrize("shape", [Bent(), TWO, Filled(sphere(0.05), 8.0), bumpy(0), bumpy(1)])
+def test_images_of_shapes_that_are_not_convex_or_jump(shape) -> None:
+    """Lines say little of them; but what lies beside something seen is looked at in any case."""
+    s = replace(GOF, coarse=24)
+    for pose in ((0.0, 0.0), (0.5, 0.2), (-0.6, -0.1)):
+        rays = camera_rays(torch.tensor([pose]), 24, FOV)
+        with torch.no_grad():
+            skipped, plain = (render(shape, rays, s, ask=ask) for ask in (Skipping, Everywhere))
+        assert torch.equal(skipped.hit, plain.hit)
+        assert (skipped.alpha - plain.alpha).abs().max() <= LEAST
