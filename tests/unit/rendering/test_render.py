@@ -163,6 +163,18 @@ def test_a_guide_moves_the_interval_and_only_on_its_rays() -> None:
     assert torch.equal(out.surface_t, free.surface_t)
 
 
+def test_a_guide_tells_where_to_look_where_the_field_has_no_surface() -> None:
+    rays = camera_rays(POSES, 16, 12.0)
+    truth = sphere_depth(rays, 0.06)
+    guide = Guide(torch.where(truth.isfinite(), truth, 0.0), truth.isfinite())
+    spy = Spy(Ellipsoid((0.001,) * 3, centre=(5.0, 0.0, 0.0)))
+    out = render(spy, rays, GOF, guide=guide)
+    assert not out.hit.any()
+    assert (out.t - guide.depth[..., None]).abs()[guide.mask].max() <= GOF.half_width + 1e-6
+    asked = int(guide.mask.sum(1).max()) * GOF.surface
+    assert spy.points.shape == (2, asked, 3)  # those rays, though nothing shows there
+
+
 def test_samples_seen_through_a_moved_field() -> None:
     rays = camera_rays(POSES, 8, 12.0)
     by = torch.tensor([0.02, 0.0, -0.01])
