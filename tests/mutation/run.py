@@ -67,12 +67,14 @@ def files(only: Sequence[str]) -> list[str]:
 
 
 def tests_of(file: str) -> list[str]:
-    """The tests of a file's room: its own first, those that start processes last."""
+    """The tests of a file's room: its own first, then small ones, those that start processes
+    last."""
     room, name = Path(file).parent.name, Path(file).stem
     folder = ROOT / "tests" / "unit" / room
 
-    def order(path: Path) -> tuple[bool, bool, str]:
-        return path.name != f"test_{name}.py", path.name == "test_distributed.py", path.name
+    def order(path: Path) -> tuple[bool, bool, int]:
+        own = path.name == f"test_{name}.py"
+        return not own, path.name == "test_distributed.py", path.stat().st_size
 
     return [str(path.relative_to(ROOT)) for path in sorted(folder.glob("test_*.py"), key=order)]
 
