@@ -121,18 +121,12 @@ def _totals(context: Context, s: Surface, seed: int) -> SurfaceTotals:
 
         def look(pose: Tensor, resolution: int, field: Any = field) -> RayProfile:
             rays = camera_rays(pose, resolution, model.camera.fov_deg)
-            return profile(field, rays, model.settings, s.coarse, _interval_max(model))
+            return profile(field, rays, model.settings, s.coarse, model.interval_max)
 
         front = look(pose.new_zeros(pose.shape), half)
         seen = (x.unflatten(-1, (half, half)) for x in (front.surface_t, front.hit))
         totals.add(look(pose, s.pixels), outward(*seen).tolist(), _reach(model))
     return totals
-
-
-def _interval_max(model: Pretrained) -> float:
-    from gof.experiment.model import Model
-
-    return Model.model_validate(model.info["trained_as"]).interval.max
 
 
 def _reach(model: Pretrained) -> float:

@@ -84,5 +84,5 @@ def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
 
 
 def test_an_untrained_one_needs_a_place_to_stand_in(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--data: needed without a generator"):
-        run_views(config(2), ViewsJob(out=tmp_path / "views" / "manifest.json"))
+    with pytest.raises(InputError, match="--data: needed with --reference"):
+        run_views(config(2), ViewsJob(reference=True, out=tmp_path / "views" / "manifest.json"))

@@ -209,6 +209,7 @@ def test_a_copy_of_the_results_meets_its_runs_again_in_the_same_tracker(results,
     database = results / "mlflow" / "mlflow.db"
     shared = shutil.move(database, results.parent / "shared.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{shared}")
+    monkeypatch.chdir(results.parent)  # where MLflow puts the artifacts of such a database
     whole(results, "gof")
     sync([results], Tracking(), results)
     copy = results.parent / "copy"

@@ -32,23 +32,6 @@ def tensors_equal(a, b) -> bool:
     return all(torch.equal(mine[name], theirs[name]) for name in theirs)
 
 
-@pytest.mark.parametrize("kind", ["plain", "warm start", "conditional"])
-def test_interrupted_run_equals_an_unbroken_one(tmp_path, kind) -> None:
-    tiny = Tiny(tmp_path) if kind == "plain" else TinyFaces(tmp_path, kind == "warm start")
-    unbroken, log = tiny.state(), Recorder()
-    tiny.loop(6).run(unbroken, log)
-    for stop_at in range(1, 6):
-        state = tiny.state()
-        tiny.folder = tmp_path / f"stop-{stop_at}"
-        first = tiny.loop(stop_at)
-        first.run(state, Recorder())
-        checkpoint.save(first.checkpoints, state, keep=2)
-        resumed = tiny.state()
-        assert checkpoint.load_newest(first.checkpoints, resumed)
-        tiny.loop(6).run(resumed, Recorder())
-        assert tensors_equal(resumed, unbroken)
-
-
 def reading(tiny, monkeypatch) -> list[tuple[str, object]]:
     """What is read, and in which thread."""
     seen: list[tuple[str, object]] = []
@@ -288,3 +271,20 @@ def test_a_finished_run_takes_no_step(tiny) -> None:
     before = snapshot(state)
     tiny.loop(4).run(state, Recorder())
     assert all(torch.equal(before[n], t) for n, t in state.tensors().items())
+
+
+@pytest.mark.parametrize("kind", ["plain", "warm start", "conditional"])
+def test_interrupted_run_equals_an_unbroken_one(tmp_path, kind) -> None:
+    tiny = Tiny(tmp_path) if kind == "plain" else TinyFaces(tmp_path, kind == "warm start")
+    unbroken, log = tiny.state(), Recorder()
+    tiny.loop(6).run(unbroken, log)
+    for stop_at in range(1, 6):
+        state = tiny.state()
+        tiny.folder = tmp_path / f"stop-{stop_at}"
+        first = tiny.loop(stop_at)
+        first.run(state, Recorder())
+        checkpoint.save(first.checkpoints, state, keep=2)
+        resumed = tiny.state()
+        assert checkpoint.load_newest(first.checkpoints, resumed)
+        tiny.loop(6).run(resumed, Recorder())
+        assert tensors_equal(resumed, unbroken)
