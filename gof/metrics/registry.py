@@ -1,5 +1,5 @@
-"""The metrics there are: modules of this room that define METRIC, and plugins'. Everything else (the
-configuration, the command line, the workflow, the code hash of a job, the tables) reads them here.
+"""The metrics there are: modules of this room that define METRIC, and plugins'. Configuration,
+command line, workflow, the code hash of a job and the tables read them here.
 """
 
 from __future__ import annotations

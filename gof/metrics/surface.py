@@ -65,7 +65,7 @@ def _kinds(model: Pretrained, s: Surface, totals: Sequence[SurfaceTotals]) -> li
     """What is told of the totals of each evaluation seed."""
     base = f"{s.coarse} evenly spaced samples, {s.pixels} px, psi {s.truncation:g}"
     spacing = (model.settings.far - model.settings.near) / s.coarse
-    clean = f"free before the crossing less {_interval_max(model) / 2:g}"
+    clean = f"free before the crossing less {model.interval_max / 2:g}"
     opaque, opaque_clean = [len(t.sigma) for t in totals], [len(t.sigma_clean) for t in totals]
     all_of_them = [s.samples] * len(totals)
     return [

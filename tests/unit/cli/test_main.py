@@ -87,7 +87,12 @@ GIVEN = ("--generator", "none.yaml", "--out", "x.png")
         (["train", "--model", "x", "--data", "y", "--out", "z"], 3, "gof train: no config.yaml"),
         (["check", "--config", "none.yaml"], 3, "none.yaml"),
         (["check", "--config", '{"sead": 3}'], 3, "sead: unknown key"),
-        (["check", "--config", '{"heads": {"train": "x"}}'], 3, "heads.train"),
+        (
+            ["check", "--config", '{"common": {"field": 3}, "models": {"a": {}}}'],
+            3,
+            "models.a.field",
+        ),
+        (["check", "--config", '{"datasets": {"a": {"source": "x"}}}'], 3, "datasets.a: no source"),
         (["samples", "--config", "{}", "--generator", "none.yaml", "--out", "x.json"], 3, "none"),
         (["samples", "--generator", "none.yaml", "--out", "x.json"], 3, "none.yaml: no such"),
         (["mesh", "--generator", "none.yaml", "--out", "x.stl"], 3, ".json, .ply, .glb, .obj"),

@@ -41,7 +41,8 @@ def run_toy(config, wanted):
     with job(wanted.out, "toy", config, {}) as running:
         running.numbers = {"times": wanted.times, "seeds": len(config.seeds)}
 
-VERBS.register(Verb("toy", "Play.", "gof toy --out x.json", "toys", "gof_toy:ToyJob", "gof_toy:run_toy"))
+example, place = "gof toy --out x.json", ("gof_toy:ToyJob", "gof_toy:run_toy")
+VERBS.register(Verb("toy", "Play.", example, "toys", *place))
 '''
 
 

@@ -155,11 +155,11 @@ def test_a_bad_photograph_leaves_the_data_set_that_was_there(tmp_path):
 
 
 def test_views_do_not_replace_their_generator(tmp_path):
-    generator = tmp_path / "generator.yaml"
-    generator.write_text("format: 1")
+    generator = tmp_path / "generator.json"
+    generator.write_text("{}")
     with pytest.raises(InputError, match="is an input"):
         run_views(CONFIG, ViewsJob(generator=generator, out=generator))
-    assert generator.read_text() == "format: 1"
+    assert generator.read_text() == "{}"
 
 
 def test_a_torn_record_of_ours_is_no_licence(users):
