@@ -146,6 +146,11 @@ class Config(Section):
         absent = RUNTIME_SECTIONS - self.model_fields_set
         return self.model_copy(update={name: getattr(other, name) for name in absent})
 
+    def scoped(self, chosen: str) -> Config:
+        """What a job depends on, as JSON of `only` and the like, as the job's configuration: a
+        call by hand then tells no more than a rule's."""
+        return Config.load(chosen).with_runtime(self)
+
     def for_stage(self, model: str, stage: int) -> str:
         """JSON of what determines stage number `stage` of `model`: later stages and other models
         are left out."""

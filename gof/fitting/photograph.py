@@ -223,7 +223,8 @@ def mesh(model: MorphableModel, fits: Fits) -> trimesh.Trimesh:
 def run_fit(config: Config, image: Path, head_model: Path, find: Finder, out: Path) -> None:
     """Fit one photograph; write mesh.ply, mesh.glb, overlay.png and last fit.json into a folder."""
     inputs = {"image": image, "head_model": head_model}
-    with job(out / "fit.json", "fit", config, inputs, Writes(fills=True)) as running:
+    own = config.scoped(config.for_faces("fit"))
+    with job(out / "fit.json", "fit", own, inputs, Writes(fills=True)) as running:
         model = MorphableModel.load(head_model)
         portrait = fit_photograph(config, model, image, find)
         say(f"{image.name}: writing {out}")

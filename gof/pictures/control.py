@@ -199,7 +199,8 @@ def run_show_control(config: Config, files: ShowFiles) -> None:
     }
     pictures = {name: files.out.with_name(f"{name}.png") for name in PICTURES}
     writes = Writes(beside=tuple(pictures.values()))
-    with job(files.out, "show-control", config, inputs, writes) as running:
+    own = config.scoped(config.only("samples", "meshes"))
+    with job(files.out, "show-control", own, inputs, writes) as running:
         model = generators.load(files.generator)
         layout = generators.layout_of(model, files.generator)
         meshes = meshes_of(model, layout, (files.head_model, files.statistics))

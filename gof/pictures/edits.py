@@ -124,7 +124,8 @@ def run_edit(config: Config, files: EditFiles, edit: Edit) -> None:
     if files.head_model is not None and files.statistics is not None:
         inputs |= {"head_model": files.head_model, "statistics": files.statistics}
     record, writes = files.out.with_suffix(".json"), Writes(beside=(files.out,))
-    with job(record, "edit", config, inputs, writes) as running:
+    own = config.scoped(config.only("samples"))
+    with job(record, "edit", own, inputs, writes) as running:
         model = generators.load(files.generator)
         layout = generators.layout_of(model, files.generator)
         meshes = None

@@ -140,7 +140,8 @@ def run_samples(config: Config, generator: Path, out: Path) -> None:
     """Write sheet.png and turntable.gif beside the record `out`."""
     sheet_file, gif_file = out.with_name("sheet.png"), out.with_name("turntable.gif")
     writes = Writes(beside=(sheet_file, gif_file))
-    with job(out, "samples", config, {"generator": generator}, writes) as running:
+    own = config.scoped(config.only("samples"))
+    with job(out, "samples", own, {"generator": generator}, writes) as running:
         model = generators.load(generator)
         write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
         atomic_write(gif_file, gif(turntable(model, config), milliseconds=80))

@@ -21,11 +21,16 @@ NEUTRAL = (
     "gof.config.section",
     "gof.experiment.config",
     "gof.experiment.model",
+    "gof.run.copying",
+    "gof.run.events",
     "gof.run.job",
     "gof.run.mirror",
     "gof.run.outputs",
+    "gof.run.place",
     "gof.run.provenance",
     "gof.run.spool",
+    "gof.run.store",
+    "gof.run.trainings",
     "gof.training.watch",
 )
 # Modules that training runs for conditional models alone.

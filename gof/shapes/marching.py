@@ -155,7 +155,8 @@ def run_meshes(config: Config, generator: Path, out: Path) -> None:
     names = [f"mesh-{i:03d}" for i in range(config.meshes.count)]
     files = [f"{name}.{kind}" for name in names for kind in KINDS]
     writes = Writes(beside=tuple(out.with_name(file) for file in (*files, "viewer.html")))
-    with job(out, "meshes", config, {"generator": generator}, writes) as running:
+    own = config.scoped(config.only("meshes"))
+    with job(out, "meshes", own, {"generator": generator}, writes) as running:
         model = generators.load(generator)
         meshes: dict[str, trimesh.Trimesh] = {}
         shapes = []

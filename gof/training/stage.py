@@ -81,7 +81,8 @@ def run_stage(config: Config, wanted: StageJob) -> None:
             # Refused before anything is made there, and before a second trainer has a run to show.
             stack.enter_context(watched(record, inputs.values(), writes))
             stack.enter_context(exclusive(wanted.out / "checkpoints"))
-            running = stack.enter_context(job(record, "train", config, inputs, writes))
+            own = config.scoped(config.for_stage(wanted.model, wanted.stage))
+            running = stack.enter_context(job(record, "train", own, inputs, writes, folder.name))
         manifest = load_manifest(wanted.data)
         task = _task(config, wanted, manifest, world)
         images = load_images(manifest, "train", model.stages[wanted.stage].resolution)

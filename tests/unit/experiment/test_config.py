@@ -4,7 +4,7 @@ import pytest
 
 from gof.conditioning.settings import Conditions
 from gof.config.reading import ConfigError
-from gof.experiment.config import Config
+from gof.experiment.config import RUNTIME_SECTIONS, Config
 
 MODEL = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 3}]}
 
@@ -154,3 +154,10 @@ def test_ablations_differ_from_cgof_in_one_condition_each():
         assert model.model_copy(update={"conditions": whole.conditions}) == whole, name
         kept = {key for key, value in model.conditions.model_dump().items() if value == plain[key]}
         assert len(plain) - len(kept) == (2 if name == "cgof_no_landmarks" else 1), name
+
+
+def test_a_job_by_hand_is_scoped_to_what_it_depends_on():
+    whole = Config.parse({"seeds": [1], "samples": {"latents": 3}, "runtime": {"log_every": 9}})
+    own = whole.scoped(whole.only("samples"))
+    assert own.model_fields_set - RUNTIME_SECTIONS == {"samples"}
+    assert (own.samples, own.runtime) == (whole.samples, whole.runtime)
