@@ -2,12 +2,12 @@
 
 import pytest
 
-from gof.cli import registry
 from gof.cli.configuration import configuration
+from gof.cli.registry import VERBS
 from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 
-MESH, CHECK = registry.find("mesh"), registry.find("check")
+MESH, CHECK = VERBS["mesh"], VERBS["check"]
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import gof.cli.main as cli
-from gof.cli import registry
+from gof.cli.registry import VERBS
 from gof.run.files import InputError, MachineError
 
 TOY = """
@@ -57,7 +57,7 @@ def test_help_is_quick_and_imports_nothing_slow():
 
 def test_help_lists_every_verb_in_its_group_with_the_exit_statuses():
     text = run("--help").stdout
-    for verb in registry.all_verbs().values():
+    for verb in VERBS.all().values():
         group = text.split(f"\n{verb.group}:\n")[1].split("\n\n")[0]
         assert f"  {verb.name} " in group and verb.summary in group
     assert cli.EXITS in text and "example: gof " in text
