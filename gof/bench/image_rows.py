@@ -8,9 +8,11 @@ from torch import Tensor
 from gof.bench.measure import Row, Timing, beside, colour_operations, least_row, logit_operations
 from gof.bench.place import BFM, LARGE, Place
 from gof.bench.step import Step
+from gof.bench.surface_image import surface_image
 from gof.geometry.cameras import camera_rays, sample_poses
 from gof.models import pretrained as generators
-from gof.rendering.render import RenderSettings, render, render_surface
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 from gof.run import rng
 from gof.run.files import InputError
 
@@ -25,7 +27,7 @@ def image(place: Place) -> list[Row]:
     gauge, out = place.products(LARGE).rate, render(field, rays, settings)
     hits, colour = int(out.hit.sum()), colour_operations(LARGE)
     full = beside(gauge, lambda: render(field, rays, settings))
-    quick = beside(gauge, lambda: render_surface(field, rays, settings))
+    quick = beside(gauge, lambda: surface_image(field, rays, settings))
     found, samples = needed(out.surface_t, settings), settings.surface + settings.fine
     return [
         _seconds("image", full, found + hits * samples * colour, 2.2),
@@ -65,7 +67,7 @@ def surface_quality(place: Place) -> list[Row]:
     streams = rng.streams(0, "bench poses", range(8), place.device)
     rays = camera_rays(sample_poses(model.camera, streams), 128, model.camera.fov_deg)
     field = model.bind(model.latents(0, 8).to(place.device), 1.0)
-    one, _ = render_surface(field, rays, model.settings)
+    one, _ = surface_image(field, rays, model.settings)
     error = (one - render(field, rays, model.settings).rgb).square().mean((1, 2)) / 4
     psnr = float((-10 * torch.log10(error)).mean())
     return [Row("image-surface-psnr", psnr, "dB", target=35.0, holds=psnr >= 35)]

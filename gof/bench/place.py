@@ -19,7 +19,7 @@ from gof.heads.settings import RenderedHeads
 from gof.losses.settings import NormalSmoothness
 from gof.models.generator import Generator
 from gof.models.settings import Networks
-from gof.rendering.render import RenderSettings
+from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Sampling
 from gof.run.files import InputError
 from gof.training.settings import Stage

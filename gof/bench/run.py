@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from gof.bench.growth import KINDS, Growth, growth_figure, measure_growth
+from gof.bench.jobs import BenchJob
 from gof.bench.measure import Row, peak_mib
 from gof.bench.place import Place
 from gof.bench.rows import ROWS
@@ -18,6 +19,7 @@ from gof.report.figures import png
 from gof.report.typeset import Cell, Table
 from gof.run.files import InputError, atomic_write, say, write_json
 from gof.run.job import Job, job
+from gof.run.outputs import Writes
 
 GROWTH = "growth"
 SMOKE = "results-smoke"  # where workflow/configs/smoke.yaml puts its results, beside others
@@ -142,20 +144,20 @@ def table(found: Found, about: str, note: str) -> Table:
     return Table(f"Speed on {about}", heads, [line(row) for row in found.rows], notes)
 
 
-def run_bench(config: Config, names: str | None, results: Path, out: Path) -> None:
-    """Write `out`, a list of rows; beside it bench.record.json, tables/bench.md and, of growth,
+def run_bench(config: Config, wanted: BenchJob) -> None:
+    """Write a list of rows; beside it bench.record.json, tables/bench.md and, of growth,
     figures/bench.png. A row whose input is missing is left out with a line that says what makes it.
 
     Raises InputError for names that are no rows, and where all are left out.
     """
-    chosen = wanted_rows(names)
+    chosen, results, out = wanted_rows(wanted.rows), wanted.results, wanted.out
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     place, found, about = (
         Place(config, results, results.with_name(SMOKE), device),
         Found(),
         machine(),
     )
-    with job(out.with_name("bench.record.json"), "bench", config, {}) as running:
+    with job(out.with_name("bench.record.json"), "bench", config, {}, Writes((out,))) as running:
         say(about)
         for name in chosen:
             found.add(name, place)

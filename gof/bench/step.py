@@ -12,10 +12,10 @@ from gof.experiment.model import Model
 from gof.fields.kinds.film_siren import FilmSirenSettings
 from gof.models.settings import DiscriminatorNetwork
 from gof.training.distributed import World
-from gof.training.fakes import Task
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
 from gof.training.steps import discriminator_step, each_fakes, generator_step
+from gof.training.task import Task
 
 PAPER = DiscriminatorNetwork(channel_base=8192, channel_max=400)
 

@@ -10,43 +10,55 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any, NoReturn
 
 from gof import __version__
-from gof.cli.verbs import VERBS
+from gof.cli.registry import VERBS, Verb
 
-DEFECT, BAD_INPUT, MACHINE, NUMERICS = 1, 3, 4, 5
+DEFECT, USAGE, BAD_INPUT, MACHINE, NUMERICS = 1, 2, 3, 4, 5
 EXITS = """exit status: 0 done, 1 a defect of the program, 2 wrong usage, 3 bad input, 4 the machine
 (disk, memory, network, device), 5 numbers that are not finite, 75 stopped early and goes on when
 called again, 130 and 143 interrupted"""
+GROUPS = ("data", "faces", "training", "pictures and meshes", "measuring", "reports", "upkeep")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    top = argparse.ArgumentParser(
-        prog="gof",
-        description="Generative Occupancy Fields: one verb for each step of the pipeline.",
-        epilog=f"example: gof train --help\n{EXITS}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    top.add_argument("--version", action="version", version=f"gof {__version__}")
-    top.add_argument("--debug", action="store_true", help="show tracebacks (or set GOF_DEBUG=1)")
-    top.add_argument(
-        "--threads", type=int, help="CPU threads (default: OMP_NUM_THREADS, else all cores)"
-    )
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    for name, (run, options) in VERBS.items():
-        what, example = (part.strip() for part in (run.__doc__ or "").split("\n\n"))
-        verb = verbs.add_parser(
-            name,
-            help=what,
-            description=what,
-            epilog=f"example: {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+class Top(argparse.ArgumentParser):
+    """The options before the verb; what comes after it is the verb's own."""
+
+    def __init__(self) -> None:
+        super().__init__("gof", "gof [--debug] [--threads N] VERB [OPTIONS]", allow_abbrev=False)
+        self.add_argument("--version", action="version", version=f"gof {__version__}")
+        self.add_argument("--debug", action="store_true")
+        self.add_argument("--threads", type=int)
+        self.add_argument("verb", nargs="?")
+        self.add_argument("words", nargs=argparse.REMAINDER)
+
+    def format_help(self) -> str:
+        """All verbs, a line each, in the groups they belong to."""
+        known = VERBS.all().values()
+        names = dict.fromkeys([*GROUPS, *(verb.group for verb in known)])
+        blocks = [
+            "\n".join(
+                [f"{group}:", *(f"  {v.name:14}{v.summary}" for v in known if v.group == group)]
+            )
+            for group in names
+        ]
+        return "\n\n".join(
+            [
+                self.format_usage().strip(),
+                "Generative Occupancy Fields: one verb for each step of the pipeline.",
+                *blocks,
+                OPTIONS,
+                f"example: gof train --help\n{EXITS}\n",
+            ]
         )
-        for flag, settings in options:
-            verb.add_argument(flag, **settings)
-        verb.set_defaults(run=run)
-    return top
+
+
+OPTIONS = """options, before the verb:
+  --threads N   CPU threads (default: OMP_NUM_THREADS, else all cores)
+  --debug       show tracebacks (or set GOF_DEBUG=1)
+  --version     show the version
+  --help        show this, or after a verb what it takes"""
 
 
 def _terminated(number: int, _: FrameType | None) -> None:
@@ -55,7 +67,7 @@ def _terminated(number: int, _: FrameType | None) -> None:
 
 def _diagnosis(error: Exception) -> tuple[int, str]:
     """Exit status and the one line for an error."""
-    from gof.config.reading import ConfigError
+    from gof.config.errors import ConfigError
     from gof.run.files import InputError, MachineError
 
     if isinstance(error, MachineError):
@@ -79,25 +91,68 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
     )
 
 
+def _fail(status: int, line: str) -> NoReturn:
+    print(f"gof: error: {line}", file=sys.stderr, flush=True)
+    raise SystemExit(status) from None
+
+
+def _become_torchrun(processes: int) -> NoReturn:
+    """Replace this process by torchrun, which starts this very call in several processes."""
+    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    os.execv(sys.executable, [sys.executable, *launch, "-m", "gof", *sys.argv[1:]])
+
+
+def _do(verb: Verb, words: Sequence[str]) -> None:
+    from gof.cli.configuration import configuration
+    from gof.cli.parsing import UsageError, parsed
+
+    try:
+        call = parsed(verb, words)
+    except UsageError as error:
+        _fail(USAGE, str(error))
+    if call is None:
+        return
+    processes = getattr(call.job, "processes", 1)
+    if processes > 1 and "RANK" not in os.environ:
+        _become_torchrun(processes)
+    given: tuple[Any, ...] = (call.job,)
+    if verb.needs != "nothing":
+        given = (configuration(verb, call.config), call.job)
+    verb.function()(*given)
+
+
+def _found(name: str) -> Verb:
+    """The verb of this name. Ends the process where there is none."""
+    if (verb := VERBS.find(name)) is not None:
+        return verb
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, VERBS.all(), 1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    _fail(USAGE, f"no verb {name!r}: {meant}gof --help lists them")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb. Ends the process with one of `EXITS` unless all is well."""
-    options = parser().parse_args(arguments)
-    if options.threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # torch reads it when imported
-    # Torch's threads wait for work in a busy loop, for 10 ms, on cores that the field's own threads
-    # need; for 0.3 ms is long enough from one operation to the next.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    signal.signal(signal.SIGTERM, _terminated)
+    debug = bool(os.environ.get("GOF_DEBUG"))
     try:
-        options.run(options)
+        options = Top().parse_args(arguments)
+        debug = debug or options.debug
+        if options.threads is not None:
+            os.environ["OMP_NUM_THREADS"] = str(options.threads)  # torch reads it when imported
+        # Torch's threads wait for work in a busy loop, for 10 ms, on cores that the field's own
+        # threads need; for 0.3 ms is long enough from one operation to the next.
+        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+        signal.signal(signal.SIGTERM, _terminated)
+        if options.verb is None:
+            _fail(USAGE, "no VERB: gof --help lists them")
+        _do(_found(options.verb), options.words)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except Exception as error:
-        if options.debug or os.environ.get("GOF_DEBUG"):
+        if debug:
             raise
-        status, line = _diagnosis(error)
-        print(f"gof: error: {line}", file=sys.stderr, flush=True)
-        raise SystemExit(status) from None
+        _fail(*_diagnosis(error))
 
 
 if __name__ == "__main__":

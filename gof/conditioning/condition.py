@@ -1,21 +1,18 @@
-"""What a conditional model (cGOF) trains with: conditions out of a pool, and the teacher that reads
-them back."""
+"""What a conditional model (cGOF) is asked for: conditions out of a pool."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gof.conditioning.settings import Conditions
-from gof.data.manifest import Manifest, load_depth, load_images, load_manifest, load_split
-from gof.morphable.coefficients import Layout, Statistics
-from gof.readers.files import FaceRegressor, load_regressor
-from gof.rendering.render import Guide
-from gof.run.files import InputError
-from gof.training.reals import Epochs
+from gof.data.ahead import Ahead
+from gof.data.manifest import Manifest
+from gof.data.reader import Reader, decode_depth
+from gof.rendering.interface import Guide
+from gof.training.reals import Epochs, ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,80 +48,66 @@ class Condition:
         return Guide(self.other_depth, self.other_depth > 0)
 
 
+Batch = tuple[tuple[int, ...], str, torch.device]  # samples, whose draws they are, where they go
+
+
 class Pool:
-    """Pre-rendered conditions in memory; sample number i of the run has a fixed one."""
+    """Pre-rendered conditions, read for each batch; sample number i of the run has a fixed one."""
 
     def __init__(self, manifest: Manifest, resolution: int, seed: int) -> None:
-        largest = max(manifest.resolutions)
-        arrays = {
-            name: torch.from_numpy(array)
-            for name, array in load_split(
-                manifest,
-                "train",
-                ["z", "z_b", "pose", "landmarks", "landmarks_3d", f"flow_{resolution}"],
-            ).items()
-        }
-        self._arrays = {
-            "face": arrays["z"],
-            "other": arrays["z_b"],
-            "poses": arrays["pose"],
-            "landmarks": arrays["landmarks"],
-            "landmarks_3d": arrays["landmarks_3d"],
-            "depth": load_depth(manifest, "train", resolution)[0].flatten(1),
-            "other_depth": load_depth(manifest, "train", resolution, "depth_b")[0].flatten(1),
-            "flow": arrays[f"flow_{resolution}"].flatten(1, 2),
-            "labels": load_depth(manifest, "train", largest)[0].flatten(1),
-            "picture": load_images(manifest, "train", largest).flatten(2),
-        }
+        self._reader = Reader(manifest, "train")
+        self._arrays = _stored_as(resolution, max(manifest.resolutions))
         self._seed = seed
         self._epochs: dict[str, Epochs] = {}
+        self.ahead = Ahead[Batch, dict[str, Tensor]](self._load)
+        self._reader.verify()
+        self._reader.read(list(self._arrays.values()), [])  # what is missing is said now
 
     @property
     def size(self) -> int:
         """Coefficients of a head."""
-        return self._arrays["face"].shape[1]
+        return self._reader.shape("z")[0]
+
+    def announce(self, rows: list[int], who: str, device: torch.device) -> None:
+        """Say that these samples come next."""
+        self.ahead.announce((tuple(rows), who, device))
 
     def __call__(self, rows: list[int], who: str, device: torch.device) -> Condition:
         """Conditions of samples `rows`; `who` tells the draws of the two updates apart."""
-        order = self._epochs.setdefault(
-            who, Epochs(len(self._arrays["face"]), self._seed, f"order of conditions, {who}")
-        )
-        numbers = order(rows)
-        values = {name: array[numbers].to(device) for name, array in self._arrays.items()}
+        arrays = self.ahead((tuple(rows), who, device))
+        values = {name: array.to(device, non_blocking=True) for name, array in arrays.items()}
         values["flow"] = values["flow"].float()
         values["picture"] = values["picture"].float() / 127.5 - 1
         return Condition(**values)
 
+    def _load(self, batch: Batch) -> dict[str, Tensor]:
+        rows, who, device = batch
+        order = self._epochs.setdefault(
+            who, Epochs(len(self._reader), self._seed, f"order of conditions, {who}")
+        )
+        stored = self._reader.read(list(dict.fromkeys(self._arrays.values())), order(list(rows)))
+        found = {}
+        for name, source in self._arrays.items():
+            if stored[source].dtype == np.uint16:
+                found[name] = decode_depth(stored[source], self._reader.manifest)[0].flatten(1)
+            else:
+                found[name] = torch.from_numpy(stored[source])
+        found["flow"] = found["flow"].flatten(1, 2)
+        found["picture"] = found["picture"].permute(0, 3, 1, 2).flatten(2)
+        return {name: ready(tensor, device) for name, tensor in found.items()}
 
-@dataclass(frozen=True, slots=True)
-class FaceFiles:
-    """What a conditional model needs: the manifest of the pool of conditions, the statistics of
-    coefficients they were drawn from, and the regressor that teaches."""
 
-    pool: Path
-    statistics: Path
-    regressor: Path
-
-
-@dataclass(frozen=True, slots=True)
-class FaceTask:
-    """What the steps of a conditional stage share."""
-
-    conditions: Conditions
-    layout: Layout
-    pool: Pool
-    regressor: FaceRegressor
-
-    @classmethod
-    def read(cls, conditions: Conditions, files: FaceFiles, resolution: int, seed: int) -> FaceTask:
-        """Read the files for a stage of this resolution. Raises InputError for what does not
-        fit."""
-        sizes = Statistics.load(files.statistics).sizes
-        pool = Pool(load_manifest(files.pool), resolution, seed)
-        if pool.size != sum(sizes.values()):
-            raise InputError(
-                f"{files.pool}: {pool.size} coefficients a head, {files.statistics} has"
-                f" {sum(sizes.values())}: draw the pool again"
-            )
-        free = {"free_geometry": conditions.free_geometry, "free_texture": conditions.free_texture}
-        return cls(conditions, Layout(sizes | free), pool, load_regressor(files.regressor))
+def _stored_as(resolution: int, largest: int) -> dict[str, str]:
+    """Names of a condition's parts -> names of the pool's arrays."""
+    return {
+        "face": "z",
+        "other": "z_b",
+        "poses": "pose",
+        "landmarks": "landmarks",
+        "landmarks_3d": "landmarks_3d",
+        "depth": f"depth_{resolution}",
+        "other_depth": f"depth_b_{resolution}",
+        "flow": f"flow_{resolution}",
+        "labels": f"depth_{largest}",
+        "picture": f"image_{largest}",
+    }

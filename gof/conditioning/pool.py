@@ -22,16 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gof.data.manifest import (
-    Manifest,
-    Shard,
-    encode_depth,
-    load_manifest,
-    load_split,
-    write_manifest,
-    write_shard,
-)
+from gof.conditioning.jobs import PoolJob
+from gof.data.manifest import Manifest, encode_depth, load_manifest, write_manifest
+from gof.data.reader import Reader
 from gof.data.settings import OFFERS
+from gof.data.shards import Shard, write_shard
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.experiment.config import Config
 from gof.geometry.cameras import project, sample_poses
@@ -47,6 +42,7 @@ from gof.run.files import InputError, say, sha256, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.rng import streams
+from gof.run.target import placed
 
 SHEET_COLUMNS, SHEET_ROWS = 10, 2
 FLOW_SHOWN = 0.01  # displacement that saturates a colour of the sheet, camera radii
@@ -155,28 +151,18 @@ def _render_shard(task: _Task) -> Shard:
     return write_shard(task.piece.path, arrays)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolFiles:
-    """What a pool is drawn from: the manifest of the data set (camera and background), the
-    statistics of its coefficients, the head model; and the manifest to write."""
-
-    data: Path
-    statistics: Path
-    head_model: Path
-    out: Path
-
-
-def run_pool(config: Config, files: PoolFiles) -> None:
-    """Render the pool into the folder of `files.out`, its manifest, which is written last.
+def run_pool(config: Config, wanted: PoolJob) -> None:
+    """Render the pool into the folder of its manifest, which is written last.
 
     Raises InputError where the statistics do not fit the head model or no head is in view.
     """
-    statistics, head_model, out = files.statistics, files.head_model, files.out
-    inputs = {"data": files.data, "statistics": statistics, "head_model": head_model}
+    statistics, head_model = wanted.statistics, wanted.head_model
+    out = placed(wanted.out, "manifest.json")
+    inputs = {"data": wanted.data, "statistics": statistics, "head_model": head_model}
     record, sheet = out.with_name("pool.json"), out.with_name("sheet.png")
     with job(record, "pool", config, inputs, Writes((out, sheet), fills=True)) as running:
         load_pair(head_model, statistics)
-        pool, data = config.faces.pool, load_manifest(files.data)
+        pool, data = config.faces.pool, load_manifest(wanted.data)
         scene = Scene(data.camera, data.background, tuple(pool.resolutions), pool.seed)
         planned = pieces({"train": pool.count, "test": pool.test}, pool.shard_size, out.parent)
         tasks = [_Task(head_model, statistics, scene, piece) for piece in planned]
@@ -202,17 +188,23 @@ def _check(manifest: Manifest) -> dict[str, float]:
     """What to know about the pool: heads whose face leaves the image, and how far expressions move
     the skin (root mean square over the pixels that see it)."""
     size = max(manifest.resolutions)
-    arrays = load_split(manifest, "train", ["landmarks", f"depth_{size}", f"flow_{size}"])
-    if not arrays[f"depth_{size}"].any():
+    reader, in_view = Reader(manifest, "train"), False
+    outside, squares, seen = 0, 0.0, 0
+    for numbers in reader.blocks():
+        arrays = reader.read(["landmarks", f"depth_{size}", f"flow_{size}"], numbers)
+        in_view |= bool(arrays[f"depth_{size}"].any())
+        marks = arrays["landmarks"][:, FIRST_INNER:]
+        outside += int((abs(marks) > 1).any((1, 2)).sum())
+        flow = np.linalg.norm(arrays[f"flow_{size}"].astype(np.float32), axis=-1)
+        squares += float((flow.astype(np.float64) ** 2).sum())
+        seen += int((flow > 0).sum())
+    if not in_view:
         raise InputError(
             f"{manifest.path}: no head is in view: check camera.fov_deg and the units of the model"
         )
-    marks = arrays["landmarks"][:, FIRST_INNER:]
-    outside = int((abs(marks) > 1).any((1, 2)).sum())
     if outside:
-        say(f"pool: {outside} of {len(marks)} faces reach beyond the image")
-    flow = np.linalg.norm(arrays[f"flow_{size}"].astype(np.float32), axis=-1)
-    moved = float(np.sqrt((flow[flow > 0] ** 2).mean())) if (flow > 0).any() else 0.0
+        say(f"pool: {outside} of {len(reader)} faces reach beyond the image")
+    moved = float(np.sqrt(squares / seen)) if seen else 0.0
     return {"faces_beyond_image": outside, "displacement": moved}
 
 
@@ -220,7 +212,8 @@ def _write_sheet(manifest: Manifest, out: Path) -> None:
     """Heads in rows: image, depth of a, depth of b (near is bright), flow as colour."""
     size = max(manifest.resolutions)
     names = [f"{name}_{size}" for name in ("image", "depth", "depth_b", "flow")]
-    stored = load_split(manifest, "train", names)
+    reader = Reader(manifest, "train")
+    stored = reader.read(names, range(min(SHEET_COLUMNS * SHEET_ROWS, len(reader))))
     rows = []
     for start in range(0, SHEET_COLUMNS * SHEET_ROWS, SHEET_COLUMNS):
         image, depth, depth_b, flow = (

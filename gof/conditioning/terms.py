@@ -5,29 +5,31 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gof.conditioning.condition import Condition, FaceTask
+from gof.conditioning.condition import Condition
 from gof.conditioning.settings import Conditions
 from gof.fields.field import Field
-from gof.geometry.cameras import Rays, pixel_grid, plane_rays
+from gof.geometry.cameras import pixel_grid, plane_rays
 from gof.geometry.settings import Camera
 from gof.losses import conditional as losses
 from gof.models.generator import Generator
-from gof.morphable.coefficients import BLOCKS
+from gof.morphable.coefficients import BLOCKS, Layout
 from gof.morphable.landmarks import FIRST_INNER
-from gof.rendering.render import Guide, render, render_moved
+from gof.readers.interface import Reading
+from gof.rendering.interface import Guide
+from gof.rendering.query import Everywhere
+from gof.rendering.render import render, render_moved
 from gof.run.rng import Streams
 from gof.training.fakes import Fakes
-from gof.training.schedule import StepPlan
 
 POINTS = 4  # labelled places on a ray of the warm start
 ABOUT = 0.06  # standard deviation of labelled rays about a landmark, image half-widths
 
 
-def warm_terms(
-    face: FaceTask, field: Field, condition: Condition, camera: Camera, streams: Streams
+def label_terms(
+    conditions: Conditions, field: Field, condition: Condition, camera: Camera, streams: Streams
 ) -> dict[str, Tensor]:
     """Labels of the mesh on random rays: occupancy before and behind it, colour on it."""
-    chosen = _labelled_pixels(face.conditions, condition, streams)
+    chosen = _labelled_pixels(conditions, condition, streams)
     size = round(condition.labels.shape[1] ** 0.5)
     plane = pixel_grid(size, chosen.device)[chosen]
     rays = plane_rays(plane, condition.poses, camera.fov_deg)
@@ -60,7 +62,7 @@ def _labelled_pixels(conditions: Conditions, condition: Condition, streams: Stre
 
 def shape_terms(fakes: Fakes) -> dict[str, Tensor]:
     """What keeps the rendered weight at the mesh, and nothing before it."""
-    out, settings, guide = fakes.out, fakes.settings, fakes.conditioned.guide
+    out, settings, guide = fakes.out, fakes.settings, fakes.drawn.condition.guide
     square = fakes.images.shape[-2:]
     depth, mask = (value.unflatten(-1, square) for value in (out.depth, guide.mask))
     world_z = fakes.rays.at(out.t)[..., 2]
@@ -71,12 +73,13 @@ def shape_terms(fakes: Fakes) -> dict[str, Tensor]:
     }
 
 
-def reading_terms(face: FaceTask, fakes: Fakes, fov_deg: float) -> dict[str, Tensor]:
-    """What the teacher reads in the images, against what was asked for."""
-    condition = fakes.conditioned
-    reading = face.regressor(fakes.images)
+def reading_terms(
+    reading: Reading, sizes: dict[str, int], fakes: Fakes, fov_deg: float
+) -> dict[str, Tensor]:
+    """What the teacher reads in the images, against what was asked for; sizes of the blocks of
+    coefficients."""
+    condition = fakes.drawn.condition
     depth = fakes.out.depth.unflatten(-1, fakes.images.shape[-2:])
-    sizes = [face.layout.sizes[name] for name in BLOCKS]
     flat, lifted = losses.landmark_terms(
         reading.landmarks,
         condition.landmarks,
@@ -84,29 +87,34 @@ def reading_terms(face: FaceTask, fakes: Fakes, fov_deg: float) -> dict[str, Ten
         depth,
         (condition.poses, fov_deg),
     )
+    blocks = [sizes[name] for name in BLOCKS]
     return {
-        "reconstruction": losses.reconstruction(reading.z, condition.face, sizes),
+        "reconstruction": losses.reconstruction(reading.z, condition.face, blocks),
         "landmarks_2d": flat,
         "landmarks_3d": lifted,
     }
 
 
-def warping_terms(face: FaceTask, generator: Generator, fakes: Fakes) -> dict[str, Tensor]:
+def warping_terms(
+    layout: Layout, generator: Generator, fakes: Fakes, some: Condition, guide: Guide | None
+) -> dict[str, Tensor]:
     """Heads with two expressions: the field of this one, seen through the displacement of the
-    meshes, against the field of the other (method-cgof 3.9)."""
-    rows = slice(0, face.conditions.warping_images)
-    condition, settings = fakes.conditioned[rows], fakes.settings
-    rays = Rays(fakes.rays.origins[rows], fakes.rays.directions[rows])
-    here = fakes.latents[rows]
-    there = face.layout.latent(condition.other, face.layout.loose(here))
-    guide = condition.other_guide
+    meshes, against the field of the other (method-cgof 3.9).
+
+    some: conditions of the first images, those that are warped; guide: the other's, where samples
+    lie around a mesh.
+    """
+    rows, settings, mesh = slice(0, len(some.face)), fakes.settings, some.other_guide
+    rays = fakes.rays[rows]
+    here = fakes.drawn.latents[rows]
+    there = layout.latent(some.other, layout.loose(here))
     field = generator.bind(generator.style(there))
-    out = render(field, rays, settings, fakes.streams[rows], guide)
+    out = render(field, rays, settings, fakes.drawn.streams[rows], guide, Everywhere)
     field = generator.bind(generator.style(here))
-    warped = render_moved(field, rays, out, settings, condition.flow)
-    shell = guide.mask[..., None] & ((out.t - guide.depth[..., None]).abs() <= settings.half_width)
+    warped = render_moved(field, rays, out, settings, some.flow)
+    shell = mesh.mask[..., None] & ((out.t - mesh.depth[..., None]).abs() <= settings.half_width)
     # What only this expression covers has no partner in the other's picture.
-    kept = ~(condition.guide.mask & ~guide.mask)
+    kept = ~(some.guide.mask & ~mesh.mask)
     square = fakes.images.shape[-2:]
     seen, moved = (view.rgb.mT.unflatten(-1, square) for view in (out, warped))
     pixels = losses.warping_image_term(seen, moved, kept.unflatten(-1, square))
@@ -114,20 +122,3 @@ def warping_terms(face: FaceTask, generator: Generator, fakes: Fakes) -> dict[st
         (out.logits, out.colours), (warped.logits, warped.colours), shell
     )
     return {"warping": pixels + volume}
-
-
-def conditional_terms(
-    generator: Generator, face: FaceTask, plan: StepPlan, fakes: Fakes, camera: Camera
-) -> dict[str, tuple[float, Tensor]]:
-    """What holds fakes to their 3DMM: weight and value of every loss that has a weight now."""
-    wanted = plan.weights.keys()
-    found: dict[str, Tensor] = {}
-    if wanted & {"geometric", "colour"}:
-        found |= warm_terms(face, fakes.field, fakes.conditioned, camera, fakes.streams)
-    if wanted & {"distance", "background", "depth_smoothness"}:
-        found |= shape_terms(fakes)
-    if wanted & {"reconstruction", "landmarks_2d", "landmarks_3d"}:
-        found |= reading_terms(face, fakes, camera.fov_deg)
-    if "warping" in wanted:
-        found |= warping_terms(face, generator, fakes)
-    return {name: (plan.weights[name], value) for name, value in found.items() if name in wanted}

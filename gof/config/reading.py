@@ -11,13 +11,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from gof.config.errors import ConfigError
+
 INLINE = "--config"  # how errors name values that stood in no file
 MAX_BYTES = 2**20
 LARGEST = 2**31  # no count, size, weight or seed is beyond it: a slip of the keyboard
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used; the text is one line and names the key."""
 
 
 def read(source: str) -> dict[str, Any]:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 from gof import __version__
 from gof.data.assets import ASSETS, Asset
+from gof.data.jobs import DownloadJob
 from gof.run.files import InputError, MachineError, read_json, say, sha256, write_json
 from gof.run.outputs import Writes, watched
+from gof.run.target import placed
 
 ATTEMPTS = 3
 PAUSE_S = 1.0  # before the second attempt; twice as long before each further one
@@ -111,11 +113,11 @@ def _receive_url(asset: Asset, folder: Path) -> Path:
     return received
 
 
-def run_download(asset_name: str, out: Path) -> None:
+def run_download(wanted: DownloadJob) -> None:
     """Fetch an asset and write its record: name, version, path, sha256, bytes, licence, source."""
-    if asset_name not in ASSETS:
-        raise InputError(f"no asset {asset_name!r}, only {', '.join(ASSETS)}")
-    asset = ASSETS[asset_name]
+    if wanted.asset not in ASSETS:
+        raise InputError(f"no asset {wanted.asset!r}, only {', '.join(ASSETS)}")
+    asset, out = ASSETS[wanted.asset], placed(wanted.out, f"{wanted.asset}.json")
     with watched(out, [], Writes()):
         path = fetch(asset, default_cache())
         record = {

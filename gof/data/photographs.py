@@ -18,17 +18,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from gof.data.manifest import (
-    SHARDS,
-    Manifest,
-    Shard,
-    Split,
-    load_manifest,
-    load_split,
-    write_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
+from gof.data.reader import Reader
 from gof.data.settings import Photographs
+from gof.data.shards import SHARDS, Shard, write_shard
 from gof.data.source import Making
 from gof.run.files import InputError, say, write_png
 from gof.run.job import job
@@ -136,7 +129,7 @@ class _Writer:
     def _write(self, split: str) -> None:
         rows = self.waiting[split]
         arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        path = self.folder / f"{split}-{len(self.shards[split]):03d}.npz"
+        path = self.folder / f"{split}-{len(self.shards[split]):03d}"
         self.shards[split].append(write_shard(path, arrays))
         rows.clear()
 
@@ -230,7 +223,8 @@ def prepare(making: Making) -> None:
 def _draw_sheet(manifest: Manifest, out: Path) -> None:
     """The first training images in rows. Raises InputError where there are none."""
     size = max(manifest.resolutions)
-    images = load_split(manifest, "train", [f"image_{size}"])[f"image_{size}"][:SHEET]
+    reader = Reader(manifest, "train")
+    images = reader.rows(f"image_{size}", range(min(SHEET, len(reader))))
     columns = min(COLUMNS, len(images))
     rows = -(-len(images) // columns)
     page = np.full((rows * columns, size, size, 3), 255, np.uint8)

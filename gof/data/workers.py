@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from gof.data.manifest import Shard, Split
+from gof.data.manifest import Split
+from gof.data.shards import Shard
 from gof.run.files import InputError
 
 BLOCK = 4  # heads rendered together: their fragments stay in the processor cache
@@ -36,7 +37,7 @@ class Piece:
 def pieces(counts: dict[str, int], size: int, folder: Path) -> list[Piece]:
     """Shards of at most `size` images for splits of these counts."""
     return [
-        Piece(split, k * size, min((k + 1) * size, count), folder / f"{split}-{k:03d}.npz")
+        Piece(split, k * size, min((k + 1) * size, count), folder / f"{split}-{k:03d}")
         for split, count in counts.items()
         for k in range(math.ceil(count / size))
     ]

@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from gof.conditioning.settings import Pool
 from gof.config.choice import OneOf
-from gof.config.reading import INLINE, ConfigError, merged, read, sensible
+from gof.config.errors import ConfigError
+from gof.config.reading import INLINE, merged, read, sensible
 from gof.config.section import Name, Section, Seed
 from gof.data.settings import DataSet
 from gof.experiment.inheritance import resolved
@@ -73,10 +74,13 @@ class Config(Section):
     runtime: Runtime = Runtime()
     samples: Samples = Samples()
     meshes: Meshes = Meshes()
-    metrics: Metrics = Metrics()
+    metrics: SerializeAsAny[Metrics] = Field(default_factory=lambda: Metrics.model_validate({}))
     tracking: Tracking = Tracking()
     track_code: bool = Field(True, description="rerun a stage when the code it uses changes")
     note: str = Field("", max_length=500, description="a line put on every table and figure")
+    reasons: dict[str, dict[str, str]] = Field(
+        {}, description="of a table: what it lacks, and why; the workflow sets it for `gof tables`"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -168,6 +172,15 @@ class Config(Section):
         else."""
         return self.model_dump_json(include=set(sections))
 
+    def largest(self) -> int | None:
+        """The largest size of the models' last stages, at which references are measured; None
+        without models."""
+        return max((model.stages[-1].resolution for model in self.models.values()), default=None)
+
+    def upto(self, model: str, stage: int) -> Config:
+        """This, of all models with one alone, without its later stages."""
+        return self.model_copy(update={"models": {model: self.models[model].upto(stage)}})
+
     def runtime_only(self) -> str:
         """JSON of the sections that change no result, for the environment of jobs."""
         return self.model_dump_json(include=RUNTIME_SECTIONS)
@@ -176,6 +189,11 @@ class Config(Section):
         """This configuration, with the runtime sections that it does not set taken from another."""
         absent = RUNTIME_SECTIONS - self.model_fields_set
         return self.model_copy(update={name: getattr(other, name) for name in absent})
+
+    def scoped(self, chosen: str) -> Config:
+        """What a job depends on, as JSON of `only` and the like, as the job's configuration: a
+        call by hand then tells no more than a rule's."""
+        return Config.load(chosen).with_runtime(self)
 
 
 def _first(error: ValidationError) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gof.config.reading import ConfigError, merged
+from gof.config.errors import ConfigError
+from gof.config.reading import merged
 
 EXTENDS = "extends"
 

@@ -38,21 +38,31 @@ class Model(Networks):
             raise ValueError(
                 "sampling.surface must be 0 for the density integrator (it has no interval)"
             )
-        if self.conditions is None and any(s.objective == "geometric" for s in self.stages):
-            raise ValueError("stages: objective geometric needs conditions")
+        return self
+
+    @model_validator(mode="after")
+    def _warm_starts_have_losses(self) -> Model:
+        for number, stage in enumerate(self.stages):
+            if stage.objective == "adversarial":
+                continue
+            if self.conditions is None:
+                raise ValueError("stages: objective geometric needs conditions")
+            terms = (self.conditions.geometric, self.conditions.colour)
+            if not any(term.weight and term.from_stage <= number for term in terms):
+                raise ValueError(
+                    f"stages.{number}: nothing to learn: objective geometric needs a weight of"
+                    " conditions.geometric or conditions.colour from this stage on"
+                )
         return self
 
     @model_validator(mode="after")
     def _discriminator_takes_the_stages(self) -> Model:
-        group = self.discriminator.stddev_group
+        network = self.discriminator
         for number, stage in enumerate(self.stages):
-            size, micro = stage.resolution, stage.micro_batch
-            if size & (size - 1):
-                raise ValueError(f"stages.{number}: resolution {size} is no power of two")
-            if micro > group and micro % group:
+            if stage.objective == "adversarial" and not network.takes(stage.micro_batch):
                 raise ValueError(
-                    f"stages.{number}: micro_batch ({micro}) must be a multiple of"
-                    f" discriminator.stddev_group ({group}), or less"
+                    f"stages.{number}.micro_batch ({stage.micro_batch}) must be a multiple of"
+                    f" discriminator.stddev_group ({network.stddev_group}), or smaller"
                 )
         return self
 

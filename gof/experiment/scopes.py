@@ -1,49 +1,13 @@
 """What each step of the workflow depends on, as the JSON that its rule passes on: a step reruns for
-nothing else. And which steps there are: models meet the data sets that offer what they need."""
+nothing else."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any
 
 from gof.experiment.config import Config
-from gof.sources.registry import SOURCES
-
-
-class TrainingRun(NamedTuple):
-    """One training: a model on a data set, from a seed."""
-
-    dataset: str
-    model: str
-    seed: int
-
-
-def offers(config: Config, dataset: str) -> set[str]:
-    """What a data set offers (`gof.data.settings.OFFERS`)."""
-    return set(SOURCES[config.datasets[dataset].source].offers)
-
-
-def trainings(config: Config) -> list[TrainingRun]:
-    """All trainings of the experiment."""
-    return [
-        TrainingRun(dataset, model, seed)
-        for dataset in config.datasets
-        for model in config.models_on(dataset)
-        for seed in config.seeds
-    ]
-
-
-def left_out(config: Config) -> dict[str, dict[str, str]]:
-    """Why models are not trained on data sets: a reason by data set and model."""
-    found: dict[str, dict[str, str]] = {}
-    for dataset in config.datasets:
-        offered, present = offers(config, dataset), config.models_on(dataset)
-        for name, model in config.models.items():
-            if name not in present:
-                lacks = ", ".join(sorted(model.needs - offered))
-                why = f"{dataset} offers no {lacks}" if lacks else f"not among {dataset}'s models"
-                found.setdefault(dataset, {})[name] = why
-    return found
+from gof.metrics.registry import METRICS
 
 
 def of_dataset(config: Config, name: str) -> str:
@@ -68,15 +32,36 @@ def of_regressor(config: Config, name: str) -> str:
     return config.model_dump_json(include={"faces": {"regressors": {name}}})
 
 
-def of_metric(config: Config, *parts: str) -> str:
-    """One metric: these sections and the evaluation seeds."""
-    return config.model_dump_json(include={"metrics": {"seeds", *parts}})
+def of_metric(config: Config, dataset: str, metric: str, model: str | None = None) -> str:
+    """A metric of a model, or with None of the references: its section and the evaluation seeds,
+    with the sizes that follow the model's. Raises ConfigError."""
+    how = METRICS[metric]
+    parts = {metric, "views"} if how.subject == "views" else {metric}
+    measured = _sized(config, dataset, metric, model)
+    scope = measured.model_dump_json(include={"metrics": {"seeds", *parts}})
+    fresh = model is None and how.subject == "generator" and not how.conditional
+    return _with_untrained(config, dataset, scope) if fresh else scope
 
 
-def of_untrained(config: Config, dataset: str, part: str) -> str:
-    """A metric of a network before training, or its views: the first unconditional model's, as GOF
-    whatever it is trained as."""
-    scope = json.loads(of_metric(config, part))
+def of_views(config: Config, dataset: str, model: str | None = None) -> str:
+    """The views of a model, or with None those of an untrained one. Raises ConfigError."""
+    measured = _sized(config, dataset, None, model)
+    scope = measured.model_dump_json(include={"metrics": {"seeds", "views"}})
+    return _with_untrained(config, dataset, scope) if model is None else scope
+
+
+def _sized(config: Config, dataset: str, metric: str | None, model: str | None) -> Config:
+    """The configuration with sizes that are left open set: to that of a model's last stage, for
+    references to the largest among the data set's models."""
+    names = [model] if model else config.models_on(dataset)
+    size = max((config.models[name].stages[-1].resolution for name in names), default=None)
+    metrics = config.metrics.at(metric, size, config.datasets[dataset].resolutions)
+    return config.model_copy(update={"metrics": metrics})
+
+
+def _with_untrained(config: Config, dataset: str, scope: str) -> str:
+    """A scope with the data set's first unconditional model, as GOF whatever it is trained as."""
+    values = json.loads(scope)
     names = [name for name in config.models_on(dataset) if not config.models[name].conditions]
     for name in names[:1]:
         model = config.models[name]
@@ -84,11 +69,15 @@ def of_untrained(config: Config, dataset: str, part: str) -> str:
         chosen: dict[str, Any] = {**parts, "training": {"truncation_latents"}}
         last = {"resolution": model.stages[-1].resolution, "steps": 1}
         own = {"integrator": "occupancy", "stages": [last]}
-        scope["models"] = {name: model.model_dump(mode="json", include=chosen) | own}
-    return json.dumps(scope, separators=(",", ":"))
+        values["models"] = {name: model.model_dump(mode="json", include=chosen) | own}
+    return json.dumps(values, separators=(",", ":"))
+
+
+def of_tables(config: Config, reasons: dict[str, dict[str, str]]) -> str:
+    """What the tables say besides numbers: the note, and reasons for what was not measured."""
+    return config.model_copy(update={"reasons": reasons}).only("note", "reasons")
 
 
 def of_stage(config: Config, model: str, stage: int) -> str:
     """Stage number `stage` of a model: later stages and other models are left out."""
-    upto = config.models[model].upto(stage)
-    return config.model_copy(update={"models": {model: upto}}).only("models")
+    return config.upto(model, stage).only("models")

@@ -11,7 +11,9 @@ class Field(Protocol):
     """What renderer, mesher and metrics see of a shape: one field an image of the batch."""
 
     def logits(self, points: Tensor) -> Tensor:
-        """Occupancy logits at points [batch, n, 3] -> [batch, n]; positive means occupied."""
+        """Occupancy logits at points [batch, n, 3] -> [batch, n]; positive means occupied. A
+        radiance field's density, which is never called a logit, is
+        `gof.rendering.composite.density` of them."""
         ...
 
     def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:

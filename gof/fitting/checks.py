@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gof.data.manifest import Manifest, load_depth, load_split
+from gof.data.manifest import Manifest
+from gof.data.reader import Reader, load_depth, load_split
 from gof.fitting.fit import Fits
 from gof.geometry.cameras import project
 from gof.geometry.raster import Raster, rasterise
 from gof.morphable.coefficients import BLOCKS, Coefficients
-from gof.morphable.landmarks import nme_percent
+from gof.morphable.landmarks import ERROR, nme_percent
 from gof.morphable.model import MorphableModel
-from gof.run.files import InputError
+from gof.run.columns import Column, described
 
 TRUTH = (*BLOCKS, "pose", "landmarks")
 BLOCK = 16  # heads drawn together
+DEPTH_RATIO = Column("depth_error_ratio", "depth error / mean head's", rank=20)
+COLUMNS = described("faces", (ERROR, DEPTH_RATIO))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,7 @@ class DepthErrors:
 
 def has_truth(manifest: Manifest, split: str) -> bool:
     """Whether a data set was rendered and kept what it was rendered from."""
-    path = manifest.path.parent / manifest.split(split).shards[0].file
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return all(name in archive for name in TRUTH)
-    except (OSError, ValueError):
-        raise InputError(f"{path}: missing or damaged: make the data set again") from None
+    return set(TRUTH) <= set(Reader(manifest, split).names)
 
 
 def load_truth(manifest: Manifest, split: str) -> Truth:

@@ -11,7 +11,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from gof.data.manifest import Manifest, load_depth, load_images, shrink
+from gof.data.manifest import Manifest, shrink
+from gof.data.reader import Reader
 from gof.fitting.checks import has_truth, projected
 from gof.fitting.fit import Fits
 from gof.geometry.lighting import shade
@@ -99,14 +100,15 @@ def write_figure(model: MorphableModel, shown: Shown, out: Path) -> None:
         return write_png(out, _labelled([], COLUMNS))
     size = max(manifest.resolutions)
     fits, given = shown.fits[good], shown.points[good]
-    images = load_images(manifest, shown.split, size)[good].permute(0, 2, 3, 1).float() / 255
+    reader, numbers = Reader(manifest, shown.split), good.tolist()
+    images = reader.images(size, numbers).permute(0, 2, 3, 1).float() / 255
     colour, cover, depth = draw_fit(model, fits, fov, size)
     background = torch.tensor(manifest.background)
     alone = cover * colour + (1 - cover) * background
     over = torch.where(cover > 0, 0.35 * images + 0.65 * colour, images)
     marks = projected(model, fits, fov)
     known = has_truth(manifest, shown.split)
-    true = load_depth(manifest, shown.split, size)[0][good] if known else None
+    true = reader.depth(size, numbers)[0] if known else None
     rows = []
     for k in range(len(good)):
         pictures = [images[k], images[k], alone[k], over[k]]

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gof.data.shards import Shard, load_shard
+from gof.data.verification import verify
 from gof.fitting.appearance import ColourFit, fit_colour, light_law, look, observe, sample_vertices
 from gof.fitting.geometry import (
     Gaussian,
@@ -27,7 +29,7 @@ from gof.geometry.settings import Camera
 from gof.morphable.coefficients import BLOCKS, Coefficients, Statistics
 from gof.morphable.landmarks import FIRST_INNER, nme_percent
 from gof.morphable.model import MorphableModel, Palette
-from gof.run.files import InputError, read_json, read_npz, sha256
+from gof.run.files import InputError, read_json
 
 # Why a fit is no fit; 0 where it is one.
 FAILURES = ("", "no landmarks", "degenerate", "landmarks far off", "too few pixels to see colours")
@@ -89,11 +91,9 @@ def load_fits(record: Path, split: str) -> Fits:
     if not shards.get(split):
         fitted = ", ".join(shards) or "none"
         raise InputError(f"{record}: split {split!r} was not fitted (there are: {fitted})")
-    for shard in shards[split]:
-        if sha256(record.parent / shard["file"]) != shard["sha256"]:
-            path = record.parent / shard["file"]
-            raise InputError(f"{path}: changed since the fits were made: fit again")
-    return join([record.parent / shard["file"] for shard in shards[split]])
+    own = [Shard(**shard) for shard in shards[split]]
+    verify(record, own, "fit again")
+    return join([record.parent / shard.file for shard in own])
 
 
 def join(paths: Sequence[Path]) -> Fits:
@@ -102,7 +102,7 @@ def join(paths: Sequence[Path]) -> Fits:
     parts = []
     for path in paths:
         try:
-            parts.append(Fits.of(read_npz(path)).arrays())
+            parts.append(Fits.of(load_shard(path)).arrays())
         except KeyError as error:
             raise InputError(f"{path}: holds no {error.args[0]}: fit again") from None
     return Fits.of({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})

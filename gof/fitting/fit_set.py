@@ -5,33 +5,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gof.data.manifest import (
-    SHARDS,
-    Manifest,
-    Shard,
-    Split,
-    load_images,
-    load_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, load_manifest
+from gof.data.reader import Reader
+from gof.data.shards import SHARDS, Shard, load_shard, write_shard
 from gof.data.workers import render_all
 from gof.experiment.config import Config
-from gof.fitting.checks import against_truth, fit_row, fits_model, has_truth, load_truth
+from gof.fitting.checks import (
+    COLUMNS,
+    against_truth,
+    fit_row,
+    fits_model,
+    has_truth,
+    load_truth,
+)
 from gof.fitting.figure import Shown, write_figure
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join
-from gof.fitting.landmark_set import load_landmarks
+from gof.fitting.jobs import FitsJob
+from gof.fitting.landmark_set import count_landmarks, load_landmarks
+from gof.fitting.settings import Fit
 from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.morphable.model import MorphableModel
-from gof.run.files import InputError, read_json, read_npz, say
+from gof.run.files import InputError, read_json, say
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
+from gof.run.target import placed
 
 SPLITS = ("train", "test")
 BLOCK = 32  # images fitted together: their Jacobians stay in the processor cache
@@ -41,20 +45,11 @@ _NONE = Split(0, ())
 
 
 @dataclass(frozen=True, slots=True)
-class FitFiles:
-    """What fits are made from: manifest of a data set, record of its landmarks, head model."""
-
-    data: Path
-    landmarks: Path
-    head_model: Path
-
-
-@dataclass(frozen=True, slots=True)
 class _Task:
     """A shard of images to fit: everything a worker process needs."""
 
-    files: FitFiles
-    config: Config
+    wanted: FitsJob
+    settings: Fit
     split: str
     number: int
     certainty: Certainty
@@ -63,19 +58,18 @@ class _Task:
 
 def _fit_shard(task: _Task) -> Shard:
     torch.set_num_threads(1)
-    manifest, split = load_manifest(task.files.data), task.split
+    manifest, split = load_manifest(task.wanted.data), task.split
     before = sum(shard.count for shard in manifest.split(split).shards[: task.number])
-    only = manifest.split(split).shards[task.number]
-    part = replace(manifest, splits={split: Split(only.count, (only,))})
-    images = load_images(part, split, _resolution(manifest))
-    marks = load_landmarks(task.files.landmarks, split)
-    model = MorphableModel.load(task.files.head_model)
-    fitter = Fitter.make(model, task.config.faces.fit, manifest.camera, task.certainty)
+    count = manifest.split(split).shards[task.number].count
+    reader, size = Reader(manifest, split), _resolution(manifest)
+    marks = load_landmarks(task.wanted.landmarks, split, range(before, before + count))
+    model = MorphableModel.load(task.wanted.head_model)
+    fitter = Fitter.make(model, task.settings, manifest.camera, task.certainty)
     found, posteriors, weights = [], [], []
-    for start in range(0, only.count, BLOCK):
-        own = slice(before + start, before + min(start + BLOCK, only.count))
+    for start in range(0, count, BLOCK):
+        own = slice(start, min(start + BLOCK, count))
         confidence = marks.confidence[own] * marks.found[own, None]
-        pixels = images[start : start + BLOCK].float() / 255
+        pixels = reader.images(size, range(before + own.start, before + own.stop)).float() / 255
         fits, posterior = fitter.fit(pixels, marks.points[own], confidence)
         found.append(fits.arrays())
         posteriors.append(posterior.mean(fits.ok))
@@ -100,19 +94,20 @@ def _certainty(config: Config, landmarks: Path) -> Certainty:
     return Certainty.of(config.faces.fit, exact)
 
 
-def run_fits(config: Config, files: FitFiles, out: Path) -> None:
-    """Fit the splits SPLITS of a data set; beside the record `out` come shards, statistics.npz and
+def run_fits(config: Config, wanted: FitsJob) -> None:
+    """Fit the splits SPLITS of a data set; beside the record come shards, statistics.npz and
     a picture.
 
     Images that cannot be fitted are counted and left out of the statistics. Raises InputError for
     files that do not fit each other, and where no image can be fitted at all.
     """
-    inputs = {"data": files.data, "landmarks": files.landmarks, "head_model": files.head_model}
+    out = placed(wanted.out, "fits.json")
+    inputs = {"data": wanted.data, "landmarks": wanted.landmarks, "head_model": wanted.head_model}
     picture, moments = out.with_suffix(".png"), out.with_name("statistics.npz")
     with job(out, "fits", config, inputs, Writes((picture, moments))) as running:
-        manifest = load_manifest(files.data)
+        manifest = load_manifest(wanted.data)
         splits = [n for n in SPLITS if n == "train" or manifest.splits.get(n, _NONE).shards]
-        shards = _fit_all(config, files, manifest, splits, out.parent)
+        shards = _fit_all(config, wanted, manifest, splits, out.parent)
         fits = {
             name: join([out.parent / shard.file for shard in own]) for name, own in shards.items()
         }
@@ -121,30 +116,34 @@ def run_fits(config: Config, files: FitFiles, out: Path) -> None:
             "splits": {name: _summary(name, own) for name, own in fits.items()},
         }
         paths = [out.parent / shard.file for shard in shards["train"]]
-        statistics(fits["train"], paths, files.data).save(moments)
+        statistics(fits["train"], paths, wanted.data).save(moments)
         shown = splits[-1]
-        model, marks = MorphableModel.load(files.head_model), load_landmarks(files.landmarks, shown)
+        model, marks = (
+            MorphableModel.load(wanted.head_model),
+            load_landmarks(wanted.landmarks, shown),
+        )
         rows, numbers = _measured(model, manifest, fits[shown], shown)
-        running.numbers |= {"rows": rows, **numbers}
+        running.numbers |= {"rows": rows, "columns": COLUMNS, **numbers}
         write_figure(model, Shown(manifest, shown, fits[shown], marks.points), picture)
         running.artifact(picture)
     prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
 
 
 def _fit_all(
-    config: Config, files: FitFiles, manifest: Manifest, splits: list[str], folder: Path
+    config: Config, wanted: FitsJob, manifest: Manifest, splits: list[str], folder: Path
 ) -> dict[str, list[Shard]]:
     """Shards of fits by split, one for each shard of images."""
-    certainty = _certainty(config, files.landmarks)
+    certainty = _certainty(config, wanted.landmarks)
     for name in splits:
-        marks, images = len(load_landmarks(files.landmarks, name).found), manifest.split(name).count
+        marks = count_landmarks(wanted.landmarks, name)
+        images = manifest.split(name).count
         if marks != images:
             raise InputError(
-                f"{files.landmarks}: {marks} landmarks for {images} images of split {name!r}:"
+                f"{wanted.landmarks}: {marks} landmarks for {images} images of split {name!r}:"
                 " find the landmarks again"
             )
     tasks = [
-        _Task(files, config, name, number, certainty, folder / f"{name}-{number:03d}.npz")
+        _Task(wanted, config.faces.fit, name, number, certainty, folder / f"{name}-{number:03d}")
         for name in splits
         for number in range(len(manifest.split(name).shards))
     ]
@@ -180,7 +179,7 @@ def statistics(fits: Fits, paths: Sequence[Path], data: Path) -> Statistics:
         raise InputError(f"{data}: no image of split train could be fitted: look at the landmarks")
     posterior = {name: torch.zeros(()).double() for name in BLOCKS}
     for path in paths:
-        arrays = read_npz(path)
+        arrays = load_shard(path)
         share = float(arrays["ok"].sum()) / total
         for name in BLOCKS:
             posterior[name] = posterior[name] + share * torch.from_numpy(

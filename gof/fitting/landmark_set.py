@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -12,24 +12,21 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 from tqdm import tqdm
 
-from gof.data.manifest import (
-    SHARDS,
-    Manifest,
-    Shard,
-    load_images,
-    load_manifest,
-    load_split,
-    write_shard,
-)
+from gof.data.manifest import Manifest, load_manifest
+from gof.data.reader import Reader, Rows, load_split
+from gof.data.shards import SHARDS, Shard, write_shard
 from gof.experiment.config import Config
+from gof.fitting.jobs import LandmarksJob
 from gof.morphable.detector import Find, find_weights, load, to_plane
 from gof.readers.files import FaceRegressor, load_regressor
-from gof.run.files import InputError, read_json, read_npz, say, sha256, write_png
+from gof.run.files import InputError, read_json, say, sha256, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
+from gof.run.target import placed
 
 SHOWN, COLUMNS, TILE = 16, 8, 192  # images of the figure
 READ = 64  # pixels a regressor is shown
+READ_AT_ONCE = 100  # images
 SEARCHED = 256  # smaller images are enlarged: the detector's points are whole pixels
 
 
@@ -54,20 +51,25 @@ def certain(points: Tensor) -> Landmarks:
     return Landmarks(points, torch.ones(points.shape[:2]), one.bool(), one)
 
 
-def load_landmarks(record: Path, split: str) -> Landmarks:
-    """Landmarks of a split, from the record of `gof landmarks`. Raises InputError naming the file
-    that is missing or changed."""
+def load_landmarks(record: Path, split: str, numbers: Sequence[int] | None = None) -> Landmarks:
+    """Landmarks of a split, from the record of `gof landmarks`: of these images, or of all. Raises
+    InputError naming the file that is missing or changed."""
+    rows = _rows(record, split)
+    names = [item.name for item in fields(Landmarks)]
+    stored = rows.read(names, range(len(rows)) if numbers is None else numbers)
+    return Landmarks(**{name: torch.from_numpy(array) for name, array in stored.items()})
+
+
+def count_landmarks(record: Path, split: str) -> int:
+    """How many images of a split have been looked at."""
+    return len(_rows(record, split))
+
+
+def _rows(record: Path, split: str) -> Rows:
     shards = read_json(record).get("numbers", {}).get("shards", {}).get(split)
     if not shards:
         raise InputError(f"{record}: no landmarks of split {split!r}: run `gof landmarks` again")
-    parts = []
-    for shard in shards:
-        path = record.with_name(shard["file"])
-        if sha256(path) != shard["sha256"]:
-            raise InputError(f"{path}: changed since it was written: run `gof landmarks` again")
-        parts.append(read_npz(path))
-    joined = {n: torch.from_numpy(np.concatenate([p[n] for p in parts])) for n in parts[0]}
-    return Landmarks(**joined)
+    return Rows(record, [Shard(**shard) for shard in shards], "run `gof landmarks` again")
 
 
 def _true(manifest: Manifest, split: str) -> Landmarks:
@@ -76,19 +78,32 @@ def _true(manifest: Manifest, split: str) -> Landmarks:
 
 
 @torch.no_grad()
-def _read(network: FaceRegressor, images: Tensor) -> Landmarks:
-    parts = [network(part.float() / 127.5 - 1).landmarks for part in images.split(100)]
-    return certain(torch.cat(parts))
+def _read(network: FaceRegressor, manifest: Manifest, split: str, size: int) -> Landmarks:
+    reader = Reader(manifest, split)
+    blocks = (reader.images(size, numbers) for numbers in reader.blocks(READ_AT_ONCE))
+    return certain(torch.cat([network(part.float() / 127.5 - 1).landmarks for part in blocks]))
+
+
+def _detect_all(manifest: Manifest, split: str) -> Landmarks:
+    reader, size = Reader(manifest, split), max(manifest.resolutions)
+    bar = tqdm(range(len(reader)), desc="landmarks", disable=None)
+    find = _finder()
+    found = [detect(reader.images(size, [number]), find) for number in bar]
+    return Landmarks(*(torch.cat([getattr(f, n.name) for f in found]) for n in fields(Landmarks)))
+
+
+def _finder() -> Find:
+    return load("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def detect(images: Tensor, find: Find | None = None) -> Landmarks:
     """Landmarks of photographs uint8 [n, 3, s, s] by face-alignment, those of the first face where
     there are several. Raises MachineError when its weights cannot be had."""
-    find = find or load("cuda" if torch.cuda.is_available() else "cpu")
+    find = find or _finder()
     n, size = len(images), max(images.shape[-1], SEARCHED)
     points, confidence = torch.zeros(n, 68, 2), torch.zeros(n, 68)
     faces = torch.zeros(n, dtype=torch.int64)
-    for k, image in enumerate(tqdm(images, desc="landmarks", disable=None if n > 1 else True)):
+    for k, image in enumerate(images):
         seen = find(_at_least(image, size).permute(1, 2, 0).numpy())
         faces[k] = len(seen)
         if seen:
@@ -110,19 +125,20 @@ def _source(config: Config, manifest: Manifest, regressor: Path | None) -> Sourc
     if config.faces.landmarks.source == "truth":
         return lambda split: _true(manifest, split)
     if config.faces.landmarks.source == "detector":
-        return lambda split: detect(load_images(manifest, split, max(manifest.resolutions)))
+        return lambda split: _detect_all(manifest, split)
     if regressor is None:
         raise InputError("--regressor: needed where faces.landmarks.source is regressor")
     network = load_regressor(regressor)
-    return lambda split: _read(network, load_images(manifest, split, size))
+    return lambda split: _read(network, manifest, split, size)
 
 
-def run_landmarks(config: Config, data: Path, regressor: Path | None, out: Path) -> None:
-    """Find the landmarks of all splits; beside the record `out` come shards and a picture.
+def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
+    """Find the landmarks of all splits; beside the record come shards and a picture.
 
     Images without a face, or with several, are counted and marked. Raises InputError for a data set
     that does not hold what the source needs, and where no face is found at all.
     """
+    data, regressor, out = wanted.data, wanted.regressor, placed(wanted.out, "landmarks.json")
     inputs = {"data": data} | ({"regressor": regressor} if regressor else {})
     writes = Writes((out.with_suffix(".png"),))
     with job(out, "landmarks", config, inputs, writes) as running:
@@ -136,7 +152,7 @@ def run_landmarks(config: Config, data: Path, regressor: Path | None, out: Path)
             shards[split] = _write(found, manifest, split, out.parent)
             counts[split] = _count(found, split)
             if split == "train":
-                _draw(found, load_images(manifest, split, max(manifest.resolutions)), out)
+                _draw(found, manifest, out)
         if not any(count["found"] for count in counts.values()):
             raise InputError(f"{data}: no image shows just one face: look at the images")
         running.artifact(out.with_suffix(".png"))
@@ -163,14 +179,15 @@ def _write(found: Landmarks, manifest: Manifest, split: str, folder: Path) -> li
     for number, images in enumerate(manifest.split(split).shards):
         rows = slice(start, start + images.count)
         arrays = {f.name: getattr(found, f.name)[rows].numpy() for f in fields(found)}
-        shards.append(write_shard(folder / f"{split}-{number:03d}.npz", arrays))
+        shards.append(write_shard(folder / f"{split}-{number:03d}", arrays))
         start += images.count
     return shards
 
 
-def _draw(found: Landmarks, images: Tensor, out: Path) -> None:
-    """Landmarks over the first images; one without a single face is struck out."""
-    count = min(SHOWN, len(images))
+def _draw(found: Landmarks, manifest: Manifest, out: Path) -> None:
+    """Landmarks over the first training images; one without a single face is struck out."""
+    count = min(SHOWN, len(found.found))
+    images = Reader(manifest, "train").images(max(manifest.resolutions), range(count))
     columns = min(COLUMNS, count)
     page = Image.new("RGB", (columns * TILE, -(-count // columns) * TILE))
     for k in range(count):

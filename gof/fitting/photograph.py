@@ -19,6 +19,7 @@ from gof.experiment.config import Config
 from gof.fitting.checks import projected
 from gof.fitting.figure import FITTED, GIVEN, dotted, draw_fit
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter
+from gof.fitting.jobs import FitJob
 from gof.fitting.landmark_set import detect
 from gof.geometry.cameras import project
 from gof.geometry.shading import to_srgb
@@ -28,7 +29,10 @@ from gof.readers.files import load_regressor
 from gof.run.files import InputError, atomic_write, say, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.target import placed
 
+KINDS = ("ply", "glb")  # of meshes
+ALONE = (*KINDS, "obj")  # of one by itself
 SIZE = 256  # of the crop, pixels
 READ = 64  # pixels at which a regressor reads a picture
 SMALLEST = 64  # side of a photograph, pixels
@@ -220,20 +224,31 @@ def mesh(model: MorphableModel, fits: Fits) -> trimesh.Trimesh:
     )
 
 
-def run_fit(config: Config, image: Path, head_model: Path, find: Finder, out: Path) -> None:
-    """Fit one photograph; write mesh.ply, mesh.glb, overlay.png and last fit.json into a folder."""
-    inputs = {"image": image, "head_model": head_model}
-    with job(out / "fit.json", "fit", config, inputs, Writes(fills=True)) as running:
-        model = MorphableModel.load(head_model)
+def run_fit(config: Config, wanted: FitJob, find: Finder | None = None) -> None:
+    """Fit one photograph; write what `wanted.out` names, and a record beside it: the mesh, the
+    picture of the fit, or, into a folder, mesh.ply, mesh.glb, overlay.png and fit.json."""
+    find, image = find or finder(wanted.regressor), wanted.image
+    out = placed(wanted.out, "fit.json", *(f".{kind}" for kind in ALONE), ".png")
+    whole, picture = out.suffix == ".json", out.with_suffix(".png")
+    files = [out]
+    if whole:
+        picture = out.with_name("overlay.png")
+        files = [*(out.with_name(f"mesh.{kind}") for kind in KINDS), picture]
+    own = config.scoped(config.only("datasets", "faces"))
+    inputs = {"image": image, "head_model": wanted.head_model}
+    writes = Writes(tuple(files), fills=whole)
+    with job(out.with_suffix(".json"), "fit", own, inputs, writes) as running:
+        model = MorphableModel.load(wanted.head_model)
         portrait = fit_photograph(config, model, image, find)
-        say(f"{image.name}: writing {out}")
         shape = mesh(model, portrait.fits)
-        for kind in ("ply", "glb"):
-            content = shape.export(file_type=kind)
-            assert isinstance(content, bytes)
-            atomic_write(out / f"mesh.{kind}", content)
-        write_png(out / "overlay.png", overlay(model, portrait, config.camera.fov_deg))
-        running.artifact(out / "overlay.png")
+        for file in files:
+            if file == picture:
+                write_png(file, overlay(model, portrait, config.camera.fov_deg))
+                running.artifact(file)
+            else:
+                content = shape.export(file_type=file.suffix[1:])
+                assert isinstance(content, bytes | str)
+                atomic_write(file, content)
         running.numbers = _numbers(portrait)
 
 

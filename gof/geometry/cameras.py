@@ -8,7 +8,7 @@ row.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,17 +19,26 @@ from gof.run.rng import Streams
 
 @dataclass(frozen=True, slots=True)
 class Rays:
-    """origins [batch, rays, 3]; directions [batch, rays, 3] of unit length."""
+    """origins [batch, rays, 3]; directions [batch, rays, 3] of unit length.
+
+    side: of the square image whose pixels, all of them and row by row, the rays are; None for any
+    other set of rays. Only `camera_rays` says so.
+    """
 
     origins: Tensor
     directions: Tensor
+    side: int | None = None
+
+    def __getitem__(self, images: slice) -> Rays:
+        """All rays of some images."""
+        return Rays(self.origins[images], self.directions[images], self.side)
 
     def at(self, t: Tensor) -> Tensor:
         """Points at distances t [batch, rays, samples] -> [batch, rays, samples, 3]."""
         return self.origins[:, :, None] + t[..., None] * self.directions[:, :, None]
 
     def pick(self, numbers: Tensor) -> Rays:
-        """Some rays of each image, numbers [batch, k]."""
+        """Some rays of each image, numbers [batch, k]; no image any more."""
         which = numbers[..., None].expand(-1, -1, 3)
         return Rays(self.origins.gather(1, which), self.directions.gather(1, which))
 
@@ -68,7 +77,8 @@ def pixel_grid(resolution: int, device: torch.device | None = None) -> Tensor:
 
 def camera_rays(poses: Tensor, resolution: int, fov_deg: float) -> Rays:
     """Rays through all pixel centres for poses [batch, 2]: rays = resolution^2."""
-    return plane_rays(pixel_grid(resolution, poses.device), poses, fov_deg)
+    rays = plane_rays(pixel_grid(resolution, poses.device), poses, fov_deg)
+    return replace(rays, side=resolution)
 
 
 def plane_rays(plane: Tensor, poses: Tensor, fov_deg: float) -> Rays:

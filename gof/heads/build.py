@@ -16,6 +16,7 @@ from gof.geometry.cameras import project
 from gof.geometry.raster import rasterise
 from gof.heads.asset import BaseMesh, HeadAsset
 from gof.heads.figure import write_figure
+from gof.heads.jobs import HeadModelJob
 from gof.heads.mesh import Plan, make_plan, vertex_normals
 from gof.heads.paint import PIGMENTS, colour_model, hair_mask, regions, smoothstep
 from gof.heads.settings import RenderedHeads
@@ -31,6 +32,7 @@ from gof.morphable.model import MorphableModel
 from gof.run.files import read_json, write_npz
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.target import placed
 
 REGIONS = ("skin", "hair", "lips", "brows", "ears", "eyes", "mouth", "teeth")
 PAINTED = ("lips", "ears", "inside-mouth")
@@ -191,10 +193,11 @@ def _authored(base: BaseMesh, plan: Plan, drawn: _Drawn, mean: Tensor) -> dict[s
     }
 
 
-def run_head_model(config: Config, name: str, asset_json: Path, out: Path) -> None:
-    """Build the head model of the data set `name` from the record of a downloaded asset, with a
-    JSON and a picture beside it. Raises ConfigError for a data set that is no rendered heads."""
-    settings = config.dataset(name, RenderedHeads)
+def run_head_model(config: Config, wanted: HeadModelJob) -> None:
+    """Build the head model of a data set from the record of a downloaded asset, with a JSON and a
+    picture beside it. Raises ConfigError for a data set that is no rendered heads."""
+    settings = config.dataset(wanted.name, RenderedHeads)
+    asset_json, out = wanted.asset, placed(wanted.out, "head_model.npz")
     record, picture = out.with_suffix(".json"), out.with_suffix(".png")
     writes = Writes((out, picture))
     with job(record, "head_model", config, {"asset": asset_json}, writes) as running:

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gof.data.manifest import Manifest, Shard, encode_depth, load_split, write_manifest, write_shard
+from gof.data.manifest import Manifest, encode_depth, write_manifest
+from gof.data.reader import Reader
 from gof.data.settings import OFFERS
+from gof.data.shards import Shard, write_shard
 from gof.data.source import Making
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.geometry.cameras import project, sample_poses
@@ -145,13 +147,9 @@ def _write_sheet(manifest: Manifest) -> None:
     """sheet.png: the first training images, and depth and normals of some."""
     size = max(manifest.resolutions)
     names = [f"image_{size}", f"depth_{size}", f"normal_{size}", "pose"]
-    arrays = load_split(manifest, "train", names)
-    write_sheet(
-        {name: array[:SHEET] for name, array in arrays.items()},
-        size,
-        10,
-        manifest.path.with_name("sheet.png"),
-    )
+    reader = Reader(manifest, "train")
+    arrays = reader.read(names, range(min(SHEET, len(reader))))
+    write_sheet(arrays, size, 10, manifest.path.with_name("sheet.png"))
 
 
 def render_data_set(making: Making) -> None:

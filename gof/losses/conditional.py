@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gof.geometry.cameras import plane_rays
 from gof.morphable.landmarks import FIRST_INNER
-from gof.rendering.render import Guide, RenderOutput
+from gof.rendering.interface import Guide, RenderOutput
 from gof.run.rng import Streams
 
 SHARPNESS = 20.0  # of the distance term, per camera radius

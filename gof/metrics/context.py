@@ -1,9 +1,12 @@
-"""What every measurement needs: generators, data set, evaluation seeds; and how its rows look."""
+"""What every measurement is given: its subject, the data set, evaluation seeds, files; and how its
+rows look."""
 
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,11 @@ from gof.data.manifest import Manifest
 from gof.experiment.config import Config
 from gof.geometry.cameras import sample_poses
 from gof.geometry.settings import Camera
-from gof.metrics.settings import Metrics
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.models.pretrained import Pretrained
 from gof.models.settings import Networks
-from gof.rendering.render import RenderSettings
+from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Interval, Sampling
 from gof.run import rng
 from gof.training.settings import Training
@@ -28,24 +30,83 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every measurement needs: a data set, and what is measured, by its name in the tables:
-    its generator or, for metrics that look at images, its views (`gof.metrics.views`). references:
-    also what the metric gives for known answers."""
+class Context:
+    """What a measurement is given.
 
-    metrics: Metrics
+    generator: the file of the one that is measured; None for one before training (`untrained`: a
+    generator file to start afresh from, else the network of `config`). views: what metrics that
+    look at images look at (`gof.metrics.views`). reference: known answers are wanted. files:
+    further inputs, by the names in `gof.metrics.registry.FILES`.
+    """
+
+    config: Config
     manifest: Manifest
-    name: str
-    model: Pretrained | None
-    views: Manifest | None
-    references: bool
-    features: Path | None
     device: str
+    generator: Path | None = None
+    views: Manifest | None = None
+    reference: bool = False
+    untrained: Path | None = None
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Evaluation seeds."""
+        return self.config.metrics.seeds
+
+    @cached_property
+    def model(self) -> Pretrained:
+        """The generator that is measured."""
+        if self.generator is not None:
+            return generators.load(self.generator, self.device)
+        place = self.manifest.camera, self.manifest.background
+        return untrained(self.config, place, self.untrained, self.device)
+
+    @property
+    def name(self) -> str:
+        """What is measured, as the tables call it."""
+        if self.views is not None:
+            return self.views.name
+        return "untrained" if self.generator is None else str(self.model.info["model"])
+
+    @property
+    def size(self) -> int | None:
+        """The size that sizes left open follow, pixels: that of the views, or of the generator's
+        last stage; for references the largest of the configured models."""
+        if self.views is not None:
+            return self.view_size
+        given = self.generator is not None or self.untrained is not None
+        return self.model.resolution if given else self.config.largest()
+
+    @property
+    def seen(self) -> Manifest:
+        """The views; only for metrics that look at some."""
+        assert self.views is not None
+        return self.views
+
+    @property
+    def view_size(self) -> int:
+        """Pixels a side of the views."""
+        return self.seen.resolutions[0]
+
+    @property
+    def view_count(self) -> int:
+        """How many views there are of every evaluation seed."""
+        return min(self.seen.split(split_of(seed)).count for seed in self.seeds)
+
+    @property
+    def generated(self) -> str:
+        """What views are called in protocols."""
+        return f"generated images, psi {self.seen.provenance['truncation']:g}"
 
     def subset(self, seed: int, purpose: str, population: int, count: int) -> Tensor:
         """`count` indices out of `population`, without repetition, drawn for an evaluation seed."""
         draws = rng.generator(seed, f"evaluation {purpose}")
         return torch.randperm(population, generator=draws)[:count]
+
+
+def split_of(seed: int) -> str:
+    """The split that holds the views of an evaluation seed."""
+    return f"seed{seed}"
 
 
 def poses(camera: Camera, seed: int, count: int) -> Tensor:

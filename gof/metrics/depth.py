@@ -1,251 +1,167 @@
-"""Depth of real renders by a network that has seen only a generator's images and depths; SIDE and
-MAD of it.
+"""Depth: that of real renders by a network that has seen only a generator's images and depths.
 
 The protocol of GOF's table on BFM: a generator with good shapes teaches good depth (method-gof
-3.5). Error measures as in Unsup3D (Wu et al. 2020, section 4.1). Depth is distance along the ray.
+3.5).
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-from tqdm import tqdm
+from pydantic import Field
 
-from gof.geometry.cameras import camera_rays
-from gof.geometry.settings import Camera
-from gof.metrics.settings import DepthNet
-from gof.run import rng
-from gof.run.files import InputError
-from gof.workarounds.optimizers import Adam
+from gof.config.section import Count, Positive, Resolution
+from gof.metrics.registry import Metric
+from gof.metrics.section import MetricSection, known
+from gof.run.columns import Column
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """Images [n, 3, r, r] in [-1, 1] with depth [n, r, r] in camera radii where mask, bool [n, r,
-    r], is true."""
+    from torch import Tensor
 
-    images: Tensor
-    depth: Tensor
-    mask: Tensor
-
-    def to(self, device: str) -> Pairs:
-        """The same pairs on a device."""
-        return Pairs(self.images.to(device), self.depth.to(device), self.mask.to(device))
+    from gof.metrics.context import Context
+    from gof.metrics.networks.depth_network import Pairs
 
 
-class DepthUNet(nn.Module):
-    """Image -> depth, a small U-Net that also sees where in the image a pixel is.
+class DepthNet(MetricSection):
+    """SIDE and MAD through a depth network trained on a generator's (image, depth) pairs
+    (method-gof 3.5)."""
 
-    Channels double twice while the side halves three times; skips are added. The output is depth in
-    units of half the camera's range around its middle, so that 0 is the distance of the look-at
-    point.
-    """
-
-    def __init__(self, width: int, camera: Camera) -> None:
-        super().__init__()
-        self.middle = (camera.near + camera.far) / 2
-        self.half_range = (camera.far - camera.near) / 2
-        w = width
-        self.down = nn.ModuleList(
-            [
-                _conv(5, w, 1),
-                _conv(w, 2 * w, 2),
-                _conv(2 * w, 4 * w, 2),
-                _conv(4 * w, 4 * w, 2),
-            ]
-        )
-        self.bottom = _conv(4 * w, 4 * w, 1)
-        # Convolved small, then enlarged: at the full size only the last two layers work.
-        self.up = nn.ModuleList(
-            [_conv(4 * w, 4 * w, 1), _conv(4 * w, 2 * w, 1), _conv(2 * w, w, 1)]
-        )
-        self.head = nn.Sequential(_conv(w, w, 1), nn.Conv2d(w, 1, 3, padding=1))
-
-    @torch.no_grad()
-    def reset(self, generator: torch.Generator) -> None:
-        """Draw all weights from a generator; the output starts at the middle of the range."""
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-        last = self.head[-1]
-        assert isinstance(last, nn.Conv2d)
-        nn.init.zeros_(last.weight)
-
-    def units(self, images: Tensor) -> Tensor:
-        """Images [n, 3, r, r] -> depth in the network's units [n, r, r]; r must be a multiple of
-        8."""
-        n, _, h, w = images.shape
-        line = torch.linspace(-1, 1, h, device=images.device)
-        y, x = torch.meshgrid(line, line, indexing="ij")
-        here = torch.stack([x, y]).expand(n, 2, h, w)
-        y = torch.cat([images, here], 1).contiguous(memory_format=torch.channels_last)
-        skips = []
-        for layer in self.down:
-            y = layer(y)
-            skips.append(y)
-        y = self.bottom(skips.pop())
-        for layer in self.up:
-            y = F.interpolate(layer(y), scale_factor=2.0, mode="nearest") + skips.pop()
-        units: Tensor = self.head(y).squeeze(1)
-        return units
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images [n, 3, r, r] in [-1, 1] -> depth [n, r, r] in camera radii."""
-        return self.middle + self.half_range * self.units(images)
-
-
-def _conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
+    pairs: Count = 1000
+    steps: Count = 1000
+    batch: Annotated[int, Field(ge=2)] = 8
+    lr: Positive = 6e-3
+    width: Count = Field(16, description="channels of the first layer")
+    score_resolution: Resolution | None = Field(
+        None,
+        description="size of the true depth maps its depth is compared with, enlarged; null: the"
+        " smallest stored size that is a multiple of the views'",
     )
 
+    @property
+    def images(self) -> int:
+        """How many views of an evaluation seed the metric looks at."""
+        return self.pairs
 
-def train_depth_net(pairs: Pairs, settings: DepthNet, camera: Camera, seed: int) -> DepthUNet:
-    """Fit a depth network to pairs: mean absolute error over the mask, Adam, rate falling to zero
-    along a cosine.
+    @property
+    def score_pixels(self) -> int:
+        """The size of the true depth maps. Raises ConfigError where it was left open."""
+        return known(self.score_resolution, type(self).__name__, "score_resolution")
 
-    Pairs are mirrored and recoloured at random. Everything is drawn from `seed`. Raises InputError
-    when no pixel is covered.
-    """
-    if not bool(pairs.mask.any()):
-        raise InputError("depth network: no pixel of its training images is covered by a shape")
-    device = pairs.images.device
-    network = DepthUNet(settings.width, camera)
-    network.reset(rng.generator(seed, "depth network"))
-    network = network.to(device)
-    target = (pairs.depth - network.middle) / network.half_range
-    optimizer = Adam(network.parameters(), settings.lr, fused=True)
-    draws = rng.generator(seed, "depth network batches")
-    for step in tqdm(range(settings.steps), desc="depth network", disable=None):
-        optimizer.param_groups[0]["lr"] = (
-            settings.lr * (1 + math.cos(math.pi * step / settings.steps)) / 2
-        )
-        rows = torch.randint(len(target), (settings.batch,), generator=draws)
-        flip = torch.rand(settings.batch, generator=draws) < 0.5
-        images, wanted, mask = (
-            _mirror(x[rows.to(device)], flip.to(device)) for x in (pairs.images, target, pairs.mask)
-        )
-        apart = (network.units(_recolour(images, draws)) - wanted).abs()
-        loss = (apart * mask).sum() / mask.sum().clamp_min(1)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-    return network.eval().requires_grad_(False)
+    def at(self, size: int | None, stored: Sequence[int] = ()) -> Self:
+        """With score_resolution set for views of this size. Raises ValueError where none fits."""
+        if size is None:
+            return self
+        if self.score_resolution is None and stored:
+            fitting = [own for own in stored if own % size == 0]
+            if not fitting:
+                sizes = ", ".join(map(str, stored))
+                raise ValueError(
+                    f"no stored size ({sizes}) is a multiple of views.resolution ({size})"
+                )
+            return self.model_copy(update={"score_resolution": min(fitting)})
+        if self.score_resolution is not None and self.score_resolution % size:
+            raise ValueError(
+                f"depth.score_resolution ({self.score_resolution}) must be a multiple of"
+                f" views.resolution ({size})"
+            )
+        return self
 
 
-def _recolour(images: Tensor, draws: torch.Generator) -> Tensor:
-    """Random gain (0.7 to 1.3) and offset (-0.2 to 0.2) of each colour of each image: they tell no
-    depth, and generated colours differ from real ones."""
-    gain, offset = torch.rand(2, len(images), 3, 1, 1, generator=draws).to(images.device) * 2 - 1
-    return images * (1 + 0.3 * gain) + 0.2 * offset
+Found = dict[str, list[tuple[float, float]]]  # row: (SIDE, MAD) for each evaluation seed
 
 
-def _mirror(x: Tensor, flip: Tensor) -> Tensor:
-    return torch.where(flip.view(-1, *[1] * (x.dim() - 1)), x.flip(-1), x)
+def measure(context: Context, settings: DepthNet) -> dict[str, Any]:
+    """SIDE and MAD on test renders of a network taught by the generator, or by the references."""
+    from gof.data.reader import load_depth
+    from gof.metrics.context import row
+    from gof.metrics.scores.depth_errors import depth_errors, mean_depth
+
+    size = settings.score_pixels
+    truth, foreground = load_depth(context.manifest, "test", size)
+    errors, counts = _taught(context, settings, truth, foreground)
+    if context.reference:
+        flat = mean_depth(*load_depth(context.manifest, "train", size)).expand_as(truth)
+        fov = context.manifest.camera.fov_deg
+        errors["mean_depth"] = [depth_errors(flat, truth, foreground, fov)]
+    rows = []
+    for name, found in errors.items():
+        sides, mads = (list(column) for column in zip(*found, strict=True))
+        protocol = _protocol(context, settings, name, counts.get(name, 0))
+        rows.append(row(name, "side_x100", sides, len(truth), protocol))
+        rows.append(row(name, "mad_deg", mads, len(truth), protocol))
+    why = "no pixel of its images is covered"
+    missing = [
+        {"model": name, "metric": metric, "why": why}
+        for name in counts.keys() - errors.keys()
+        for metric in ("side_x100", "mad_deg")
+    ]
+    return {"rows": rows, "missing": missing}
 
 
-@torch.no_grad()
-def predict(network: DepthUNet, images: Tensor, resolution: int) -> Tensor:
-    """Depth [n, resolution, resolution] of images [n, 3, r, r], enlarged by cubic interpolation
-    where r is smaller."""
-    depth = torch.cat([network(part) for part in images.split(100)])
-    if depth.shape[-1] == resolution:
-        return depth
-    size = (resolution, resolution)
-    wide = F.interpolate(depth[:, None], size, mode="bicubic", align_corners=False)
-    return wide.squeeze(1)
+def _taught(
+    context: Context, settings: DepthNet, truth: Tensor, foreground: Tensor
+) -> tuple[Found, dict[str, int]]:
+    """Errors of a network taught by each set of pairs, and how many pairs there were."""
+    from gof.data.reader import load_images
+    from gof.metrics.networks.depth_network import predict, train_depth_net
+    from gof.metrics.scores.depth_errors import depth_errors
+    from gof.run.files import say
+
+    images = load_images(context.manifest, "test", context.view_size).float() / 127.5 - 1
+    camera, device = context.manifest.camera, context.device
+    errors: Found = {}
+    counts: dict[str, int] = {}
+    for seed in context.seeds:
+        for name, pairs in _pair_sets(context, settings, seed):
+            counts[name] = len(pairs.images)
+            if not bool(pairs.mask.any()):
+                say(f"warning: {name}: no pixel of its images is covered: no SIDE, no MAD")
+                continue
+            network = train_depth_net(pairs.to(device), settings, camera, seed)
+            guess = predict(network, images.to(device), settings.score_pixels).cpu()
+            found = depth_errors(guess, truth, foreground, camera.fov_deg)
+            errors.setdefault(name, []).append(found)
+    return errors, counts
 
 
-def erode(mask: Tensor) -> Tensor:
-    """Masks [n, h, w] without the pixels that touch (8 neighbours) a pixel off the mask or the
-    image's edge."""
-    off = F.pad((~mask).float()[:, None], (1, 1, 1, 1), value=1.0)
-    return F.max_pool2d(off, 3, 1).squeeze(1) == 0
+def _pair_sets(context: Context, settings: DepthNet, seed: int) -> Iterator[tuple[str, Pairs]]:
+    """Training pairs of the depth network, by row name."""
+    from gof.data.reader import load_depth, load_images
+    from gof.metrics.context import split_of
+    from gof.metrics.networks.depth_network import Pairs, shrink_pairs
+
+    small, n = context.view_size, settings.pairs
+    seen = load_images(context.seen, split_of(seed), small)[:n]
+    depth, mask = load_depth(context.seen, split_of(seed), small)
+    yield context.name, Pairs(seen.float() / 127.5 - 1, depth[:n], mask[:n])
+    if context.reference:
+        size = settings.score_pixels
+        images = load_images(context.manifest, "train", size)
+        truth, mask = load_depth(context.manifest, "train", size)
+        rows = context.subset(seed, "training pairs", len(images), n)
+        full = Pairs(images[rows].float() / 127.5 - 1, truth[rows], mask[rows])
+        yield "real", shrink_pairs(full, size // small)
 
 
-def side(depth: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Scale-invariant depth error of each image: standard deviation over the mask of log depth -
-    log truth; [n]."""
-    count = mask.sum((1, 2))
-    apart = torch.where(mask, depth.clamp_min(1e-6).log() - truth.clamp_min(1e-6).log(), 0.0)
-    apart = apart.double()
-    mean = apart.sum((1, 2)) / count
-    centred = torch.where(mask, apart - mean[:, None, None], 0.0)
-    return (centred.square().sum((1, 2)) / count).sqrt()
+def _protocol(context: Context, s: DepthNet, name: str, pairs: int) -> str:
+    scored = f"test renders, {s.score_pixels} px, true foreground less one pixel"
+    if name == "mean_depth":
+        return f"mean depth of the training images; {scored}"
+    kind = "training renders" if name == "real" else context.generated
+    return f"depth network on {pairs} {kind} of {context.view_size} px, {s.steps} steps; {scored}"
 
 
-def depth_normals(depth: Tensor, fov_deg: float) -> Tensor:
-    """Unit normals [n, 3, h, w] in camera axes (x right, y up, z toward the camera) from depth
-    along rays [n, h, w].
-
-    Central differences of the back-projected points; the outermost pixels are zero.
-    """
-    r = depth.shape[-1]
-    rays = camera_rays(depth.new_zeros(1, 2, dtype=torch.float64), r, fov_deg)
-    directions = rays.directions[0].T.reshape(3, r, r)
-    points = directions * depth[:, None].double()
-    right = points[:, :, 1:-1, 2:] - points[:, :, 1:-1, :-2]
-    up = points[:, :, :-2, 1:-1] - points[:, :, 2:, 1:-1]
-    across = torch.cross(right, up, dim=1)
-    return F.pad(across / _length(across).clamp_min(1e-12), (1, 1, 1, 1))
-
-
-def _length(vectors: Tensor) -> Tensor:
-    """Lengths of vectors along the second axis, which is kept; there torch's norm is slow."""
-    return vectors.square().sum(1, keepdim=True).sqrt()
-
-
-def mad(depth: Tensor, truth: Tensor, mask: Tensor, fov_deg: float) -> Tensor:
-    """Mean angle deviation of each image: mean angle over the mask between normals of the two
-    depths, degrees; [n].
-
-    mask must leave out the image's border and neighbours of pixels without truth (see `erode`).
-    """
-    a, b = depth_normals(depth, fov_deg), depth_normals(truth, fov_deg)
-    angle = torch.atan2(_length(torch.cross(a, b, dim=1)).squeeze(1), (a * b).sum(1))
-    angle = torch.where(mask, torch.rad2deg(angle), 0.0)
-    return angle.sum((1, 2)) / mask.sum((1, 2))
-
-
-def depth_errors(
-    depth: Tensor, truth: Tensor, foreground: Tensor, fov_deg: float
-) -> tuple[float, float]:
-    """(SIDE x 100, MAD in degrees), means over the images [n, r, r].
-
-    The mask is the true foreground less one pixel, the same for every predictor (a network here
-    predicts no mask). Images whose mask is empty are left out. Raises InputError when all are.
-    """
-    mask = erode(foreground)
-    kept = mask.flatten(1).any(1)
-    if not bool(kept.any()):
-        raise InputError("depth errors: no test image has foreground: look at the data set")
-    parts = zip(*(x[kept].split(100) for x in (depth, truth, mask)), strict=True)
-    sides, angles = zip(*((side(d, t, m), mad(d, t, m, fov_deg)) for d, t, m in parts), strict=True)
-    return 100 * float(torch.cat(sides).mean()), float(torch.cat(angles).mean())
-
-
-def mean_depth(depth: Tensor, mask: Tensor) -> Tensor:
-    """Mean depth of each pixel over the images that cover it, [h, w]; the overall mean where none
-    does."""
-    count = mask.sum(0)
-    total = torch.where(mask, depth, 0.0).double().sum(0)
-    overall = total.sum() / count.sum()
-    return torch.where(count > 0, total / count.clamp_min(1), overall).float()
-
-
-def shrink_pairs(pairs: Pairs, factor: int) -> Pairs:
-    """Pairs averaged over factor x factor pixels; depth over the covered ones of them."""
-    if factor == 1:
-        return pairs
-    weight = F.avg_pool2d(pairs.mask.float()[:, None], factor)
-    depth = F.avg_pool2d((pairs.depth * pairs.mask)[:, None], factor) / weight.clamp_min(1e-6)
-    images = F.avg_pool2d(pairs.images, factor)
-    return Pairs(images, depth.squeeze(1), weight.squeeze(1) >= 0.5)
+METRIC = Metric(
+    name="depth",
+    section=DepthNet,
+    table="comparison",
+    columns=(
+        Column("side_x100", "SIDE ×100", rank=30),
+        Column("mad_deg", "MAD (deg)", rank=31),
+    ),
+    measure=measure,
+    subject="views",
+    needs=("images", "depth"),
+)

@@ -1,55 +1,142 @@
-"""Frechet distance between two sets of image features (Heusel et al. 2017, equation 6)."""
+"""Frechet distance: how far generated images are from training images, by features of networks."""
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, Annotated, Any
 
-from gof.run.files import InputError
+from pydantic import Field
 
+from gof.config.section import Count
+from gof.metrics.registry import Metric
+from gof.metrics.section import MetricSection
+from gof.run.columns import Column
 
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of features a [n, d] and b [m, d], in
-    float64.
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-    Exact for fewer samples than dimensions too: with centred data A and B, tr (C_a C_b)^(1/2) is
-    the sum of the singular values of A B^T over ((n - 1) (m - 1))^(1/2), so no square root of a
-    singular matrix is taken. Raises InputError for fewer than two rows or features that are not
-    finite.
-    """
-    sets = [x.double() for x in (a, b)]
-    for x in sets:
-        if len(x) < 2:
-            raise InputError(
-                f"Frechet distance: {len(x)} image in a set, a covariance needs at least 2"
-            )
-        if not bool(torch.isfinite(x).all()):
-            raise InputError("Frechet distance: features are not finite: look at the images")
-    means = [x.mean(0) for x in sets]
-    centred = [(x - m) / (len(x) - 1) ** 0.5 for x, m in zip(sets, means, strict=True)]
-    traces = [x.square().sum() for x in centred]
-    roots = [_triangle(x) for x in centred]
-    cross = torch.linalg.svdvals(roots[0] @ roots[1].mT).sum()
-    distance = (means[0] - means[1]).square().sum() + traces[0] + traces[1] - 2 * cross
-    return max(float(distance), 0.0)
+    from torch import Tensor
+
+    from gof.metrics.context import Context
+    from gof.metrics.networks.extractor import Extractor
+
+BLUR_SIGMA = 1.0  # pixels, of the reference `blurred`
 
 
-def _triangle(x: Tensor) -> Tensor:
-    """[n, d] -> R with R^T R = x^T x and at most d rows."""
-    return x if len(x) <= x.shape[1] else torch.linalg.qr(x, mode="r").R
+class Frechet(MetricSection):
+    """Frechet distance of image features."""
+
+    samples: Annotated[int, Field(ge=2)] = Field(
+        600, description="generated images, and as many real ones"
+    )
+    resize: Count = Field(128, description="size the feature network sees")
+
+    @property
+    def images(self) -> int:
+        """How many views of an evaluation seed the metric looks at."""
+        return self.samples
 
 
-def blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of uint8 images [n, 3, r, r]; sigma in pixels. Edges repeat."""
-    reach = max(1, round(3 * sigma))
-    x = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    rows = []
-    for part in images.split(100):
-        y = part.float().flatten(0, 1)[:, None]
-        y = F.pad(y, (reach, reach, reach, reach), mode="replicate")
-        y = F.conv2d(F.conv2d(y, kernel[None, None, None]), kernel[None, None, :, None])
-        rows.append(y.unflatten(0, (-1, 3)).squeeze(2).round().clamp(0, 255).to(torch.uint8))
-    return torch.cat(rows)
+def measure(context: Context, settings: Frechet) -> dict[str, Any]:
+    """Distances of generated (or reference) images to training images, the same ones for all
+    evaluation seeds, for every extractor at hand."""
+    from gof.data.reader import load_images
+    from gof.metrics.context import row
+    from gof.metrics.scores.frechet_distance import frechet_distance
+    from gof.run.files import say
+
+    train = load_images(context.manifest, "train", context.view_size)
+    n = min(settings.samples, len(train), context.view_count)
+    if n < settings.samples:
+        say(f"frechet: {n} instead of {settings.samples} images: there are no more")
+    real = train[context.subset(context.seeds[0], "train images", len(train), n)]
+    held = _held_out(context)
+    distances: dict[tuple[str, str], list[float]] = {}
+    protocols: dict[tuple[str, str], tuple[int, str]] = {}
+    extractors = _extractors(context, settings)
+    for extract in extractors:
+        known = extract(real, label=f"{extract.name}, training images")
+        for seed in context.seeds:
+            for name, images in _image_sets(context, seed, n, held):
+                found = extract(images, label=f"{extract.name}, {name}")
+                key = (name, extract.metric)
+                distances.setdefault(key, []).append(frechet_distance(found, known))
+                shown = f"{len(images)} {_kind(context, name)}"
+                protocols[key] = len(images), _protocol(context, extract, shown, n)
+    rows = [row(*key, values, *protocols[key]) for key, values in distances.items()]
+    weights = {extract.metric: extract.sha256 for extract in extractors}
+    return {"rows": rows, "weights_sha256": weights}
+
+
+def _extractors(context: Context, settings: Frechet) -> list[Extractor]:
+    from gof.metrics.networks.efficientnet import efficientnet
+    from gof.metrics.networks.inception import inception, inception_file
+    from gof.run.files import say
+
+    found = [efficientnet(context.files["features"], settings.resize, context.device)]
+    real_fid = inception(context.device)
+    if real_fid is None:
+        say(f"fid: skipped, no Inception weights at {inception_file()}")
+        return found
+    return [*found, real_fid]
+
+
+def _held_out(context: Context) -> Tensor | None:
+    """All images that are not for training; None where there are none or no reference is wanted."""
+    import torch
+
+    from gof.data.reader import load_images
+
+    if not context.reference:
+        return None
+    others = [name for name, split in context.manifest.splits.items() if name != "train"]
+    filled = [name for name in others if context.manifest.splits[name].count]
+    images = [load_images(context.manifest, name, context.view_size) for name in filled]
+    return torch.cat(images) if images else None
+
+
+def _image_sets(
+    context: Context, seed: int, n: int, held: Tensor | None
+) -> Iterator[tuple[str, Tensor]]:
+    """Images uint8 [n, 3, r, r] to compare with training images, by row name; of those that are
+    held out, as many as there are."""
+    from gof.data.reader import load_images
+    from gof.metrics.context import split_of
+    from gof.metrics.scores.frechet_distance import blur
+
+    if held is not None and len(held) > 1:  # a covariance needs two
+        few = min(n, len(held))
+        real = held[context.subset(seed, "held-out images", len(held), few)]
+        yield "real", real
+        yield "blurred", blur(real, BLUR_SIGMA)
+    yield context.name, load_images(context.seen, split_of(seed), context.view_size)[:n]
+
+
+def _kind(context: Context, name: str) -> str:
+    """What the images of a row are."""
+    kinds = {
+        "real": "held-out images",
+        "blurred": f"held-out images blurred (Gaussian, sigma {BLUR_SIGMA:g} px)",
+    }
+    return kinds.get(name, context.generated)
+
+
+def _protocol(context: Context, extract: Extractor, images: str, n: int) -> str:
+    return (
+        f"{extract.name} ({extract.sha256[:8]}); {images} against {n} training images;"
+        f" {context.view_size} px, bilinear to {extract.size}"
+    )
+
+
+METRIC = Metric(
+    name="frechet",
+    section=Frechet,
+    table="comparison",
+    columns=(
+        Column("fd_efficientnet", "FD (EfficientNet)", rank=10),
+        Column("fid", "FID", rank=11),
+    ),
+    measure=measure,
+    subject="views",
+    needs=("images",),
+    files=("features",),
+)

@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gof.geometry.cameras import camera_rays
-from gof.metrics.surface import evenly_sampled
+from gof.metrics.scores.ray_profile import evenly_sampled
 from gof.models.pretrained import Pretrained
 from gof.morphable.coefficients import LATENT, Layout
 from gof.morphable.meshes import Meshes

@@ -1,96 +1,24 @@
-"""The sections of the configuration that evaluation needs: one for each metric."""
+"""The section `metrics`: evaluation seeds, views, and a section for each registered metric."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from functools import cache
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    create_model,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from gof.config.section import Count, Fraction, Positive, Resolution, Section
-
-VIEWED = ("frechet", "depth")  # metrics that look at views, not at a generator
-
-
-class RenderedViews(Section):
-    """Images and depth of a generator from the pose prior, rendered once for `frechet` and
-    `depth`."""
-
-    count: Annotated[int, Field(ge=2)] = Field(1000, description="images for an evaluation seed")
-    resolution: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = Field(
-        32, description="size of the images; the last stage's is apt"
-    )
-    truncation: Fraction = 1.0
-
-
-class Frechet(Section):
-    """Frechet distance of image features."""
-
-    samples: Annotated[int, Field(ge=2)] = Field(
-        600, description="generated images, and as many real ones"
-    )
-    resize: Count = Field(128, description="size the feature network sees")
-
-
-class Surface(Section):
-    """Weighted variance, surface agreement, outward shapes (method-gof 3.3)."""
-
-    samples: Count = 64
-    resolution: Resolution = 64
-    coarse: Annotated[int, Field(ge=8)] = Field(36, description="evenly spaced samples on a ray")
-    truncation: Fraction = 0.7
-
-
-class DepthNet(Section):
-    """SIDE and MAD through a depth network trained on a generator's (image, depth) pairs
-    (method-gof 3.5)."""
-
-    pairs: Count = 1000
-    steps: Count = 1000
-    batch: Annotated[int, Field(ge=2)] = 8
-    lr: Positive = 6e-3
-    width: Count = Field(16, description="channels of the first layer")
-    score_resolution: Resolution = Field(
-        64, description="size of the true depth maps its depth is compared with, enlarged"
-    )
-
-
-class Disentanglement(Section):
-    """Disentanglement Score of each factor: what else moves when one factor alone is drawn anew
-    (method-cgof 5.2)."""
-
-    subjects: Count = Field(30, description="heads, each with all its factors")
-    variations: Annotated[int, Field(ge=2)] = Field(
-        6, description="images of a subject, in which one factor differs"
-    )
-    resolution: Annotated[int, Field(ge=16, le=1024)] = Field(
-        32, description="size of the images the judge reads; the last stage's is apt"
-    )
-    truncation: Fraction = Field(0.7, description="psi of the truncated row")
-
-
-class Shape(Section):
-    """Distance of generated faces to the meshes they were asked for, seen from the front
-    (method-cgof 5.3)."""
-
-    heads: Annotated[int, Field(ge=2)] = Field(
-        60, description="heads; each also meets the mesh of the next"
-    )
-    resolution: Resolution = Field(64, description="pixels that the compared points lie on")
-    coarse: Annotated[int, Field(ge=8)] = Field(
-        36, description="evenly spaced samples on a ray, before the secant steps"
-    )
-    truncation: Fraction = Field(0.7, description="psi of the truncated row")
-
-
-class LandmarkControl(Section):
-    """Landmarks that the judge reads in generated images against those of the meshes they were
-    asked for (method-cgof 5.3)."""
-
-    pairs: Annotated[int, Field(ge=2)] = Field(
-        40, description="pairs of heads; three images of each are read"
-    )
-    resolution: Annotated[int, Field(ge=16, le=1024)] = Field(64, description="pixels")
-    truncation: Fraction = Field(0.7, description="psi of the truncated row")
+from gof.config.section import Section
+from gof.metrics.registry import METRICS, metrics
+from gof.metrics.section import MetricSection, RenderedViews, sized
 
 
 class Metrics(Section):
@@ -98,24 +26,57 @@ class Metrics(Section):
 
     seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
     views: RenderedViews = RenderedViews()
-    frechet: Frechet = Frechet()
-    surface: Surface = Surface()
-    depth: DepthNet = DepthNet()
-    disentanglement: Disentanglement = Disentanglement()
-    shape: Shape = Shape()
-    landmarks: LandmarkControl = LandmarkControl()
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_all_sections(
+        cls, values: Any, handler: ModelWrapValidatorHandler[Metrics]
+    ) -> Metrics:
+        """Values become those of a class that has a section for each metric there is by now."""
+        if cls is Metrics and isinstance(values, dict):
+            return _whole().model_validate(values)
+        return handler(values)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """That of the class with all sections."""
+        return handler(_whole().__pydantic_core_schema__ if cls is Metrics else core)
+
+    def section(self, metric: str) -> MetricSection:
+        """The section of a metric. Raises ConfigError where there is no such metric."""
+        METRICS[metric]
+        section: MetricSection = dict(self)[metric]
+        return section
+
+    def at(self, metric: str | None, size: int | None, stored: Sequence[int] = ()) -> Metrics:
+        """With what was left open in the views and in a metric set for a model whose last stage has
+        `size` pixels, and a data set stored in these sizes. Raises ConfigError."""
+        views = sized("views", self.views, size, stored)
+        update: dict[str, MetricSection] = {"views": views}
+        if metric is not None:
+            looked_at = views.resolution if METRICS[metric].subject == "views" else size
+            update[metric] = sized(metric, self.section(metric), looked_at, stored)
+        return self.model_copy(update=update)
 
     @model_validator(mode="after")
     def _views_suffice(self) -> Metrics:
-        wanted = {"frechet": self.frechet.samples, "depth": self.depth.pairs}
-        for name in wanted.keys() & self.model_fields_set:  # a rule passes on what it needs
-            if self.views.count < wanted[name]:
+        """Of the metrics that are set: a rule passes on what it needs."""
+        for name in self.model_fields_set & metrics().keys():
+            section = self.section(name)
+            if self.views.count < section.images:
                 raise ValueError(f"views.count ({self.views.count}) is too few for {name}")
-        if "depth" in self.model_fields_set:
-            score, size = self.depth.score_resolution, self.views.resolution
-            if score % size:
-                raise ValueError(
-                    f"depth.score_resolution ({score}) must be a multiple of"
-                    f" views.resolution ({size})"
-                )
+            if METRICS[name].subject == "views":
+                section.at(self.views.resolution)
         return self
+
+
+def _whole() -> type[Metrics]:
+    return _built(tuple((name, metric.section) for name, metric in metrics().items()))
+
+
+@cache
+def _built(sections: tuple[tuple[str, type[MetricSection]], ...]) -> type[Metrics]:
+    fields: dict[str, Any] = {name: (section, section()) for name, section in sections}
+    return create_model("Metrics", __base__=Metrics, __doc__=Metrics.__doc__, **fields)

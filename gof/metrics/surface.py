@@ -1,189 +1,153 @@
-"""How much of a surface a field has: weighted variance Sigma, agreement of two depths, which way
-shapes face."""
+"""Surface: whether a field has one. Weighted variance Sigma, agreement of first crossing and mean
+depth, shapes that face outward (method-gof 3.3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import statistics
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
-from torch import Tensor
+from pydantic import Field
 
-from gof.fields.field import Field
-from gof.geometry.cameras import Rays
-from gof.rendering.composite import ray_weights
-from gof.rendering.render import RenderSettings, find_surface
-from gof.rendering.sampling import stratified
+from gof.config.section import Count, Fraction
+from gof.metrics.registry import Metric
+from gof.metrics.section import SizedSection
+from gof.run.columns import Column
 
-OPAQUE = 0.99  # accumulated weight of the rays that Sigma counts
-COVERED = 0.5  # accumulated weight of the rays whose two depths are compared
-EPSILON = 1e-5
-SCALE = 1e4  # Sigma is given in units of 1e-4
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+    from torch import Tensor
 
-@dataclass(frozen=True, slots=True)
-class RayProfile:
-    """Evenly spaced samples along rays over all of [near, far], and the first crossing among them.
-
-    t, weights: [batch, rays, samples], clean_weights likewise with everything well before the
-    crossing made free; hit, surface_t: [batch, rays]; spacing of the samples, camera radii.
-    """
-
-    t: Tensor
-    weights: Tensor
-    clean_weights: Tensor
-    hit: Tensor
-    surface_t: Tensor
-    spacing: float
+    from gof.metrics.context import Context
+    from gof.metrics.scores.ray_profile import RayProfile, SurfaceTotals
+    from gof.models.pretrained import Pretrained
 
 
-@torch.no_grad()
-def evenly_sampled(
-    field: Field, rays: Rays, settings: RenderSettings, samples: int
-) -> tuple[Tensor, Tensor]:
-    """t and logits [batch, rays, samples] of evenly spaced points over all of [near, far]."""
-    near, far = rays.origins.new_tensor(settings.near), rays.origins.new_tensor(settings.far)
-    middle = rays.origins.new_full((*rays.origins.shape[:2], samples), 0.5)
-    t = stratified(near, far, middle)
-    return t, field.logits(rays.at(t).flatten(1, 2)).reshape(t.shape)
+class Surface(SizedSection):
+    """Weighted variance, surface agreement, outward shapes (method-gof 3.3)."""
+
+    samples: Count = 64
+    coarse: Annotated[int, Field(ge=8)] = Field(36, description="evenly spaced samples on a ray")
+    truncation: Fraction = 0.7
 
 
-@torch.no_grad()
-def profile(
-    field: Field, rays: Rays, settings: RenderSettings, samples: int, interval_max: float
-) -> RayProfile:
-    """Composite `samples` evenly spaced points, no surface or fine samples, for either integrator
-    (method-gof 3.3).
-
-    The front clean-up of the released GOF makes samples nearer than surface_t - interval_max / 2
-    free; here it is applied to any field. Rays that hit nothing keep all samples.
-    """
-    t, logits = evenly_sampled(field, rays, settings, samples)
-    hit, surface_t = find_surface(field, rays, t, logits, settings)
-    alpha = settings.alpha(logits, t)
-    front = hit[..., None] & (t < (surface_t - interval_max / 2)[..., None])
-    return RayProfile(
-        t,
-        ray_weights(alpha),
-        ray_weights(alpha.masked_fill(front, 0.0)),
-        hit,
-        surface_t,
-        (settings.far - settings.near) / samples,
-    )
+Kind = tuple[str, list[float | None], list[int], str]  # metric, values, images of each, protocol
 
 
-def mean_t(weights: Tensor, t: Tensor) -> Tensor:
-    """Mean of t under the weights, [batch, rays]; 0 where they all vanish."""
-    return (weights * t).sum(-1) / weights.sum(-1).clamp_min(1e-9)
+def measure(context: Context, settings: Surface) -> dict[str, Any]:
+    """Sigma with and without front clean-up, agreement of crossing and mean depth, share of
+    outward-facing shapes."""
+    import torch
+
+    from gof.metrics.context import row
+    from gof.run.files import say
+
+    totals = [_totals(context, settings, seed) for seed in context.seeds]
+    rows, missing = [], []
+    for metric, values, counts, protocol in _kinds(context.model, settings, totals):
+        pairs = [(value, n) for value, n in zip(values, counts, strict=True) if value is not None]
+        if pairs:
+            some, images = zip(*pairs, strict=True)
+            rows.append(row(context.name, metric, list(some), min(images), protocol))
+        else:
+            why = "no ray is opaque enough"
+            say(f"warning: {context.name}: no {metric}: {why}")
+            missing.append({"model": context.name, "metric": metric, "why": why})
+    histogram = torch.stack([t.histogram for t in totals]).sum(0)
+    share, reach = histogram / histogram.sum().clamp_min(1e-12), _reach(context.model)
+    edges = torch.linspace(-reach, reach, len(share) + 1, dtype=torch.float64)
+    offsets = (edges[1:] + edges[:-1]) / 2
+    profile = {"offset": offsets.tolist(), "weight": share.tolist()}
+    return {"rows": rows, "missing": missing, "profile": profile}
 
 
-def weighted_variance(weights: Tensor, t: Tensor) -> Tensor:
-    """sum_i w_i (t_i - mean)^2 / ((sum w + 1e-5) (n - 1) / n) of each ray: [..., samples] -> [...]
-    (Sigma of the GOF paper)."""
-    n = t.shape[-1]
-    squares = (weights * (t - mean_t(weights, t)[..., None]).square()).sum(-1)
-    return squares / ((weights.sum(-1) + EPSILON) * (n - 1) / n)
+def _kinds(model: Pretrained, s: Surface, totals: Sequence[SurfaceTotals]) -> list[Kind]:
+    """What is told of the totals of each evaluation seed."""
+    base = f"{s.coarse} evenly spaced samples, {s.pixels} px, psi {s.truncation:g}"
+    spacing = (model.settings.far - model.settings.near) / s.coarse
+    clean = f"free before the crossing less {model.interval_max / 2:g}"
+    opaque, opaque_clean = [len(t.sigma) for t in totals], [len(t.sigma_clean) for t in totals]
+    all_of_them = [s.samples] * len(totals)
+    return [
+        (
+            "sigma",
+            [_mean(t.sigma) for t in totals],
+            opaque,
+            f"{base}; x 1e4, rays with weight > 0.99 of {_counted(opaque, s.samples)}",
+        ),
+        (
+            "sigma_clean",
+            [_mean(t.sigma_clean) for t in totals],
+            opaque_clean,
+            f"{base}; x 1e4, rays with weight > 0.99 of {_counted(opaque_clean, s.samples)},"
+            f" {clean}",
+        ),
+        (
+            "surface_agreement",
+            [t.agreeing / t.covered if t.covered else None for t in totals],
+            all_of_them,
+            f"{base}; first crossing within {spacing:.4f} of mean depth, rays with weight > 0.5",
+        ),
+        (
+            "outward_fraction",
+            [_mean(t.outward) for t in totals],
+            all_of_them,
+            f"{s.samples} frontal views of {s.pixels // 2} px, psi {s.truncation:g};"
+            " depth grows away from the silhouette's centre",
+        ),
+    ]
 
 
-def sigma(weights: Tensor, t: Tensor) -> list[float]:
-    """Sigma times 1e4 of each image: mean weighted variance of its rays with accumulated weight
-    above 0.99.
-
-    weights, t: [batch, rays, samples]. Images without such a ray are left out.
-    """
-    variance = weighted_variance(weights, t)
-    chosen = weights.sum(-1) > OPAQUE
-    pairs = zip(variance, chosen, strict=True)
-    return [float(v[c].double().mean()) * SCALE for v, c in pairs if bool(c.any())]
+def _counted(counts: Sequence[int], samples: int) -> str:
+    """How many images have such rays: those that have none are left out."""
+    if min(counts) == samples:
+        return f"{samples} images"
+    return f"{', '.join(map(str, counts))} (by evaluation seed) of {samples} images"
 
 
-def agreement(rays: RayProfile) -> tuple[int, int]:
-    """How many covered rays (accumulated weight above 0.5) there are, and on how many of them the
-    first crossing lies within one sample spacing of the mean depth: (agreeing, covered)."""
-    covered = rays.weights.sum(-1) > COVERED
-    apart = (mean_t(rays.weights, rays.t) - rays.surface_t).abs()
-    agrees = covered & rays.hit & (apart <= rays.spacing)
-    return int(agrees.sum()), int(covered.sum())
+def _totals(context: Context, s: Surface, seed: int) -> SurfaceTotals:
+    """The totals of one evaluation seed."""
+    from gof.geometry.cameras import camera_rays
+    from gof.metrics.context import poses
+    from gof.metrics.scores.ray_profile import SurfaceTotals, outward, profile
+
+    model, device = context.model, context.device
+    latents = model.latents(seed, s.samples).to(device)
+    seen_from = poses(model.camera, seed, s.samples).to(device)
+    half = s.pixels // 2  # tells a hollow face from one that bulges
+    totals = SurfaceTotals.empty(s.coarse | 1)  # bins as wide as the spacing, one in the middle
+    for z, pose in zip(latents.split(1), seen_from.split(1), strict=True):
+        field = model.bind(z, s.truncation)
+
+        def look(pose: Tensor, resolution: int, field: Any = field) -> RayProfile:
+            rays = camera_rays(pose, resolution, model.camera.fov_deg)
+            return profile(field, rays, model.settings, s.coarse, model.interval_max)
+
+        front = look(pose.new_zeros(pose.shape), half)
+        seen = (x.unflatten(-1, (half, half)) for x in (front.surface_t, front.hit))
+        totals.add(look(pose, s.pixels), outward(*seen).tolist(), _reach(model))
+    return totals
 
 
-def outward(surface_t: Tensor, hit: Tensor) -> Tensor:
-    """Whether frontal views show shapes that bulge toward the camera: surface_t, hit [n, h, w] ->
-    bool [n].
-
-    True where, over the pixels hit, depth correlates positively with the distance from the
-    silhouette's centre. A hollow face (deepest in its middle) gives False, and so does a view with
-    fewer than 3 % of its pixels hit.
-    """
-    h, w = hit.shape[1:]
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, h, device=hit.device),
-        torch.linspace(-1, 1, w, device=hit.device),
-        indexing="ij",
-    )
-    mask = hit.to(torch.float64)
-    count = mask.sum((1, 2), keepdim=True).clamp_min(1)
-
-    def centred(values: Tensor) -> Tensor:
-        return (values - (values * mask).sum((1, 2), keepdim=True) / count) * mask
-
-    radius = torch.hypot(
-        x - (x * mask).sum((1, 2), keepdim=True) / count,
-        y - (y * mask).sum((1, 2), keepdim=True) / count,
-    )
-    covariance = (centred(radius) * centred(surface_t.to(torch.float64))).sum((1, 2))
-    return (covariance > 0) & (hit.flatten(1).float().mean(1) >= 0.03)
+def _reach(model: Pretrained) -> float:
+    """Largest offset of the stored weight profile: half of the depth range."""
+    return (model.settings.far - model.settings.near) / 2
 
 
-def weight_histogram(rays: RayProfile, bins: int, reach: float) -> Tensor:
-    """Sum over opaque rays of the weight that lies at each offset from the ray's mean depth, [bins]
-    in float64.
-
-    Offsets run from -reach to reach; what lies outside is counted at the ends. Divide by its sum
-    for a density.
-    """
-    opaque = rays.weights.sum(-1) > OPAQUE
-    weights, t = rays.weights[opaque], rays.t[opaque]
-    offset = t - mean_t(weights, t)[..., None]
-    index = ((offset / reach + 1) / 2 * bins).floor().clamp(0, bins - 1).long()
-    flat = torch.zeros(bins, dtype=torch.float64, device=weights.device)
-    return flat.index_add_(0, index.flatten(), weights.flatten().double())
+def _mean(values: list[float] | list[bool]) -> float | None:
+    return statistics.fmean(values) if values else None
 
 
-def quick_sigma(field: Field, rays: Rays, settings: RenderSettings, samples: int = 36) -> float:
-    """Sigma times 1e4 of a few images during training, without clean-up.
-
-    Where no ray is opaque there is no surface to speak of: the variance of evenly spread weights is
-    returned.
-    """
-    seen = profile(field, rays, settings, samples, interval_max=0.0)
-    values = sigma(seen.weights, seen.t)
-    if not values:
-        return (settings.far - settings.near) ** 2 / 12 * SCALE
-    return sum(values) / len(values)
-
-
-@dataclass(slots=True)
-class SurfaceTotals:
-    """Sums over the images of one evaluation seed."""
-
-    sigma: list[float]
-    sigma_clean: list[float]
-    agreeing: int
-    covered: int
-    outward: list[bool]
-    histogram: Tensor
-
-    @classmethod
-    def empty(cls, bins: int) -> SurfaceTotals:
-        """Nothing seen yet."""
-        return cls([], [], 0, 0, [], torch.zeros(bins, dtype=torch.float64))
-
-    def add(self, rays: RayProfile, faces: Iterable[bool], reach: float) -> None:
-        """Count the images of a profile and the orientation of their frontal views."""
-        self.sigma += sigma(rays.weights, rays.t)
-        self.sigma_clean += sigma(rays.clean_weights, rays.t)
-        agreeing, covered = agreement(rays)
-        self.agreeing += agreeing
-        self.covered += covered
-        self.outward += list(faces)
-        self.histogram += weight_histogram(rays, len(self.histogram), reach).cpu()
+METRIC = Metric(
+    name="surface",
+    section=Surface,
+    table="comparison",
+    columns=(
+        Column("sigma", "Σ ×1e4", rank=20),
+        Column("sigma_clean", "Σ clean ×1e4", rank=21),
+        Column("surface_agreement", "surface agreement", higher_is_better=True, rank=40),
+        Column("outward_fraction", "outward", higher_is_better=True, rank=41),
+    ),
+    measure=measure,
+    drawn=True,
+)

@@ -16,7 +16,7 @@ from gof.geometry.settings import Camera
 from gof.models.generator import Generator
 from gof.models.settings import Networks
 from gof.morphable.coefficients import Layout
-from gof.rendering.render import RenderSettings
+from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Sampling
 from gof.run import rng
 from gof.run.files import InputError, atomic_write, sha256

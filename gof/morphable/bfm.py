@@ -26,11 +26,13 @@ from gof.geometry.lighting import shade
 from gof.geometry.shading import View, picture
 from gof.heads.figure import studio_light
 from gof.heads.mesh import vertex_normals
+from gof.morphable.jobs import BfmJob
 from gof.morphable.model import MorphableModel, write_model
 from gof.morphable.similarity import constant_crop
 from gof.run.files import InputError, say, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.target import placed
 
 IDENTITIES, EXPRESSIONS, ALBEDOS = 80, 64, 80
 DECIMETRE = 1e5  # of the file's micrometres
@@ -254,9 +256,10 @@ def draw(model: MorphableModel, fov_deg: float, out: Path) -> None:
     write_png(out, page.reshape(4 * TILE, COLUMNS * TILE, 3))
 
 
-def run_bfm(config: Config, mat: Path, out: Path) -> None:
+def run_bfm(config: Config, wanted: BfmJob) -> None:
     """Write the model file of the user's Basel Face Model, with a record and a picture beside it.
     Raises InputError naming the file and key that is missing or does not fit."""
+    mat, out = wanted.mat, placed(wanted.out, "bfm.npz")
     _keys(mat)
     record, picture = out.with_suffix(".json"), out.with_suffix(".png")
     with job(record, "bfm", config, {"mat": mat}, Writes((out, picture))) as running:

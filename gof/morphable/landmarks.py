@@ -12,6 +12,10 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from gof.run.columns import Column
+
+# How `nme_percent` is shown, of fits and of regressors alike.
+ERROR = Column("landmark_nme_percent", "landmark error (%)", rank=10)
 FIRST_INNER = 17  # landmarks before it lie on the jaw line, whose depth means nothing
 EYE_CORNERS = (36, 45)  # outer
 

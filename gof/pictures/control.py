@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,17 +21,20 @@ from gof.geometry.raster import interpolate
 from gof.geometry.shading import View, picture
 from gof.heads.figure import studio_light
 from gof.heads.mesh import vertex_normals
-from gof.metrics.control import HEAD_RADIUS
 from gof.metrics.portraits import draw
+from gof.metrics.scores.control import HEAD_RADIUS
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.morphable.meshes import Meshes
 from gof.pictures.edits import Edit, meshes_of, swept
+from gof.pictures.jobs import ShowControlJob
 from gof.pictures.views import ViewRequest, to_uint8, views
+from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
 from gof.run.files import InputError, say, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.target import placed
 from gof.shapes.marching import extract
 from gof.shapes.sparse_grid import Grid
 
@@ -168,7 +170,7 @@ def warping_figure(model: Pretrained, meshes: Meshes, resolution: int) -> np.nda
             meshes.raster(b, poses, resolution), meshes.vertices(a) - meshes.vertices(b)
         )
         field_a, field_b = model.bind(a, 1.0), model.bind(b, 1.0)
-        there = render(field_b, rays, settings)
+        there = render(field_b, rays, settings, ask=Everywhere)
         warped = render_moved(field_a, rays, there, settings, shift.flatten(1, 2))
         here = render(field_a, rays, settings)
         square = (resolution, resolution)
@@ -179,30 +181,22 @@ def warping_figure(model: Pretrained, meshes: Meshes, resolution: int) -> np.nda
     return page(heads, strips)
 
 
-@dataclass(frozen=True, slots=True)
-class ShowFiles:
-    """generator.yaml, head_model.npz, statistics.npz; the record to write, beside the pictures."""
-
-    generator: Path
-    head_model: Path
-    statistics: Path
-    out: Path
-
-
-def run_show_control(config: Config, files: ShowFiles) -> None:
-    """Write sweeps.png, distances.png and warping.png beside the record `files.out`. Raises
+def run_show_control(config: Config, wanted: ShowControlJob) -> None:
+    """Write sweeps.png, distances.png and warping.png beside the record. Raises
     InputError for a generator that no coefficients condition."""
     inputs = {
-        "generator": files.generator,
-        "head_model": files.head_model,
-        "statistics": files.statistics,
+        "generator": wanted.generator,
+        "head_model": wanted.head_model,
+        "statistics": wanted.statistics,
     }
-    pictures = {name: files.out.with_name(f"{name}.png") for name in PICTURES}
+    out = placed(wanted.out, "control.json")
+    pictures = {name: out.with_name(f"{name}.png") for name in PICTURES}
     writes = Writes(beside=tuple(pictures.values()))
-    with job(files.out, "show-control", config, inputs, writes) as running:
-        model = generators.load(files.generator)
-        layout = generators.layout_of(model, files.generator)
-        meshes = meshes_of(model, layout, (files.head_model, files.statistics))
+    own = config.scoped(config.only("samples", "meshes"))
+    with job(out, "show-control", own, inputs, writes) as running:
+        model = generators.load(wanted.generator)
+        layout = generators.layout_of(model, wanted.generator)
+        meshes = meshes_of(model, layout, (wanted.head_model, wanted.statistics))
         resolution = 2 * config.samples.resolution
         distances, found = mesh_figure(model, meshes, config)
         drawn = {

@@ -17,6 +17,7 @@ from gof.models.pretrained import Pretrained
 from gof.morphable.coefficients import Layout
 from gof.morphable.directions import FACTORS, direction, moved
 from gof.morphable.meshes import Meshes
+from gof.pictures.jobs import EditJob
 from gof.pictures.views import ViewRequest, gif, sheet, views
 from gof.run.files import InputError, MachineError, atomic_write, write_png
 from gof.run.job import job
@@ -38,17 +39,6 @@ class Edit:
     frames: int
     seed: int
     truncation: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class EditFiles:
-    """generator.yaml and the picture to write; head model and statistics together or not at all:
-    they give the components their names and show the mesh too."""
-
-    generator: Path
-    out: Path
-    head_model: Path | None = None
-    statistics: Path | None = None
 
 
 def meshes_of(model: Pretrained, layout: Layout, files: tuple[Path, Path]) -> Meshes:
@@ -108,36 +98,42 @@ def mp4(frames: list[np.ndarray], milliseconds: int) -> bytes:
         return path.read_bytes()
 
 
-def run_edit(config: Config, files: EditFiles, edit: Edit) -> None:
+def run_edit(config: Config, wanted: EditJob) -> None:
     """Write a sheet (.png: frames side by side) or a video (.gif, .mp4: there and back), and its
     record beside it (.json). Raises InputError for what cannot be edited."""
-    suffix = files.out.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise InputError(f"--out: {files.out.name}: known endings are {', '.join(SUFFIXES)}")
-    if edit.factor not in (*FACTORS, "pose"):
-        raise InputError(f"--factor: {edit.factor!r} is none: pose, {', '.join(FACTORS)}")
-    if edit.frames < 1:
-        raise InputError(f"--frames: at least 1, got {edit.frames}")
-    if (files.head_model is None) != (files.statistics is None):
-        raise InputError("--head-model, --statistics: both are needed, or neither")
-    inputs = {"generator": files.generator}
-    if files.head_model is not None and files.statistics is not None:
-        inputs |= {"head_model": files.head_model, "statistics": files.statistics}
-    record, writes = files.out.with_suffix(".json"), Writes(beside=(files.out,))
-    with job(record, "edit", config, inputs, writes) as running:
-        model = generators.load(files.generator)
-        layout = generators.layout_of(model, files.generator)
-        meshes = None
-        if files.head_model is not None and files.statistics is not None:
-            pair = (files.head_model, files.statistics)
-            meshes = meshes_of(model, layout, pair)
+    edit, out, inputs = _edit(wanted), wanted.out, {"generator": wanted.generator}
+    pair = None
+    if wanted.head_model is not None and wanted.statistics is not None:
+        pair = wanted.head_model, wanted.statistics
+        inputs |= {"head_model": wanted.head_model, "statistics": wanted.statistics}
+    own, writes = config.scoped(config.only("samples")), Writes(beside=(out,))
+    with job(out.with_suffix(".json"), "edit", own, inputs, writes) as running:
+        model = generators.load(wanted.generator)
+        layout = generators.layout_of(model, wanted.generator)
+        meshes = meshes_of(model, layout, pair) if pair else None
         rows = rows_of_pictures(model, edit, meshes, config.samples.resolution)
-        if suffix == ".png":
-            write_png(files.out, sheet(rows))
+        if out.suffix.lower() == ".png":
+            write_png(out, sheet(rows))
         else:
-            atomic_write(files.out, _video(rows, suffix))
+            atomic_write(out, _video(rows, out.suffix.lower()))
         running.numbers = {"frames": edit.frames, "seed": edit.seed}
-        running.artifact(files.out)
+        running.artifact(out)
+
+
+def _edit(wanted: EditJob) -> Edit:
+    """What changes. Raises InputError for a job that contradicts itself."""
+    suffix = wanted.out.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"--out: {wanted.out.name}: known endings are {', '.join(SUFFIXES)}")
+    if wanted.factor not in (*FACTORS, "pose"):
+        raise InputError(f"--factor: {wanted.factor!r} is none: pose, {', '.join(FACTORS)}")
+    frames = (7 if suffix == ".png" else 24) if wanted.frames is None else wanted.frames
+    if frames < 1:
+        raise InputError(f"--frames: at least 1, got {frames}")
+    if (wanted.head_model is None) != (wanted.statistics is None):
+        raise InputError("--head-model, --statistics: both are needed, or neither")
+    ends, seed = wanted.range, wanted.seed
+    return Edit(wanted.factor, wanted.component, ends, frames, seed, wanted.truncation)
 
 
 def _video(rows: list[Tensor], suffix: str) -> bytes:

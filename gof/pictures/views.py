@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,11 +15,13 @@ from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
+from gof.pictures.jobs import SamplesJob
 from gof.rendering.render import render
 from gof.rendering.surface import normals
 from gof.run.files import atomic_write, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.target import placed
 
 RAYS = 2**14  # of images that are rendered together
 
@@ -136,14 +137,21 @@ def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
     return frames
 
 
-def run_samples(config: Config, generator: Path, out: Path) -> None:
-    """Write sheet.png and turntable.gif beside the record `out`."""
-    sheet_file, gif_file = out.with_name("sheet.png"), out.with_name("turntable.gif")
-    writes = Writes(beside=(sheet_file, gif_file))
-    with job(out, "samples", config, {"generator": generator}, writes) as running:
-        model = generators.load(generator)
-        write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
-        atomic_write(gif_file, gif(turntable(model, config), milliseconds=80))
+def run_samples(config: Config, wanted: SamplesJob) -> None:
+    """Write what `wanted.out` names, and a record beside it: the sheet, the turntable, or, as
+    sheet.png and turntable.gif, both."""
+    out = placed(wanted.out, "samples.json", ".png", ".gif")
+    sheet_file = {".json": out.with_name("sheet.png"), ".png": out}.get(out.suffix)
+    gif_file = {".json": out.with_name("turntable.gif"), ".gif": out}.get(out.suffix)
+    files = tuple(file for file in (sheet_file, gif_file) if file is not None)
+    record, inputs = out.with_suffix(".json"), {"generator": wanted.generator}
+    own = config.scoped(config.only("samples"))
+    with job(record, "samples", own, inputs, Writes(beside=files)) as running:
+        model = generators.load(wanted.generator)
+        if sheet_file is not None:
+            write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
+        if gif_file is not None:
+            atomic_write(gif_file, gif(turntable(model, config), milliseconds=80))
         running.numbers = {"latents": config.samples.latents}
-        running.artifact(sheet_file)
-        running.artifact(gif_file)
+        for file in files:
+            running.artifact(file)

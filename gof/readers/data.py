@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from gof.data.manifest import Manifest, load_images, load_manifest, load_split
+from gof.data.manifest import Manifest, load_manifest
+from gof.data.reader import Reader, load_images, load_split
 from gof.fitting.fit import load_fits
 from gof.fitting.landmark_set import load_landmarks
 from gof.geometry.lighting import KERNEL
 from gof.morphable.coefficients import Statistics
 from gof.morphable.model import MorphableModel, Palette
 from gof.readers.convnet import SIZE, resized
+from gof.readers.jobs import RegressorJob
 from gof.run.files import InputError, sha256
 
 STEP = 1e-2  # of albedo coefficients, to see what they do to colours
-
-
-@dataclass(frozen=True, slots=True)
-class RegressorFiles:
-    """What a regressor learns from: manifest of a data set, records of its landmarks and fits,
-    manifest of the pool, statistics of the coefficients, and the model they belong to."""
-
-    data: Path
-    landmarks: Path
-    fits: Path
-    pool: Path
-    statistics: Path
-    head_model: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,44 +45,44 @@ def images_of(manifest: Manifest, split: str) -> Tensor:
     """Images of a split, uint8 [n, 3, SIZE, SIZE], from the size stored that is best for it."""
     if any(size % SIZE == 0 for size in manifest.resolutions):
         return load_images(manifest, split, SIZE)
-    stored = load_images(manifest, split, max(manifest.resolutions))
-    parts = [resized(part.float(), SIZE).round().byte() for part in stored.split(256)]
-    return torch.cat(parts)
+    reader, largest = Reader(manifest, split), max(manifest.resolutions)
+    blocks = (reader.images(largest, numbers) for numbers in reader.blocks())
+    return torch.cat([resized(part.float(), SIZE).round().byte() for part in blocks])
 
 
-def pool_faces(files: RegressorFiles, split: str) -> Faces:
+def pool_faces(wanted: RegressorJob, split: str) -> Faces:
     """Renders of the pool, whose labels are the truth. Raises InputError where they were drawn from
     other statistics."""
-    manifest = load_manifest(files.pool)
-    if manifest.provenance.get("statistics") != sha256(files.statistics):
+    manifest = load_manifest(wanted.pool)
+    if manifest.provenance.get("statistics") != sha256(wanted.statistics):
         raise InputError(
-            f"{files.pool}: drawn from other statistics than {files.statistics}: make it again"
+            f"{wanted.pool}: drawn from other statistics than {wanted.statistics}: make it again"
         )
     stored = load_split(manifest, split, ["z", "pose", "landmarks"])
     z, pose, marks = (torch.from_numpy(stored[name]) for name in ("z", "pose", "landmarks"))
     return Faces(images_of(manifest, split), z, pose, marks)
 
 
-def data_faces(files: RegressorFiles, split: str) -> Faces:
+def data_faces(wanted: RegressorJob, split: str) -> Faces:
     """Images of the data set with their landmarks and fits; those without either are left out.
     Raises InputError where these are not of the same images, or nothing is left."""
-    images = images_of(load_manifest(files.data), split)
-    marks, fits = load_landmarks(files.landmarks, split), load_fits(files.fits, split)
+    images = images_of(load_manifest(wanted.data), split)
+    marks, fits = load_landmarks(wanted.landmarks, split), load_fits(wanted.fits, split)
     if not len(images) == len(marks.found) == len(fits.ok):
         raise InputError(
-            f"{files.fits}: {len(fits.ok)} fits and {len(marks.found)} landmarks for {len(images)}"
+            f"{wanted.fits}: {len(fits.ok)} fits and {len(marks.found)} landmarks for {len(images)}"
             f" images of split {split!r}: fit again"
         )
     kept = fits.ok & marks.found
     if not kept.any():
-        raise InputError(f"{files.fits}: no image of split {split!r} was fitted")
-    z = Statistics.load(files.statistics).whiten(fits.coefficients)
+        raise InputError(f"{wanted.fits}: no image of split {split!r} was fitted")
+    z = Statistics.load(wanted.statistics).whiten(fits.coefficients)
     return Faces(images[kept], z[kept], fits.pose[kept], marks.points[kept])
 
 
-def training_faces(files: RegressorFiles) -> Faces:
+def training_faces(wanted: RegressorJob) -> Faces:
     """Training images of the pool and of the data set."""
-    parts = [pool_faces(files, "train"), data_faces(files, "train")]
+    parts = [pool_faces(wanted, "train"), data_faces(wanted, "train")]
     names = Faces.__dataclass_fields__
     return Faces(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 

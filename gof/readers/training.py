@@ -15,11 +15,10 @@ from tqdm import tqdm
 from gof.conditioning.pool import load_pair
 from gof.data.manifest import load_manifest
 from gof.experiment.config import Config
-from gof.morphable.landmarks import nme_percent
+from gof.morphable.landmarks import ERROR, nme_percent
 from gof.readers.convnet import SIZE, ConvRegressor
 from gof.readers.data import (
     Faces,
-    RegressorFiles,
     data_faces,
     pool_faces,
     shown,
@@ -29,11 +28,14 @@ from gof.readers.data import (
 )
 from gof.readers.deep3d import load_deep3d
 from gof.readers.files import FaceRegressor, save_regressor
+from gof.readers.jobs import INPUTS, RegressorJob
 from gof.readers.settings import Regressor
 from gof.run import rng
+from gof.run.columns import described
 from gof.run.files import say, sha256
 from gof.run.job import Job, job
 from gof.run.outputs import Writes
+from gof.run.target import placed
 from gof.workarounds.optimizers import AdamW
 
 # Sizes at which images are seen in training, by share: generators make small ones.
@@ -160,28 +162,29 @@ def measure(
     }
 
 
-def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -> None:
-    """Train and measure the regressor `name` (teacher or judge) of the configuration, or take over
-    the user's; beside the record `out` come regressor.yaml and its weights. Raises InputError for
+def run_regressor(config: Config, wanted: RegressorJob) -> None:
+    """Train and measure a regressor (teacher or judge) of the configuration, or take over the
+    user's; beside the record come regressor.yaml and its weights. Raises InputError for
     files that do not fit each other."""
+    name, out = wanted.name, placed(wanted.out, "regressor.json")
     settings: Regressor = getattr(config.faces.regressors, name)
-    inputs = {key: getattr(files, key) for key in RegressorFiles.__dataclass_fields__}
+    inputs = {key: getattr(wanted, key) for key in INPUTS}
     if settings.deep3d is not None:
         inputs["deep3d"] = Path(settings.deep3d)
     writes = Writes((out.with_suffix(".yaml"), out.with_suffix(".safetensors")))
     with job(out, "regressor", config, inputs, writes) as running:
         torch.set_num_threads(1)
-        model, statistics = load_pair(files.head_model, files.statistics)
+        model, statistics = load_pair(wanted.head_model, wanted.statistics)
         metric = visibility(model, statistics)
         network: FaceRegressor
         if settings.deep3d is not None:
-            fov_deg = load_manifest(files.data).camera.fov_deg
+            fov_deg = load_manifest(wanted.data).camera.fov_deg
             network = load_deep3d(Path(settings.deep3d), model, statistics, fov_deg)
         else:
-            trainer = Trainer(settings, name, metric, training_faces(files))
+            trainer = Trainer(settings, name, metric, training_faces(wanted))
             train(trainer, running)
             network = trainer.network.eval().requires_grad_(False)
-        test, drawn = data_faces(files, "test"), pool_faces(files, "test")
+        test, drawn = data_faces(wanted, "test"), pool_faces(wanted, "test")
         numbers = measure(network, test, drawn, metric)
         row = {
             "model": "regressor" if name == "judge" else f"regressor_{name}",
@@ -191,7 +194,7 @@ def run_regressor(config: Config, name: str, files: RegressorFiles, out: Path) -
             "n": len(test),
             "protocol": f"mean over the test images at {SIZE} px, outer corners of the eyes",
         }
-        running.numbers = {"rows": [row], **numbers}
-        info = {"name": name, "settings": settings.model_dump(mode="json")}
-        info["statistics"] = sha256(files.statistics)
+        running.numbers = {"rows": [row], "columns": described("faces", (ERROR,)), **numbers}
+        info: dict[str, Any] = {"name": name, "settings": settings.model_dump(mode="json")}
+        info["statistics"] = sha256(wanted.statistics)
         save_regressor(out.with_suffix(".yaml"), network, info)

@@ -11,11 +11,16 @@ def occupancy_alpha(logits: Tensor) -> Tensor:
     return logits.sigmoid()
 
 
-def density_alpha(logits: Tensor, t: Tensor, far: float, scale: float) -> Tensor:
-    """Radiance field: 1 - exp(-density * delta), density = scale * relu(logit); the last delta ends
-    at far."""
+def density(logits: Tensor, scale: float) -> Tensor:
+    """What a radiance field makes of a field's logits: density per camera radius, scale *
+    relu(logit). Density begins at logit 0."""
+    return scale * logits.relu()
+
+
+def density_alpha(density: Tensor, t: Tensor, far: float) -> Tensor:
+    """Radiance field: 1 - exp(-density * delta); the last delta ends at far."""
     delta = torch.diff(t, dim=-1, append=torch.full_like(t[..., :1], far)).clamp_min(0)
-    return -torch.expm1(-scale * logits.relu() * delta)
+    return -torch.expm1(-density * delta)
 
 
 def ray_weights(alpha: Tensor) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Annotated
 from pydantic import Field
 
 from gof.config.section import (
-    Count,
     CountOrZero,
     NonNegative,
     Positive,
@@ -18,7 +17,9 @@ from gof.config.section import (
 class Sampling(Section):
     """Points on a ray (method-gof 3.1)."""
 
-    coarse: Count = Field(12, description="evenly spaced samples of the pass without gradient")
+    coarse: Annotated[int, Field(ge=2)] = Field(
+        12, description="evenly spaced samples of the pass without gradient"
+    )
     secant: CountOrZero = Field(3, description="secant steps that refine the first crossing")
     surface: CountOrZero = Field(8, description="samples in the interval around the surface")
     fine: CountOrZero = Field(0, description="importance samples from the coarse weights")

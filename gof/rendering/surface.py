@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gof.fields.field import Field
-
-SETTLED = 1e-4  # camera radii: a sixteenth of a pixel's width at 128 px and 12 degrees of view
-Choice = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +24,6 @@ class Crossing:
     t_occupied: Tensor
     value_free: Tensor
     value_occupied: Tensor
-
-    def pick(self, numbers: Tensor) -> Crossing:
-        """The crossings of some rays of each image, numbers [batch, k]."""
-        return Crossing(*(getattr(self, item.name).gather(1, numbers) for item in fields(self)))
-
-    def put(self, numbers: Tensor, some: Crossing) -> Crossing:
-        """These crossings, those of some rays exchanged."""
-        pairs = ((getattr(self, item.name), getattr(some, item.name)) for item in fields(self))
-        return Crossing(*(all_.scatter(1, numbers, new) for all_, new in pairs))
 
     def estimate(self) -> Tensor:
         """Zero of the line through the bracket's ends; its middle where both values agree."""
@@ -59,6 +47,9 @@ class Crossing:
 def first_crossing(t: Tensor, values: Tensor) -> Crossing:
     """Bracket of the first pair that goes from values < 0 to values >= 0; t, values: [batch, rays,
     samples]."""
+    if t.shape[-1] == 1:  # no pair
+        at, value = t.squeeze(-1), values.squeeze(-1)
+        return Crossing(torch.zeros_like(at, dtype=torch.bool), at, at, value, value)
     enters = (values[..., :-1] < 0) & (values[..., 1:] >= 0)
     hit = (values[..., 0] < 0) & enters.any(-1)
     before = enters.to(torch.uint8).argmax(-1, keepdim=True)
@@ -71,25 +62,15 @@ def first_crossing(t: Tensor, values: Tensor) -> Crossing:
     )
 
 
-def secant(
-    crossing: Crossing, value_at: Callable[[Tensor, Tensor], Tensor], some: Choice, steps: int
-) -> Tensor:
-    """Distance of the surface inside a bracket, by at most `steps` secant steps that keep the
-    bracket; a ray stops when a step moves it by no more than SETTLED.
+def secant(crossing: Crossing, value_at: Callable[[Tensor], Tensor], steps: int) -> Tensor:
+    """Distance of the surface inside a bracket, by secant steps that keep the bracket.
 
-    value_at: t [batch, k] and the numbers of these rays [batch, k] -> values [batch, k]; some:
-    numbers [batch, k] of rays to take along, for those that go on [batch, rays]. Where there is no
-    hit the result means nothing.
+    value_at: t [batch, rays] -> values. Where there is no hit the result means nothing.
     """
-    root, going = crossing.estimate(), crossing.hit
+    root = crossing.estimate()
     for _ in range(steps):
-        numbers = some(going)
-        before = root.gather(1, numbers)
-        part = crossing.pick(numbers).narrowed(before, value_at(before, numbers))
-        after = part.estimate()
-        crossing, root = crossing.put(numbers, part), root.scatter(1, numbers, after)
-        moved = torch.zeros_like(going).scatter(1, numbers, (after - before).abs() > SETTLED)
-        going = going & moved
+        crossing = crossing.narrowed(root, value_at(root))
+        root = crossing.estimate()
     return root
 
 

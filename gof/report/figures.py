@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -19,6 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gof.experiment.config import Config
+from gof.report.jobs import FiguresJob
 from gof.report.records import Record, label, read_records
 from gof.run.files import InputError, atomic_write
 from gof.run.job import job
@@ -177,9 +177,10 @@ def png(figure: Figure, note: str) -> bytes:
     return buffer.getvalue()
 
 
-def run_figures(config: Config, paths: Sequence[Path], out: Path) -> None:
-    """Draw all figures into the folder `out`. Raises InputError when a record is missing or
+def run_figures(config: Config, wanted: FiguresJob) -> None:
+    """Draw all figures into the folder `wanted.out`. Raises InputError when a record is missing or
     damaged."""
+    paths, out = wanted.records, wanted.out
     inputs = {str(path): path for path in paths}
     with job(out / "figures.json", "figures", config, inputs, Writes(fills=True)) as running:
         records = read_records(paths)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gof.run.files import InputError, atomic_write, read_json
+from gof.report.jobs import ReadmeJob
+from gof.run.files import InputError, atomic_write, read_json, say
 
 Run = dict[str, float | int | str]
 TABLES = ("comparison", "cost", "published")
@@ -91,9 +92,10 @@ def _minutes(run: Run) -> str:
     return f"{float(run['wall_s']) / 60:.1f} minutes"
 
 
-def run_readme(results: Path, readme: Path) -> None:
-    """Write the generated blocks of `readme`, and its pictures, from a finished run in `results`.
-    What only a run with a conditional model has, and the bench, may be absent."""
+def run_readme(wanted: ReadmeJob) -> None:
+    """Write the generated blocks of the README, and its pictures, from a finished run. What only a
+    run with a conditional model has, and the bench, may be absent."""
+    results, readme = wanted.results, wanted.readme
     text = readme.read_text()
     for name in (*TABLES, *OTHER_TABLES):
         content = results / "tables" / f"{name}.md"
@@ -112,3 +114,4 @@ def run_readme(results: Path, readme: Path) -> None:
         text = replaced(text, "ablations", ablations(tables))
     text = replaced(text, "rules", rule_graph())
     atomic_write(readme, text)
+    say(f"wrote {readme} and {len(shown)} pictures beside it")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gof.run.columns import Column
 from gof.run.files import InputError, read_json
 
 # results/{dataset}/{model}/seed{n}/{node}.json, or results/{dataset}/{node}.json for what belongs
@@ -15,6 +16,7 @@ from gof.run.files import InputError, read_json
 _TRAINING = re.compile(r"([^/]+)/([^/]+)/seed(\d+)/(.+)\.json$")
 _SHARED = re.compile(r"([^/]+)/((?:faces|reference)/[^/]+/.+)\.json$")
 _OTHER = re.compile(r"([^/]+)/([^/]+/[^/]+)\.json$")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 # how tables and figures write the first word of a model's name
 NAMES = {"gof": "GOF", "pigan": "pi-GAN", "cgof": "cGOF", "fit": "3DMM fit"}
 
@@ -58,6 +60,28 @@ def _read(path: Path) -> Record:
         return Record(path, dataset, model, seed, node, kind, integrator, numbers, *cost)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{path}: not the record of a job: make it again with its verb") from None
+
+
+def columns_of(records: Sequence[Record]) -> dict[str, tuple[Column, ...]]:
+    """The columns of every table, in the order of their ranks, then of the records. Raises
+    InputError for a record whose columns cannot be read."""
+    found: dict[str, dict[str, Column]] = {}
+    for record in records:
+        try:
+            for entry in record.numbers.get("columns", []):
+                values = dict(entry)
+                table = str(values.pop("table"))
+                if not _NAME.fullmatch(table):  # it becomes the name of a file
+                    raise ValueError
+                found.setdefault(table, {}).setdefault(str(values["metric"]), Column(**values))
+        except (KeyError, TypeError, ValueError):
+            raise InputError(
+                f"{record.path}: its columns cannot be read: make it again with its verb"
+            ) from None
+    return {
+        table: tuple(sorted(columns.values(), key=lambda column: column.rank))
+        for table, columns in found.items()
+    }
 
 
 def label(model: str) -> str:

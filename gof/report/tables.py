@@ -6,15 +6,16 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
 from gof.experiment.config import Config
-from gof.report.records import Record, label, read_records
+from gof.report.jobs import TablesJob
+from gof.report.records import Record, columns_of, label, read_records
 from gof.report.typeset import Cell, Table
+from gof.run.columns import Column
 from gof.run.files import InputError, atomic_write
 from gof.run.job import job
 from gof.run.outputs import Writes
@@ -22,53 +23,13 @@ from gof.run.outputs import Writes
 LONG = ("dataset", "model", "seed", "metric", "value", "spread", "n", "protocol")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A metric as a column of a comparison; higher_is_better is None where neither direction is."""
-
-    metric: str
-    title: str
-    higher_is_better: bool | None = False
-
-    @property
-    def head(self) -> str:
-        """Title and the better direction."""
-        arrows = {True: " ↑", False: " ↓", None: ""}
-        return f"{self.title}{arrows[self.higher_is_better]}"
-
-
-QUALITY = (
-    Column("fd_efficientnet", "FD (EfficientNet)"),
-    Column("fid", "FID"),
-    Column("sigma", "Σ ×1e4"),
-    Column("sigma_clean", "Σ clean ×1e4"),
-    Column("side_x100", "SIDE ×100"),
-    Column("mad_deg", "MAD (deg)"),
-    Column("surface_agreement", "surface agreement", higher_is_better=True),
-    Column("outward_fraction", "outward", higher_is_better=True),
-)
-CONTROL = (
-    Column("ds_shape", "DS shape", higher_is_better=True),
-    Column("ds_expression", "DS expression", higher_is_better=True),
-    Column("ds_pose", "DS pose", higher_is_better=True),
-    Column("ds_light", "DS light", higher_is_better=True),
-    Column("chamfer", "Chamfer"),
-    Column("chamfer_cross", "Chamfer, other mesh", higher_is_better=None),
-    Column("landmark_distance", "landmarks (%)"),
-    Column("landmark_correlation", "landmark corr.", higher_is_better=True),
-    Column("landmark_correlation_cross", "other pair's", higher_is_better=None),
-    Column("expression_transfer", "expression transfer"),
-)
-FACES = (
-    Column("landmark_nme_percent", "landmark error (%)"),
-    Column("depth_error_ratio", "depth error / mean head's"),
-)
-# file: title and columns of a comparison; those without a measured number are not written
-COMPARISONS: dict[str, tuple[str, tuple[Column, ...]]] = {
-    "comparison": ("Image quality and geometry", QUALITY),
-    "control": ("Control", CONTROL),
-    "faces": ("Fits and regressors", FACES),
+# Titles of the tables that records name; those without a measured number are not written.
+TITLES = {
+    "comparison": "Image quality and geometry",
+    "control": "Control",
+    "faces": "Fits and regressors",
 }
+Missing = Mapping[tuple[str, str], str]  # (model, metric): why it was not measured
 
 
 def long_form(records: Sequence[Record]) -> pd.DataFrame:
@@ -114,10 +75,20 @@ def _number(value: float, spread: float) -> str:
     return f"{text} ± {spread:.{places}f}" if spread else text
 
 
-def comparison(frame: pd.DataFrame, name: str, note: str) -> Table | None:
-    """One of COMPARISONS: the trained models with their best values marked, what belongs to no
-    training below; None where nothing of it was measured."""
-    title, possible = COMPARISONS[name]
+def missing(records: Sequence[Record]) -> dict[tuple[str, str], str]:
+    """What measurements could not tell, and why."""
+    return {
+        (entry["model"], entry["metric"]): entry["why"]
+        for record in records
+        for entry in record.numbers.get("missing", [])
+    }
+
+
+def comparison(
+    frame: pd.DataFrame, title: str, possible: Sequence[Column], notes: Sequence[str] = ()
+) -> Table | None:
+    """The trained models with their best values marked, what belongs to no training below; None
+    where nothing of these columns was measured."""
     frame = frame[frame["metric"].isin([column.metric for column in possible])]
     if frame.empty:
         return None
@@ -144,11 +115,12 @@ def comparison(frame: pd.DataFrame, name: str, note: str) -> Table | None:
     line = [None] if trained and references else []
     rows = [*map(row, trained), *line, *map(row, references)]
     heads = ["", *(column.head for column in columns)]
-    return Table(title, heads, rows, _notes(frame, columns, note))
+    return Table(title, heads, rows, [*notes, *_protocols(frame, columns)])
 
 
-def _notes(frame: pd.DataFrame, columns: Sequence[Column], note: str) -> list[str]:
-    notes = [note] if note else []
+def _protocols(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """Notes that say how it was measured."""
+    notes = []
     trained = frame.loc[frame["seed"] != ""]
     if len(trained):
         seeds = trained["seed"].nunique()
@@ -163,6 +135,22 @@ def _notes(frame: pd.DataFrame, columns: Sequence[Column], note: str) -> list[st
     if len(trained) < len(frame) and len(trained):
         notes.append("How the rows below the line were measured: metrics.csv.")
     return notes
+
+
+def _dashes(frame: pd.DataFrame, possible: Sequence[Column], why: Missing) -> list[str]:
+    """Notes on what the trained models have no number for, and the reason."""
+    notes: dict[str, list[str]] = {}
+    measured = set(zip(frame["model"], frame["metric"], strict=True))
+    metrics = {column.metric for column in possible} & set(frame["metric"])
+    shown = frame[(frame["seed"] != "") & frame["metric"].isin(metrics)]
+    for column in (column for column in possible if column.metric in metrics):
+        for model in dict.fromkeys(shown["model"]):
+            if (model, column.metric) not in measured:
+                unmeasured = "of conditional models alone" if column.conditional else ""
+                reason = why.get((model, column.metric), unmeasured)
+                if reason:
+                    notes.setdefault(f"{label(model)}: {reason}", []).append(column.title)
+    return [f"–, {', '.join(titles)}: {reason}." for reason, titles in notes.items()]
 
 
 def cost(records: Sequence[Record], note: str) -> tuple[Table, pd.DataFrame]:
@@ -217,21 +205,29 @@ def published(path: Path) -> tuple[Table, pd.DataFrame]:
     return Table("Published numbers", columns, rows, [note]), frame[columns]
 
 
-def run_tables(config: Config, paths: Sequence[Path], published_file: Path, out: Path) -> None:
+def run_tables(config: Config, wanted: TablesJob) -> None:
     """Write metrics.csv, and every comparison, cost and published as .md, .tex and .csv, into the
-    folder `out`."""
-    inputs = {str(path): path for path in [*paths, published_file]}
+    folder `wanted.out`."""
+    paths, out = wanted.records, wanted.out
+    inputs = {str(path): path for path in [*paths, wanted.published]}
     with job(out / "tables.json", "tables", config, inputs, Writes(fills=True)) as running:
         records = read_records(paths)
         frame = long_form(records)
         atomic_write(out / "metrics.csv", _csv(frame))
         written = ["metrics.csv"]
-        for name, (_, columns) in COMPARISONS.items():
-            if (table := comparison(frame, name, config.note)) is not None:
+        for name, columns in columns_of(records).items():
+            reasons = config.reasons.get(name, {})
+            notes = [
+                *([config.note] if config.note else []),
+                *(f"Not measured: {what}: {why}." for what, why in reasons.items()),
+                *_dashes(frame, columns, missing(records)),
+            ]
+            table = comparison(frame, TITLES.get(name, name.capitalize()), columns, notes)
+            if table is not None:
                 _write(out / name, table, _wide(frame, columns))
                 written.append(f"{name}.md")
         _write(out / "cost", *cost(records, config.note))
-        _write(out / "published", *published(published_file))
+        _write(out / "published", *published(wanted.published))
         running.numbers = {"metrics": len(frame)}
         for name in (*written, "cost.md"):
             running.artifact(out / name)

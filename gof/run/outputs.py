@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gof.run.files import VETO, InputError, MachineError
+from gof.run.files import VETO, InputError, MachineError, say
 
 MARK = ".gof"
+NAMED = 4  # files that the last line of a job names; of more, it gives their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Outputs:
         self._allowed: set[Path] = set()
         self._inputs = [path.resolve() for path in inputs]
         self._before = _named_by(record)
+        self._written: dict[Path, None] = {}
 
     def claim(self, path: Path, fills: bool = False) -> None:
         """Say that the job will write this file, and with `fills` others beside it; a folder that
@@ -57,6 +59,11 @@ class Outputs:
             raise MachineError(f"{folder}: cannot be written ({reason}): name another") from None
         if fills and not mark.is_file():
             raise InputError(f"{folder}: holds files that gof did not make: name a new folder")
+
+    def writing(self, path: Path) -> None:
+        """Note that a file is written. Raises InputError where it is not ours to write."""
+        self.check(path)
+        self._written[_placed(path)] = None
 
     def check(self, path: Path) -> None:
         """Raise InputError where the file is not ours to write."""
@@ -86,6 +93,14 @@ class Outputs:
         for folder in {path.parent for path in self._allowed}:
             if folder.is_dir() and [entry.name for entry in os.scandir(folder)] == [MARK]:
                 (folder / MARK).unlink(missing_ok=True)
+
+    def tell(self) -> None:
+        """Say what was written."""
+        paths = list(self._written)
+        if len(paths) > NAMED:
+            say(f"wrote {paths[-1]} and {len(paths) - 1} more files")
+        elif paths:
+            say(f"wrote {', '.join(map(str, paths))}")
 
     def names(self) -> list[str]:
         """Names of what was written beside the record."""
@@ -119,9 +134,10 @@ def watched(record: Path, inputs: Iterable[Path], writes: Writes) -> Iterator[Ou
         own.check(path)
     for path in paths:
         own.claim(path, writes.fills)
-    token = VETO.set(own.check)
+    token = VETO.set(own.writing)
     try:
         yield own
+        own.tell()
     except BaseException:
         own.unmark()
         raise

@@ -7,32 +7,32 @@ import ast
 import hashlib
 import platform
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LIBRARIES = ("torch", "numpy", "pandas", "pillow", "trimesh", "PyMCubes", "snakemake", "mlflow")
-# Modules that cannot change a result, beside all `settings` and the command line: what they decide
-# reaches a job as its settings, or stays outside its outputs.
+# Modules and rooms that cannot change a result, beside all `settings` and `jobs`: what they decide
+# reaches a job as its settings or options, or stays outside its outputs.
 NEUTRAL = (
     "gof",
-    "gof.config.reading",
-    "gof.config.section",
-    "gof.experiment.config",
-    "gof.experiment.model",
+    "gof.run.copying",
+    "gof.run.events",
     "gof.run.job",
     "gof.run.mirror",
     "gof.run.outputs",
+    "gof.run.place",
     "gof.run.provenance",
     "gof.run.spool",
+    "gof.run.store",
+    "gof.run.target",
+    "gof.run.trainings",
     "gof.training.watch",
 )
-# Modules that training runs for conditional models alone.
-CONDITIONAL = ("gof.conditioning.condition", "gof.conditioning.terms")
 
-# Modules that only metrics of control run.
-CONTROL = ("gof.metrics.control_context", "gof.metrics.control_protocols")
+NEUTRAL_ROOMS = ("gof.cli", "gof.config", "gof.experiment")
 
 
 def versions() -> dict[str, str]:
@@ -65,12 +65,13 @@ def revision() -> dict[str, str]:
 
 
 def module_file(module: str) -> Path | None:
-    """The file of a module of this package, None for other names."""
-    if module != "gof" and not module.startswith("gof."):
-        return None
-    path = ROOT.joinpath(*module.split(".")[1:])
-    candidates = (path / "__init__.py", path.with_suffix(".py"))
-    return next((file for file in candidates if file.is_file()), None)
+    """The file of a module: of this package, or of a plugin that has been imported."""
+    if module == "gof" or module.startswith("gof."):
+        path = ROOT.joinpath(*module.split(".")[1:])
+        candidates = (path / "__init__.py", path.with_suffix(".py"))
+        return next((file for file in candidates if file.is_file()), None)
+    found = sys.modules.get(module)
+    return Path(found.__file__) if found and found.__file__ else None
 
 
 @cache
@@ -86,26 +87,30 @@ def _parse(file: Path) -> ast.Module:
     return tree
 
 
-def _imports(tree: ast.Module) -> set[str]:
-    """Modules of this package that a file imports anywhere, inside functions too."""
+def _imports(tree: ast.Module, module: str) -> set[str]:
+    """Modules that a module imports anywhere, inside functions too, from this package and from the
+    one it belongs to."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if module_file(name)}
+        elif isinstance(node, ast.ImportFrom):
+            parents = module.split(".")[: -node.level] if node.level else []
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            names.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
+    own = {"gof", module.split(".")[0]}
+    return {name for name in names if name.split(".")[0] in own and module_file(name)}
 
 
 def neutral(module: str) -> bool:
     """Whether a module cannot change a result."""
-    return module in NEUTRAL or module.endswith(".settings") or module.startswith("gof.cli")
+    named = module.endswith((".settings", ".jobs"))
+    return named or module in NEUTRAL or module.startswith(NEUTRAL_ROOMS)
 
 
 def closure(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """A module and all modules of this package it imports, directly or not, neutral ones left out,
-    and those in `without` with what only they import; sorted."""
+    """A module and all modules it imports from this package and its own, directly or not, neutral
+    ones left out, and those in `without` with what only they import; sorted."""
     pending, seen = [module], set[str]()
     while pending:
         name = pending.pop()
@@ -113,7 +118,7 @@ def closure(module: str, without: tuple[str, ...] = ()) -> tuple[str, ...]:
         if name in seen or neutral(name) or name in without or file is None:
             continue
         seen.add(name)
-        pending.extend(_imports(_parse(file)))
+        pending.extend(_imports(_parse(file), name))
     return tuple(sorted(seen))
 
 
@@ -137,9 +142,11 @@ def code_hash(*modules: str, without: tuple[str, ...] = ()) -> str:
 
 def stage_code(conditional: bool, field: str) -> str:
     """Hash of the code that trains a stage of a model; field: the module of its field."""
-    return code_hash("gof.training.stage", field, without=() if conditional else CONDITIONAL)
+    conditioner = ("gof.conditioning.conditioner",) if conditional else ()
+    return code_hash("gof.training.stage", field, *conditioner)
 
 
-def metric_code(control: bool) -> str:
-    """Hash of the code that measures a generator, or how well one obeys."""
-    return code_hash("gof.metrics.evaluate", without=() if control else CONTROL)
+def metric_code(module: str) -> str:
+    """Hash of the code that measures a metric: of the module it is written in, and of what every
+    metric runs."""
+    return code_hash("gof.metrics.evaluate", module)

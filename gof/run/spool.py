@@ -7,16 +7,18 @@ files.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gof.run.files import append_json, say
 
 SUFFIX = ".events.jsonl"
+CHUNK = 2**20  # bytes of a spool that are read at once
 
 
 class Spool:
@@ -48,6 +50,47 @@ def spools(places: Sequence[Path]) -> list[Path]:
         p for place in places for p in (place.rglob(f"*{SUFFIX}") if place.is_dir() else [place])
     }
     return sorted((p for p in found if p.exists()), key=lambda p: (p.stat().st_mtime, p))
+
+
+# What an event must have to be used, and of which type.
+_SHAPES: dict[str, dict[str, type]] = {
+    "start": {
+        **dict.fromkeys(("name", "training", "up", "kind", "fingerprint", "attempt", "host"), str),
+        **dict.fromkeys(("labels", "tags", "params"), dict),
+        "pid": int,
+    },
+    "curve": {"values": dict, "step": int, "shared": bool},
+    "final": {"values": dict, "shared": bool},
+    "artifact": {"path": str, "shared": bool},
+    "end": {"status": str},
+}
+
+
+def events(spool: Path, offset: int) -> Iterator[tuple[dict[str, Any] | None, int]]:
+    """The events of all whole lines from a byte on, each with the offset after it; None for a line
+    that cannot be used: cut by a kill, or written by another version."""
+    more = True
+    while more:
+        with open(spool, "rb") as handle:
+            handle.seek(offset)
+            lines = handle.readlines(CHUNK)
+        if lines and not lines[-1].endswith(b"\n"):
+            lines.pop()  # still being written, or cut by a kill
+        for line in lines:
+            offset += len(line)
+            yield _usable(line), offset
+        more = bool(lines)
+
+
+def _usable(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+        shape = {"time": int, **_SHAPES[event["event"]]}
+        fits = all(isinstance(event[name], kind) for name, kind in shape.items())
+        numbers = all(isinstance(v, int | float) for v in event.get("values", {}).values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return event if fits and numbers else None
 
 
 Follower = subprocess.Popen[bytes]

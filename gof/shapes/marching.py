@@ -20,14 +20,17 @@ from gof.fields.field import Field
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.rendering.surface import normals
-from gof.run.files import atomic_write, say
+from gof.run.files import InputError, atomic_write, say
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.target import placed
+from gof.shapes.jobs import MeshJob
 from gof.shapes.sparse_grid import Crossed, Grid, crossed_cells
 from gof.shapes.viewer import viewer
 
 CHUNK = 65536  # points painted together
 KINDS = ("ply", "glb")
+ALONE = (*KINDS, "obj")  # kinds of one mesh by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,37 +149,71 @@ def paint(field: Field, surface: Surface) -> trimesh.Trimesh:
     )
 
 
-def run_meshes(config: Config, generator: Path, out: Path) -> None:
-    """Write mesh-000.ply, .glb, ... and viewer.html beside the record `out`.
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What to write: meshes of these names and kinds, beside a record, and a page."""
+
+    record: Path
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    page: Path | None
+
+    @classmethod
+    def of(cls, out: Path, count: int) -> _Plan:
+        """What a file stands for: one mesh, the page, or, as a record, all of `count` heads."""
+        record, kind = out.with_suffix(".json"), out.suffix[1:]
+        if kind in ALONE:
+            return cls(record, (out.stem,), (kind,), None)
+        names = tuple(f"mesh-{i:03d}" for i in range(count))
+        if kind == "html":
+            return cls(record, names, (), out)
+        return cls(record, names, KINDS, out.with_name("viewer.html"))
+
+    def files(self) -> tuple[Path, ...]:
+        """All files but the record."""
+        own = [self.file(name, kind) for name in self.names for kind in self.kinds]
+        return (*own, self.page) if self.page else tuple(own)
+
+    def file(self, name: str, kind: str) -> Path:
+        """The file of one mesh."""
+        return self.record.with_name(f"{name}.{kind}")
+
+
+def run_meshes(config: Config, wanted: MeshJob) -> None:
+    """Write what `wanted.out` names, and a record beside it: the mesh of the first head, a page to
+    turn the meshes, or both with mesh-000.ply, .glb and so on.
 
     A shape without surface gives a row with `faces` 0, a warning and no files; the others are made
-    all the same.
+    all the same. Raises InputError where only that one is asked for.
     """
-    names = [f"mesh-{i:03d}" for i in range(config.meshes.count)]
-    files = [f"{name}.{kind}" for name in names for kind in KINDS]
-    writes = Writes(beside=tuple(out.with_name(file) for file in (*files, "viewer.html")))
-    with job(out, "meshes", config, {"generator": generator}, writes) as running:
-        model = generators.load(generator)
+    out = placed(wanted.out, "meshes.json", *(f".{kind}" for kind in ALONE), ".html")
+    plan, inputs = _Plan.of(out, config.meshes.count), {"generator": wanted.generator}
+    own = config.scoped(config.only("meshes"))
+    with job(plan.record, "meshes", own, inputs, Writes(beside=plan.files())) as running:
+        model = generators.load(wanted.generator)
         meshes: dict[str, trimesh.Trimesh] = {}
         shapes = []
-        for i, name in enumerate(tqdm(names, desc="meshes", disable=None)):
+        for i, name in enumerate(tqdm(plan.names, desc="meshes", disable=None)):
             shape, mesh = _one(model, config, i)
             shapes.append({"name": name, **shape})
+            if mesh is None and plan.page is None:
+                raise InputError(f"{wanted.generator}: the first head has no surface: train longer")
             if mesh is None:
                 say(f"warning: {name}: the field has no surface in the meshed cube, no files")
                 continue
             meshes[name] = mesh
-            for kind in KINDS:
-                atomic_write(out.parent / f"{name}.{kind}", _exported(mesh, kind))
-        title = f"{model.info['model']}, seed {model.info['seed']}"
-        atomic_write(out.parent / "viewer.html", viewer(meshes, title))
+            for kind in plan.kinds:
+                atomic_write(plan.file(name, kind), _exported(mesh, kind))
+        if plan.page is not None:
+            title = f"{model.info['model']}, seed {model.info['seed']}"
+            atomic_write(plan.page, viewer(meshes, title))
+            running.artifact(plan.page)
         running.numbers = {"shapes": shapes, "empty": len(shapes) - len(meshes)}
-        running.artifact(out.parent / "viewer.html")
 
 
-def _exported(mesh: trimesh.Trimesh, kind: str) -> bytes:
+def _exported(mesh: trimesh.Trimesh, kind: str) -> bytes | str:
     content = mesh.export(file_type=kind)
-    assert isinstance(content, bytes)
+    assert isinstance(content, bytes | str)
     return content
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.settings import Photographs
 from gof.data.source import Making
 from gof.run.files import InputError
+from gof.run.target import placed
+from gof.sources.jobs import DatasetJob, PrepareJob
 from gof.sources.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
 def make(config: Config, name: str, inputs: Mapping[str, Path], out: Path) -> None:
     """Make the data set `name` of a configuration; `out` is its manifest. inputs: what its source
-    takes from other steps. Raises ConfigError and InputError."""
+    takes from other steps. Raises ConfigError for a data set that there is not, and InputError
+    where something that its source takes is missing."""
     if name not in config.datasets:
         known = ", ".join(config.datasets) or "none"
         raise ConfigError(f"datasets: no data set named {name!r}; known: {known}")
@@ -31,12 +34,18 @@ def make(config: Config, name: str, inputs: Mapping[str, Path], out: Path) -> No
     source.make(Making(name, settings, out, inputs, config))
 
 
-def prepare_folder(config: Config, folder: Path, out: Path, on_bad: str) -> None:
+def run_dataset(config: Config, wanted: DatasetJob) -> None:
+    """Make a data set of the configuration; see `make`."""
+    inputs = {"head_model": wanted.head_model} if wanted.head_model else {}
+    make(config, wanted.name, inputs, placed(wanted.out, "manifest.json"))
+
+
+def run_prepare(config: Config, wanted: PrepareJob) -> None:
     """Make a data set of a folder of photographs, with the settings of the configuration's first
     data set of photographs, if it has one."""
     own = [one for one in config.datasets.values() if isinstance(one, Photographs)]
-    settings = own[0] if own else Photographs(folder=str(folder))
-    changes = {"folder": str(folder), "on_bad": on_bad}
-    name = folder.resolve().name
-    source = SOURCES["photographs"]
-    source.make(Making(name, settings.model_copy(update=changes), out, {}, config))
+    settings = own[0] if own else Photographs(folder=str(wanted.images))
+    changes = {"folder": str(wanted.images), "on_bad": wanted.on_bad}
+    name, out = wanted.images.resolve().name, placed(wanted.out, "manifest.json")
+    changed = settings.model_copy(update=changes)
+    SOURCES["photographs"].make(Making(name, changed, out, {}, config))

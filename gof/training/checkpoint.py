@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import safetensors.torch
@@ -34,7 +35,22 @@ def save(folder: Path, state: TrainState, keep: int) -> None:
         shutil.rmtree(building, ignore_errors=True)
         raise
     for old in steps(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        _drop(old)
+
+
+def remove(folder: Path) -> None:
+    """Remove all checkpoints, the newest last: a kill meanwhile leaves it whole, or nothing."""
+    for old in steps(folder):
+        _drop(old)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drop(checkpoint: Path) -> None:
+    """Remove a checkpoint; what a kill leaves of it does not bear a checkpoint's name."""
+    gone = checkpoint.with_name(f".{checkpoint.name}.tmp")
+    with suppress(OSError):
+        os.replace(checkpoint, gone)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def steps(folder: Path) -> list[Path]:

@@ -1,108 +1,37 @@
-"""What the steps of a stage share, and the images they make."""
+"""The images of a step, and what they were made from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import torch
 from torch import Tensor
 
-from gof.conditioning.condition import Condition, FaceTask
-from gof.experiment.model import Model
 from gof.fields.field import Field
-from gof.geometry.cameras import Rays, camera_rays, sample_poses
-from gof.geometry.settings import Camera
-from gof.models.settings import Networks
-from gof.rendering.render import RenderOutput, RenderSettings, render
-from gof.run import rng
+from gof.geometry.cameras import Rays
+from gof.rendering.interface import RenderOutput, RenderSettings
 from gof.run.rng import Streams
-from gof.training.distributed import World
-from gof.training.schedule import StepPlan
-from gof.training.settings import Training
-from gof.training.state import TrainState
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What all steps of a stage share. networks: the generator's, whose latent a conditional model
-    sizes; camera and background (in [-1, 1]) of the data set."""
+class Drawn:
+    """What samples are made from: latents [n, latent], poses [n, 2]; streams that go on with these
+    samples' randomness; the condition of a conditional model's, which only its conditioner looks
+    into."""
 
-    model: Model
-    networks: Networks
-    camera: Camera
-    background: tuple[float, float, float]
-    seed: int
-    world: World
-    face: FaceTask | None = None  # of a conditional model
-
-    @property
-    def training(self) -> Training:
-        """Settings of optimisers and losses."""
-        return self.model.training
-
-    def rendering(self, half_width: float) -> RenderSettings:
-        """How rays are rendered while the interval has this half-width."""
-        place, model = (self.camera, self.background), self.model
-        return RenderSettings.of(model.integrator, model.sampling, half_width, place)
-
-    def autocast(self) -> torch.autocast:
-        """Mixed precision where the configuration asks for it; the field itself stays in
-        float32."""
-        enabled = self.training.precision == "bfloat16"
-        return torch.autocast(self.world.device.type, torch.bfloat16, enabled=enabled)
-
-    def rows(self, plan: StepPlan) -> list[list[int]]:
-        """Global sample numbers of this process's micro-batches at this step."""
-        stage = plan.stage
-        first = plan.step * stage.batch
-        micro = self.world.micro_batches(stage.batch, stage.micro_batch)
-        return [[first + i for i in rows] for rows in micro]
+    latents: Tensor
+    poses: Tensor
+    streams: Streams
+    condition: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fakes:
-    """Generated images [n, 3, r, r], poses [n, 2] and latents [n, latent], their field and render;
-    the condition of a conditional model's; streams that go on with these samples' randomness."""
+    """Generated images [n, 3, r, r], what they were drawn from, their field and render."""
 
     images: Tensor
-    poses: Tensor
-    latents: Tensor
+    drawn: Drawn
     field: Field
     rays: Rays
     settings: RenderSettings
     out: RenderOutput
-    condition: Condition | None
-    streams: Streams
-
-    @property
-    def conditioned(self) -> Condition:
-        """The condition of a conditional model's fakes."""
-        assert self.condition is not None
-        return self.condition
-
-
-def draw_latents(
-    task: Task, rows: list[int], who: str
-) -> tuple[Tensor, Tensor, Condition | None, Streams]:
-    """Latents, poses and, for a conditional model, conditions of the samples `rows`; `who` tells
-    the draws of the updates apart."""
-    streams = rng.streams(task.seed, who, rows, task.world.device)
-    if task.face is None:
-        latents = streams.normal(task.networks.mapping.latent)
-        return latents, sample_poses(task.camera, streams), None, streams
-    condition = task.face.pool(rows, who, task.world.device)
-    latents = task.face.layout.latent(condition.face, streams.normal(task.face.layout.free))
-    return latents, condition.poses, condition, streams
-
-
-def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], who: str) -> Fakes:
-    """Images for the samples `rows`."""
-    latents, poses, condition, streams = draw_latents(task, rows, who)
-    field = state.generator.bind(state.generator.style(latents))
-    r = plan.stage.resolution
-    rays = camera_rays(poses, r, task.camera.fov_deg)
-    settings = task.rendering(plan.half_width)
-    guide = condition.guide if condition is not None and plan.guided else None
-    out = render(field, rays, settings, streams, guide)
-    images = out.rgb.mT.unflatten(-1, (r, r))
-    return Fakes(images, poses, latents, field, rays, settings, out, condition, streams)

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -19,12 +19,12 @@ from tqdm import tqdm
 from gof.run.files import NOT_RESUMED, say
 from gof.run.job import Job
 from gof.training import checkpoint
-from gof.training.fakes import Task
 from gof.training.reals import Reals
 from gof.training.schedule import StepPlan, plan
 from gof.training.settings import Runtime
 from gof.training.state import TrainState
 from gof.training.steps import NonFinite, discriminator_step, each_fakes, generator_step, warm_step
+from gof.training.task import Task
 
 Probe = Callable[[TrainState, StepPlan], dict[str, float]]
 
@@ -94,14 +94,40 @@ class Loop:
             disable=None if running else True,
             desc=f"{self.task.model.stages[self.stage].resolution} px",
         )
-        with stop.listening(), bar:
+        with stop.listening(), bar, self._reading_ahead():
+            self._announce(state.step)
             while state.step < self.last:
                 self._step(state, running)
                 bar.update()
                 self._save_or_stop(state, stop)
 
+    @contextmanager
+    def _reading_ahead(self) -> Iterator[None]:
+        """Threads that read what a step needs while the one before it runs."""
+        with ExitStack() as threads:
+            threads.enter_context(self.reals.ahead)
+            if self.task.conditioner is not None:
+                threads.enter_context(self.task.conditioner.ahead)
+            yield
+
+    def _announce(self, step: int) -> None:
+        """Have read what a step needs, in the order in which it needs it."""
+        if step >= self.last:
+            return
+        now, device = plan(self.task.model, self.stage, step), self.task.world.device
+        batches, warm = self.task.rows(now), now.stage.objective == "geometric"
+        if not warm:
+            for rows in batches:
+                self.reals.announce(rows, device)
+        if self.task.conditioner is not None:
+            alone = warm or self.task.training.share_fakes
+            for who in ("generator",) if alone else ("discriminator", "generator"):
+                for rows in batches:
+                    self.task.conditioner.announce(rows, who, device)
+
     def _step(self, state: TrainState, running: Job | None) -> None:
         now = plan(self.task.model, self.stage, state.step)
+        self._announce(now.step + 1)
         state.set_learning_rates(now.stage, self.task.training, now.lr)
         try:
             if now.stage.objective == "geometric":
@@ -151,8 +177,9 @@ class Loop:
             shared = torch.zeros(self.task.world.size, device=self.task.world.device)
             shared[self.task.world.rank] = status
             status = int(self.task.world.total(shared).max())
-        due = state.step % self.runtime.checkpoint_every == 0 and state.step < self.last
-        if self.task.world.leads and (due or (status and state.step < self.last)):
+        # At the last step too: what comes after it may fail, and need not cost a step then.
+        due = state.step % self.runtime.checkpoint_every == 0 or state.step == self.last
+        if self.task.world.leads and (due or status):
             checkpoint.save(self.checkpoints, state, self.runtime.keep_checkpoints)
         if status and state.step < self.last:
             if self.task.world.leads:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from gof.config.section import (
     Count,
     CountOrZero,
-    Fraction,
     NonNegative,
     Positive,
     Resolution,
     Section,
 )
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Stage(Section):
@@ -39,6 +40,13 @@ class Stage(Section):
         150, description="steps over which the discriminator's new layers fade in"
     )
 
+    @field_validator("resolution")
+    @classmethod
+    def _doubles(cls, resolution: int) -> int:
+        if resolution & (resolution - 1):
+            raise ValueError("must be 4, 8, 16, ...: the discriminator halves images down to 4")
+        return resolution
+
     @model_validator(mode="after")
     def _divides(self) -> Stage:
         if self.batch % self.micro_batch:
@@ -49,7 +57,7 @@ class Stage(Section):
 class Training(Section):
     """Optimisers, and the losses that are not of the field."""
 
-    betas: tuple[Fraction, Fraction] = (0.0, 0.9)
+    betas: tuple[Decay, Decay] = (0.0, 0.9)
     mapping_lr: Positive = Field(
         0.2, description="learning rate of the mapping network over the generator's"
     )
@@ -57,9 +65,7 @@ class Training(Section):
     clip_discriminator: Positive = Field(
         5.0, description="largest norm of the discriminator's gradient"
     )
-    ema: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.998, description="decay of the averaged weights"
-    )
+    ema: Decay = Field(0.998, description="decay of the averaged weights")
     r1_weight: NonNegative = 1.0
     r1_every: Count = Field(
         8, description="steps between gradient penalties (their weight is scaled up by it)"

@@ -3,103 +3,80 @@ log, samples and weights."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+from torch import Tensor
 
-from gof.conditioning.condition import FaceFiles, FaceTask
-from gof.config.reading import ConfigError
-from gof.data.manifest import Manifest, load_images, load_manifest
+from gof.config.errors import ConfigError
+from gof.data.manifest import Manifest, load_manifest
+from gof.data.reader import Reader
 from gof.experiment.config import Config
 from gof.experiment.model import Model
-from gof.fields.registry import FIELDS
 from gof.models import pretrained as generators
-from gof.run.files import InputError, atomic_write, exclusive, say, sha256
+from gof.run.files import InputError, atomic_write, exclusive, say
 from gof.run.job import Job, job
 from gof.run.outputs import Writes, watched
-from gof.run.provenance import stage_code
 from gof.training import checkpoint, watch
+from gof.training.conditioner import Loader
 from gof.training.distributed import World, join_world
-from gof.training.fakes import Task
+from gof.training.jobs import StageJob
 from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state
+from gof.training.task import Task
 
 FILES = ("generator.safetensors", "generator.yaml", "samples.png", "state.safetensors")
 
 
-@dataclass(frozen=True, slots=True)
-class StageJob:
-    """Which stage to train and where: data is a manifest, previous the state of the stage before,
-    out a folder; faces of a conditional model."""
-
-    model: str
-    stage: int
-    seed: int
-    data: Path
-    out: Path
-    previous: Path | None = None
-    faces: FaceFiles | None = None
-    device: str = "auto"
-
-    def inputs(self) -> dict[str, Path]:
-        """Files the result depends on."""
-        files = {"data": self.data}
-        files |= {"previous": self.previous} if self.previous else {}
-        return files | (asdict(self.faces) if self.faces else {})
-
-    def fingerprint(self, config: Config) -> str:
-        """Names everything that determines the result; not the number of processes."""
-        model = config.models[self.model]
-        digest = hashlib.sha256(model.upto(self.stage).model_dump_json().encode())
-        for name, path in sorted(self.inputs().items()):
-            digest.update(f"{name} {sha256(path)}".encode())
-        field = FIELDS[model.field.name].module
-        code = stage_code(self.faces is not None, field) if config.track_code else ""
-        digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
-        return digest.hexdigest()[:16]
-
-
-def run_stage(config: Config, wanted: StageJob) -> None:
+def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) -> None:
     """Train one stage and write state.safetensors, generator.yaml/.safetensors, samples.png and,
-    last, stage.json.
+    last, stage.json. loader: of a conditional model.
 
-    Goes on from the newest whole checkpoint of the same fingerprint. Raises ConfigError or
-    InputError for what cannot be used, Stopped when told to stop, ArithmeticError when a loss is
-    not finite.
+    Goes on from the newest whole checkpoint of the same fingerprint; checkpoints go when the record
+    is written. Raises ConfigError or InputError for what cannot be used, Stopped when told to stop,
+    ArithmeticError when a loss is not finite.
     """
-    model = _chosen(config, wanted)
-    with join_world(wanted.device) as world, ExitStack() as stack:
-        folder = wanted.out / "checkpoints" / wanted.fingerprint(config)
-        running = None
-        if world.leads:
-            record, inputs = wanted.out / "stage.json", wanted.inputs()
-            writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
-            # Refused before anything is made there, and before a second trainer has a run to show.
-            stack.enter_context(watched(record, inputs.values(), writes))
-            stack.enter_context(exclusive(wanted.out / "checkpoints"))
-            running = stack.enter_context(job(record, "train", config, inputs, writes))
-        manifest = load_manifest(wanted.data)
-        task = _task(config, wanted, manifest, world)
-        images = load_images(manifest, "train", model.stages[wanted.stage].resolution)
-        state = _start(task, wanted, folder)
-        last = model.first_step(wanted.stage + 1)
-        reals = Reals(images, wanted.seed, manifest.flip)
-        loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
-        loop.run(state, running)
-        if running is not None:
-            _finish(config, wanted, task, state, running)
-            shutil.rmtree(folder, ignore_errors=True)
+    model = _chosen(config, wanted, loader)
+    with join_world(wanted.device) as world:
+        folder = wanted.out / "checkpoints" / wanted.fingerprint(config, loader)
+        with _running(config, wanted, loader, folder if world.leads else None) as running:
+            manifest = load_manifest(wanted.data)
+            task = _task(model, wanted, manifest, loader, world)
+            reals = _reals(config, wanted, manifest)
+            state = _start(task, wanted, folder)
+            last = model.first_step(wanted.stage + 1)
+            loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
+            loop.run(state, running)
+            if running is not None:
+                _finish(config, wanted, task, state, running)
         world.wait()
 
 
-def _chosen(config: Config, wanted: StageJob) -> Model:
+@contextmanager
+def _running(
+    config: Config, wanted: StageJob, loader: Loader | None, checkpoints: Path | None
+) -> Iterator[Job | None]:
+    """The job of the leading process, which alone writes to the folder meanwhile; when its record
+    is written, its checkpoints go. Of the other processes (no checkpoints): none."""
+    if checkpoints is None:
+        yield None
+        return
+    record, inputs = wanted.out / "stage.json", wanted.inputs(loader)
+    writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
+    # Refused before anything is made there, and before a second trainer has a run to show.
+    with watched(record, inputs.values(), writes), exclusive(checkpoints.parent):
+        own = config.scoped(config.upto(wanted.model, wanted.stage).only("models"))
+        with job(record, "train", own, inputs, writes, checkpoints.name) as running:
+            yield running
+        checkpoint.remove(checkpoints)
+
+
+def _chosen(config: Config, wanted: StageJob, loader: Loader | None) -> Model:
     if wanted.model not in config.models:
         known = ", ".join(config.models) or "none"
         raise ConfigError(f"models: no model named {wanted.model!r}; known: {known}")
@@ -111,7 +88,7 @@ def _chosen(config: Config, wanted: StageJob) -> Model:
         )
     if (wanted.stage > 0) != (wanted.previous is not None):
         raise InputError("--previous: needed for every stage but the first, and only there")
-    if (model.conditions is not None) != (wanted.faces is not None):
+    if (model.conditions is not None) != (loader is not None):
         raise InputError(
             "--pool, --statistics and --regressor: needed for a model with conditions, and only"
             " there"
@@ -119,17 +96,29 @@ def _chosen(config: Config, wanted: StageJob) -> Model:
     return model
 
 
-def _task(config: Config, wanted: StageJob, manifest: Manifest, world: World) -> Task:
+def _reals(config: Config, wanted: StageJob, manifest: Manifest) -> Reals:
+    """The images of the stage. What is wrong with them is said here, before the first step."""
+    resolution = config.models[wanted.model].stages[wanted.stage].resolution
+    reader = Reader(manifest, "train")
+    reader.verify()
+    reader.images(resolution, [])
+
+    def read(numbers: list[int]) -> Tensor:
+        return reader.images(resolution, numbers)
+
+    return Reals(read, len(reader), wanted.seed, manifest.flip)
+
+
+def _task(
+    model: Model, wanted: StageJob, manifest: Manifest, loader: Loader | None, world: World
+) -> Task:
     red, green, blue = (2 * value - 1 for value in manifest.background)
-    model, face, latent = config.models[wanted.model], None, None
-    if model.conditions is not None and wanted.faces is not None:
-        resolution = model.stages[wanted.stage].resolution
-        face = FaceTask.read(model.conditions, wanted.faces, resolution, wanted.seed)
-        face.regressor.to(world.device)
-        latent = face.layout.total
-    background = (red, green, blue)
-    networks = model.networks(latent)
-    return Task(model, networks, manifest.camera, background, wanted.seed, world, face)
+    conditioner, latent = None, None
+    if loader is not None:
+        conditioner = loader(model, wanted.stage, wanted.seed, world.device)
+        latent = sum(conditioner.blocks.values())
+    networks, background = model.networks(latent), (red, green, blue)
+    return Task(model, networks, manifest.camera, background, wanted.seed, world, conditioner)
 
 
 def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
@@ -162,7 +151,7 @@ def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, run
         "stage": wanted.stage,
         "step": state.step,
         "dataset": load_manifest(wanted.data).name,
-        "blocks": task.face.layout.sizes if task.face else None,
+        "blocks": dict(task.conditioner.blocks) if task.conditioner else None,
         "networks": task.networks.model_dump(mode="json"),
         "camera": task.camera.model_dump(mode="json"),
         "trained_as": model.model_dump(mode="json"),

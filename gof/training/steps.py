@@ -9,16 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from gof.conditioning.terms import conditional_terms, warm_terms
 from gof.losses import adversarial
 from gof.losses.field import normal_smoothness, opacity_prior
 from gof.losses.settings import NormalSmoothness
+from gof.training.conditioner import Terms
 from gof.training.distributed import World
-from gof.training.fakes import Fakes, Task, draw_latents, make_fakes
+from gof.training.fakes import Fakes
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
-
-Terms = dict[str, tuple[float, Tensor]]  # weight and value of each loss
+from gof.training.task import Task, draw, make_fakes
 
 
 class NonFinite(ArithmeticError):
@@ -30,10 +29,11 @@ def _smoothness(fakes: Fakes, normal: NormalSmoothness) -> Tensor:
     points = fakes.rays.at(fakes.out.surface_t[..., None]).squeeze(2)
     count = min(normal.rays, points.shape[1])
     # Random among the rays that hit; the others follow only where too few do, and do not count.
-    draw = fakes.streams.uniform(points.shape[1]) + ~fakes.out.hit
-    chosen = draw.topk(count, largest=False).indices
+    streams = fakes.drawn.streams
+    order = streams.uniform(points.shape[1]) + ~fakes.out.hit
+    chosen = order.topk(count, largest=False).indices
     points = points.gather(1, chosen[..., None].expand(-1, -1, 3))
-    offset = F.normalize(fakes.streams.normal(count, 3), dim=-1) * normal.distance
+    offset = F.normalize(streams.normal(count, 3), dim=-1) * normal.distance
     return normal_smoothness(fakes.field, points, fakes.out.hit.gather(1, chosen), offset)
 
 
@@ -70,7 +70,7 @@ def discriminator_step(
             real_scores, _ = discriminator(real, plan.fade)
             fake_scores, read = discriminator(fakes.images.detach(), plan.fade)
         adversary = adversarial.discriminator_loss(real_scores.float(), fake_scores.float())
-        pose = adversarial.pose_loss(read.float(), fakes.poses).mean()
+        pose = adversarial.pose_loss(read.float(), fakes.drawn.poses).mean()
         r1 = real_scores.new_zeros(())
         if penalise:
             r1 = adversarial.r1_penalty(real_scores, real)
@@ -96,8 +96,8 @@ def generator_step(
         with task.autocast():
             terms = _adversarial_terms(state, task, plan, fakes)
         terms |= _field_terms(task, plan, fakes)
-        if task.face is not None:
-            terms |= conditional_terms(state.generator, task.face, plan, fakes, task.camera)
+        if task.conditioner is not None:
+            terms |= task.conditioner.terms(state.generator, fakes, plan, task.camera)
         log.add(terms)
         log.note("hit", fakes.out.hit.float().mean())
     _update(state.optimizer_g, [state.generator], task.training.clip_generator, task, "generator")
@@ -107,17 +107,15 @@ def generator_step(
 
 
 def warm_step(state: TrainState, task: Task, plan: StepPlan) -> dict[str, Tensor]:
-    """One update of a conditional generator on its meshes alone: no image is rendered, no
+    """One update of a conditional generator on its conditions alone: no image is rendered, no
     discriminator asked. Raises NonFinite before any weight changes."""
-    assert task.face is not None
+    assert task.conditioner is not None
     state.optimizer_g.zero_grad(set_to_none=True)
     log = _Log(plan.stage.micro_batch / plan.stage.batch)
-    for indices in task.rows(plan):
-        latents, _, condition, streams = draw_latents(task, indices, "generator")
-        assert condition is not None
-        field = state.generator.bind(state.generator.style(latents))
-        found = warm_terms(task.face, field, condition, task.camera, streams)
-        log.add({name: (plan.weights.get(name, 0.0), value) for name, value in found.items()})
+    for rows in task.rows(plan):
+        drawn = draw(task, rows, "generator")
+        field = state.generator.bind(state.generator.style(drawn.latents))
+        log.add(task.conditioner.warm_terms(field, drawn, plan, task.camera))
     _update(state.optimizer_g, [state.generator], task.training.clip_generator, task, "generator")
     state.step += 1
     state.update_ema(task.training.ema)
@@ -157,7 +155,7 @@ def _adversarial_terms(state: TrainState, task: Task, plan: StepPlan, fakes: Fak
     )
     weights = adversarial.topk_weights(scores.float(), keep)
     adversary = (weights * adversarial.generator_loss(scores.float())).sum()
-    pose = (weights * adversarial.pose_loss(read.float(), fakes.poses)).sum()
+    pose = (weights * adversarial.pose_loss(read.float(), fakes.drawn.poses)).sum()
     return {"loss_g": (1.0, adversary), "pose_g": (training.pose_weight, pose)}
 
 

@@ -11,16 +11,16 @@ import torch
 
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays
-from gof.metrics.surface import outward, quick_sigma
+from gof.metrics.scores.ray_profile import outward, quick_sigma
 from gof.models.pretrained import Pretrained
 from gof.pictures.views import sample_sheet
 from gof.rendering.render import render
 from gof.run import rng
 from gof.run.files import say, write_png
-from gof.training.fakes import Task
 from gof.training.loop import Probe
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
+from gof.training.task import Task
 
 PROBE_LATENTS, PROBE_RESOLUTION = 8, 24
 

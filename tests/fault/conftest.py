@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gof.data.manifest import Manifest, Split, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, write_manifest
+from gof.data.shards import write_shard
 from gof.geometry.settings import Camera
 
 
@@ -14,7 +15,7 @@ def tiny_data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     images = draw.integers(0, 255, (12, 8, 8, 3), dtype=np.uint8)
-    shard = write_shard(folder / "train-000.npz", {"image_8": images})
+    shard = write_shard(folder / "train-000", {"image_8": images})
     path = folder / "manifest.json"
     splits = {"train": Split(12, (shard,))}
     write_manifest(Manifest(path, "heads", Camera(), (1.0, 1.0, 1.0), (8,), splits))

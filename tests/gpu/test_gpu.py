@@ -8,12 +8,14 @@ from gof.geometry.cameras import camera_rays
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.settings import Camera
 from gof.models.generator import Generator
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 from gof.training.distributed import World
 from gof.training.schedule import plan
 from gof.training.settings import Stage, Training
 from gof.training.state import TrainState
-from gof.training.steps import Task, discriminator_step, generator_step
+from gof.training.steps import discriminator_step, generator_step
+from gof.training.task import Task
 from tests.unit.small_networks import networks
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

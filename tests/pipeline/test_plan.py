@@ -79,6 +79,50 @@ def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
     }
 
 
+TOY = """from __future__ import annotations
+
+from gof.metrics.registry import Metric
+from gof.metrics.section import MetricSection
+from gof.run.columns import Column
+
+
+class Toy(MetricSection):
+    count: int = 3
+
+
+def measure(context, settings):
+    return {"rows": []}
+
+
+METRIC = Metric("toy", Toy, "comparison", (Column("toy", "toy"),), measure)
+"""
+
+
+def test_a_metric_is_one_file(copied):
+    (copied.folder / "gof" / "metrics" / "toy.py").write_text(TOY)
+    done = copied.plan("--config", "metrics={toy: {count: 4}}")
+    assert done.jobs == JOBS | {"evaluate": 15, "reference": 7}
+    call = r"exec gof evaluate --metric toy --config \S+count\S+ --data \S+ --generator \S+ +--out"
+    assert len(re.findall(call, done.text)) == 3
+
+
+def test_a_metric_that_needs_more_than_the_data_set_offers_is_not_planned(copied):
+    rules = copied.folder / "workflow" / "rules" / "common.smk"
+    text = rules.read_text()
+    assert text.count('OFFERED = ("images", "depth", ') == 1
+    rules.write_text(text.replace('OFFERED = ("images", "depth", ', 'OFFERED = ("images", '))
+    done = copied.plan()
+    assert done.jobs == JOBS | {"evaluate": 9, "reference": 5}
+    assert "the data set offers no depth" in done.text
+    assert "--metric depth" not in done.text
+
+
+def test_a_size_that_fits_no_model_is_refused_before_anything_runs(copied):
+    done = copied.plan("--config", "metrics={depth: {score_resolution: 48}}")
+    assert done.status != 0 and "Traceback" not in done.text
+    assert "score_resolution (48) must be a multiple of views.resolution (32)" in done.text
+
+
 def test_the_bench_is_a_target_of_its_own(copied):
     assert "bench" not in JOBS
     done = copied.plan("bench")

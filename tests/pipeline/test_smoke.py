@@ -99,20 +99,47 @@ def test_run_is_noted_with_its_time(results):
 
 def test_mlflow_holds_every_job_below_its_training(results):
     _, runs = tracked(results / "mlflow" / "mlflow.db")
-    groups = {r.data.tags["gof.group"]: r for r in runs if r.data.tags["gof.kind"] == "group"}
-    assert set(groups) == {f"heads/{model}/seed0" for model in ("gof", "pigan", "cgof")}
+    trainings = {r.info.run_name: r for r in runs if r.data.tags["kind"] == "training"}
+    assert set(trainings) == {f"heads/{model}/seed0" for model in ("gof", "pigan", "cgof")}
     assert {run.info.status for run in runs} == {"FINISHED"}
     children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
     assert len(children) == 29
     for run in children:
-        group = f"heads/{run.data.tags['gof.model']}/seed{run.data.tags['gof.seed']}"
-        assert run.data.tags["mlflow.parentRunId"] == groups[group].info.run_id
-    trains = [run for run in runs if run.data.tags["gof.kind"] == "train"]
-    assert len(trains) == 7
-    adversarial = [run for run in trains if "loss_g" in run.data.metrics]
-    warm = [run for run in trains if "geometric" in run.data.metrics and run not in adversarial]
-    assert (len(adversarial), len(warm)) == (6, 1)
-    assert all(run.data.params for run in trains)
+        training = f"heads/{run.data.tags['model']}/seed{run.data.tags['seed']}"
+        assert run.data.tags["mlflow.parentRunId"] == trainings[training].info.run_id
+        assert run.info.run_name.startswith(f"{training}/")
+        assert not any(name.startswith("train/") for name in run.data.metrics)
+    assert len([run for run in runs if run.data.tags["kind"] == "train"]) == 7
+    names = {run.info.run_name for run in runs} - {run.info.run_name for run in children}
+    assert {"heads/data", "heads/model/head_model", "heads/reference/surface", "tables"} <= names
+
+
+def test_trainings_line_up_in_mlflow(results):
+    client, runs = tracked(results / "mlflow" / "mlflow.db")
+    trainings = {r.data.tags["model"]: r for r in runs if r.data.tags["kind"] == "training"}
+    metrics = {model: set(run.data.metrics) for model, run in trainings.items()}
+    measured = {"sigma", "side_x100", "mad_deg", "fd_efficientnet", "outward_fraction"}
+    assert measured | {"train/loss_g", "train/loss_d"} <= metrics["gof"] & metrics["pigan"]
+    assert metrics["gof"] <= metrics["cgof"] | {"train/smoothness"}
+    assert {"ds_shape", "ds_shape.truncated", "train/geometric"} <= metrics["cgof"]
+    parameters = {model: set(run.data.params) for model, run in trainings.items()}
+    assert {"integrator", "stages.1.steps", "training.ema"} <= parameters["gof"]
+    own = {name for name in parameters["cgof"] if name.startswith(("conditions.", "stages.2."))}
+    assert parameters["gof"] == parameters["pigan"] == parameters["cgof"] - own
+    for model, run in trainings.items():
+        last = max(results.glob(f"heads/{model}/seed0/stage*/stage.json"))
+        end = json.loads(last.read_text())["numbers"]["step"]
+        steps = [m.step for m in client.get_metric_history(run.info.run_id, "train/interval")]
+        assert len(steps) == len(set(steps))
+        assert max(steps) == end
+        shown = {
+            f"{f.path}/{a.path}"
+            for f in client.list_artifacts(run.info.run_id)
+            for a in client.list_artifacts(run.info.run_id, f.path)
+        }
+        wanted = ("samples/sheet.png", "samples/turntable.gif", "meshes/viewer.html")
+        for file in (*wanted, f"{last.parent.name}/generator.yaml"):
+            assert f"{file.split('/')[0]}/{file}" in shown
 
 
 def test_second_run_does_nothing(finished):
@@ -183,8 +210,12 @@ def test_how_a_run_is_made_reruns_nothing(finished, setting):
         ("report/tables.py", {"tables": 1}),
         ("report/records.py", {"figures": 1, "tables": 1}),
         ("meshing.py", {"mesh": 3, "show_control": 1, "tables": 1}),
-        ("metrics/depth.py", {"evaluate": 12, "reference": 6, "tables": 1, "figures": 1}),
-        ("metrics/control_protocols.py", {"evaluate": 3, "reference": 3, "tables": 1}),
+        ("metrics/depth.py", {"evaluate": 3, "reference": 1, "tables": 1}),
+        ("metrics/networks/depth_network.py", {"evaluate": 3, "reference": 1, "tables": 1}),
+        ("metrics/surface.py", {"evaluate": 3, "reference": 1, "tables": 1, "figures": 1}),
+        ("metrics/shape.py", {"evaluate": 1, "reference": 1, "tables": 1}),
+        ("metrics/control_context.py", {"evaluate": 3, "reference": 3, "tables": 1}),
+        ("metrics/evaluate.py", {"evaluate": 12, "reference": 6, "tables": 1, "figures": 1}),
         ("training/face_terms.py", AFTER_CONDITIONAL),
         ("data/download.py", None),
         ("training/watch.py", {}),
@@ -263,9 +294,10 @@ def test_a_killed_training_goes_on_in_the_same_mlflow_run(finished, results):
         log = (place / "logs" / "train" / "heads-gof-seed0-stage0.log").read_text()
         assert "going on from step" in log
         client, runs = tracked(place / "mlflow" / "mlflow.db")
-        (run,) = [r for r in runs if r.data.tags["gof.kind"] == "train"]
-        assert run.info.status == "FINISHED"
-        steps = [m.step for m in client.get_metric_history(run.info.run_id, "loss_g")]
+        (stage_run,) = [r for r in runs if r.data.tags["kind"] == "train"]
+        (run,) = [r for r in runs if r.data.tags["kind"] == "training"]
+        assert stage_run.info.status == run.info.status == "FINISHED"
+        steps = [m.step for m in client.get_metric_history(run.info.run_id, "train/loss_g")]
         assert len(steps) == len(set(steps))
         assert max(steps) == 150
     finally:

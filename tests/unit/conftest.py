@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gof.conditioning.settings import Conditions
-from gof.data.manifest import Manifest, Split, load_manifest, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.model import Model
 from gof.geometry.cameras import sample_poses
 from gof.geometry.settings import Camera
@@ -139,7 +140,7 @@ def obedience(tmp_path_factory: pytest.TempPathFactory) -> Obedience:
     _generator(here.generator("gof"), 5, None)
     poses = sample_poses(Camera(), streams(0, "poses", range(12)))
     images = np.random.default_rng(0).integers(0, 255, (12, 16, 16, 3), dtype=np.uint8)
-    shard = write_shard(here.folder / "test-000.npz", {"image_16": images, "pose": poses.numpy()})
+    shard = write_shard(here.folder / "test-000", {"image_16": images, "pose": poses.numpy()})
     splits = {"test": Split(12, (shard,))}
     write_manifest(Manifest(here.data, "balls", Camera(), BACKGROUND, (16,), splits))
     return here

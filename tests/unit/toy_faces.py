@@ -9,7 +9,8 @@ from gof.data.download import default_cache
 from gof.experiment.config import Config
 from gof.heads.asset import HeadAsset
 from gof.run.files import write_npz
-from gof.sources.make import make
+from gof.sources.jobs import DatasetJob
+from gof.sources.make import run_dataset
 
 ROWS, COLUMNS = 16, 24
 
@@ -105,5 +106,5 @@ def tiny_heads(tmp_path, lively):
     path = tmp_path / "data" / "manifest.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.sched_getaffinity", lambda _: {0})  # no worker processes
-        make(config, "heads", {"head_model": lively}, path)
+        run_dataset(config, DatasetJob(name="heads", head_model=lively, out=path))
     return path

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from gof.config.section import Count, Positive
-from gof.data.manifest import Manifest, Split, write_manifest, write_shard
+from gof.data.manifest import Manifest, Split, write_manifest
 from gof.data.settings import DataSet
+from gof.data.shards import write_shard
 from gof.data.source import Making, Source
 from gof.fields.registry import FIELDS, FieldKind
 from gof.fields.settings import FieldSettings
@@ -81,7 +82,7 @@ def make_discs(making: Making) -> None:
             colours = draw.uniform(0, 255, (settings.count, 1, 1, 3))
             images[:, size // 4 : -size // 4, size // 4 : -size // 4] = colours
             arrays[f"image_{size}"] = images.astype(np.uint8)
-        shard = write_shard(making.out.with_name("train-000.npz"), arrays)
+        shard = write_shard(making.out.with_name("train-000.safetensors"), arrays)
         splits = {"train": Split(settings.count, (shard,))}
         write_manifest(Manifest.of(making.out, making.name, settings, splits, ("images",)))
 

@@ -1,34 +1,36 @@
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
 
-from gof.conditioning.condition import FaceTask, Pool
+from gof.conditioning.condition import Pool
+from gof.conditioning.conditioner import FaceConditioner
 from gof.conditioning.settings import Conditions
-from gof.data.manifest import (
-    Manifest,
-    Split,
-    encode_depth,
-    load_manifest,
-    write_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.model import Model
+from gof.fields.field import Field
 from gof.geometry.cameras import camera_rays, project
 from gof.geometry.settings import Camera
 from gof.losses.settings import NormalSmoothness, Term
 from gof.models.settings import DiscriminatorNetwork
 from gof.morphable.coefficients import Layout
+from gof.rendering.interface import Guide
 from gof.rendering.settings import Sampling
 from gof.run import rng
+from gof.training.conditioner import Terms
 from gof.training.distributed import World
-from gof.training.fakes import Task
+from gof.training.fakes import Drawn, Fakes
 from gof.training.loop import Loop
 from gof.training.reals import Reals
+from gof.training.schedule import StepPlan
 from gof.training.settings import Runtime, Stage, Training
 from gof.training.state import TrainState
+from gof.training.task import Task
 from tests.unit.small_networks import networks
 
 STAGES = (
@@ -71,7 +73,7 @@ class Tiny:
         generator = torch.Generator().manual_seed(1)
         shape = (10, 3, resolution, resolution)
         images = torch.randint(0, 255, shape, dtype=torch.uint8, generator=generator)
-        return Reals(images, seed=3, flip=True)
+        return Reals(lambda numbers: images[numbers], len(images), seed=3, flip=True)
 
     def loop(self, last: int, task: Task | None = None, runtime: Runtime | None = None) -> Loop:
         runtime = runtime or Runtime(log_every=2, checkpoint_every=2, probe_every=100)
@@ -115,7 +117,7 @@ def write_pool(folder: Path, count: int = 12) -> Path:
         arrays |= {f"depth_{r}": depth, f"depth_b_{r}": depth}
         arrays[f"flow_{r}"] = torch.zeros(count, r, r, 3, dtype=torch.float16)
         arrays[f"image_{r}"] = torch.full((count, r, r, 3), 128, dtype=torch.uint8)
-    shard = write_shard(folder / "train-000.npz", {k: v.numpy() for k, v in arrays.items()})
+    shard = write_shard(folder / "train-000", {k: v.numpy() for k, v in arrays.items()})
     path = folder / "manifest.json"
     splits = {"train": Split(count, (shard,))}
     manifest = Manifest(path, "pool", Camera(), (1.0, 1.0, 1.0), (8, 16), splits, {})
@@ -156,10 +158,44 @@ class TinyFaces(Tiny):
         self.networks = self.networks.model_copy(update={"mapping": mapping})
         folder.mkdir(exist_ok=True)
         pool = Pool(load_manifest(write_pool(folder)), 8, seed=3)
-        self.face = FaceTask(conditions, layout, pool, Reader())
+        self.conditioner = FaceConditioner(conditions, layout, pool, Reader())
 
     def task(self, world: World = World(), model: Model | None = None) -> Task:  # noqa: B008
-        return replace(super().task(world, model), face=self.face)
+        return replace(super().task(world, model), conditioner=self.conditioner)
+
+
+def snapshot(state: TrainState) -> dict[str, torch.Tensor]:
+    """What a state holds now, whatever becomes of it: `tensors` shares its memory."""
+    return {name: tensor.clone() for name, tensor in state.tensors().items()}
+
+
+class Asking:
+    """A conditioner without faces: latents and poses of its own, a guide at depth 1, two losses."""
+
+    blocks: ClassVar = {"first": 1, "rest": 3}
+
+    ahead: ClassVar = nullcontext()
+
+    def announce(self, rows: list[int], who: str, device: torch.device) -> None:
+        """Nothing is read."""
+
+    def draw(self, rows: list[int], who: str, streams: rng.Streams) -> Drawn:
+        return Drawn(streams.normal(4), streams.normal(2) * 0.1, streams, (rows, who))
+
+    def guide(self, condition: tuple, plan: StepPlan) -> Guide | None:
+        depth = torch.ones(len(condition[0]), plan.stage.resolution**2)
+        return Guide(depth, depth > 0) if plan.inside else None
+
+    def terms(self, generator: object, fakes: Fakes, plan: StepPlan, camera: Camera) -> Terms:
+        return {
+            "bright": (2.0, fakes.images.square().mean() * camera.fov_deg),
+            "near": (0.5, fakes.drawn.poses.mean() * fakes.out.depth.mean()),
+        }
+
+    def warm_terms(self, field: Field, drawn: Drawn, plan: StepPlan, camera: Camera) -> Terms:
+        points = drawn.latents[:, None, :3] * camera.near * 0.1
+        value = field.logits(points).square().mean()
+        return {"labels": (3.0, value), "unweighted": (0.0, value * 2)}
 
 
 @pytest.fixture

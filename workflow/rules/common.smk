@@ -4,25 +4,23 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from gof.config.errors import ConfigError
 from gof.config.reading import read
-from gof.experiment import scopes
+from gof.data.verification import RUN as RUN_NAME
+from gof.experiment import plan, scopes
 from gof.experiment.config import Config
 from gof.fields.registry import FIELDS
-from gof.config.reading import ConfigError
+from gof.metrics.registry import FILES, metrics
 from gof.run.files import append_json
 from gof.run.job import FOLLOWED
-from gof.metrics.settings import VIEWED
-from gof.run.provenance import code_hash
-from gof.run.provenance import metric_code
-from gof.run.provenance import stage_code
+from gof.run.provenance import code_hash, metric_code, stage_code
+from gof.run.spool import dismiss, follower
 from gof.sources.registry import SOURCES
-from gof.run.spool import dismiss
-from gof.sources.registry import SOURCES
-from gof.run.spool import follower
 
 try:
     # The files again: Snakemake's reader lets pass what ours refuses.
@@ -34,12 +32,27 @@ except ConfigError as error:
 
 RESULTS = Path(CONFIG.pathvars.get("results", "results"))
 REGRESSORS = tuple(type(CONFIG.faces.regressors).model_fields)
-METRICS = ("frechet", "surface", "depth")
-CONTROL = ("disentanglement", "shape", "landmarks")  # of conditional models
-TRAININGS = scopes.trainings(CONFIG)
+METRICS = metrics()
+TRAININGS = plan.trainings(CONFIG)
 CONDITIONAL = [run for run in TRAININGS if CONFIG.models[run.model].conditions]
-# Data sets whose coefficients are needed.
-FITTED = list(dict.fromkeys(run.dataset for run in CONDITIONAL))
+FITTED = [dataset for dataset in CONFIG.datasets if plan.is_fitted(CONFIG, dataset)]
+MEASURED = {dataset: plan.measured(CONFIG, dataset) for dataset in CONFIG.datasets}
+# Where further inputs of metrics lie; the floor of references is another model.
+METRIC_FILES = {
+    "features": "<results>/assets/features.json",
+    "head_model": "<results>/{dataset}/model/head_model.npz",
+    "statistics": "<results>/{dataset}/faces/fits/statistics.npz",
+    "judge": "<results>/{dataset}/faces/regressors/judge/regressor.yaml",
+}
+
+# Sizes that do not fit a model are refused before anything runs.
+try:
+    for own in CONFIG.datasets:
+        for metric in MEASURED[own]:
+            for name in (None, *CONFIG.models_on(own)):
+                scopes.of_metric(CONFIG, own, metric.name, name)
+except ConfigError as error:
+    raise WorkflowError(str(error))
 
 # Settings that change no result reach the jobs this way, so that no rule reruns for them.
 os.environ.update(GOF_RUNTIME=CONFIG.runtime_only())
@@ -50,7 +63,7 @@ wildcard_constraints:
     model="|".join(CONFIG.models) or "none",
     seed=r"\d+",
     stage=r"\d+",
-    metric="|".join((*METRICS, *CONTROL)),
+    metric="|".join(METRICS),
 
 
 def code(*modules):
@@ -59,7 +72,7 @@ def code(*modules):
 
 
 def source_code(dataset):
-    return code(f"gof.sources.{CONFIG.datasets[dataset].source}")
+    return code(SOURCES[CONFIG.datasets[dataset].source].make.__module__)
 
 
 def training_code(model):
@@ -93,56 +106,54 @@ def named_options(input, *names):
     ]
 
 
-def metric_config(metric):
-    return scopes.of_metric(CONFIG, metric, *(["views"] if metric in VIEWED else []))
-
-
-def reference_config(dataset, metric):
-    if metric == "surface":
-        return scopes.of_untrained(CONFIG, dataset, metric)
-    return metric_config(metric)
-
-
-def metrics_of(dataset):
-    """The metrics that a data set offers enough for."""
-    offered = scopes.offers(CONFIG, dataset)
-    return [name for name in METRICS if name != "depth" or "depth" in offered]
-
-
 def measuring_code(metric):
-    return metric_code(metric in CONTROL) if CONFIG.track_code else "not tracked"
+    return metric_code(METRICS[metric].module) if CONFIG.track_code else "not tracked"
 
 
-def faces_of_metric(wildcards):
-    """What a metric of control is measured with; nothing for others."""
-    if wildcards.metric not in CONTROL:
-        return {}
+def measured_with(wildcards):
+    """What a metric is measured on and with: a generator or its views, and further files; for the
+    references, views of an untrained generator and the unconditional one that is the floor.
+    """
+    metric, model = METRICS[wildcards.metric], getattr(wildcards, "model", None)
     files = {
-        "head_model": f"<results>/{wildcards.dataset}/model/head_model.npz",
-        "statistics": f"<results>/{wildcards.dataset}/faces/fits/statistics.npz",
+        name: METRIC_FILES[name].format(dataset=wildcards.dataset)
+        for name in metric.files
+        if name in METRIC_FILES
     }
-    if wildcards.metric != "shape":
-        files["judge"] = (
-            f"<results>/{wildcards.dataset}/faces/regressors/judge/regressor.yaml"
-        )
-    return files
-
-
-def faces_of_reference(wildcards):
-    """The same, and the unconditional generator that is the floor of control."""
-    files = faces_of_metric(wildcards)
-    floor = next(
-        (
+    if metric.subject == "views":
+        place = f"{model}/seed{wildcards.seed}" if model else "reference"
+        files["views"] = f"<results>/{wildcards.dataset}/{place}/views/manifest.json"
+    elif model:
+        files["generator"] = generator_of(wildcards)
+    elif "floor" in metric.files:
+        plain = [
             run
             for run in TRAININGS
-            if run.dataset == wildcards.dataset
-            and not CONFIG.models[run.model].conditions
-        ),
-        None,
-    )
-    if files and floor:
-        files["floor"] = last_stage(*floor, "generator.yaml")
+            if run.dataset == wildcards.dataset and run not in CONDITIONAL
+        ]
+        if plain:
+            files["floor"] = last_stage(*plain[0], "generator.yaml")
     return files
+
+
+def metric_records(drawn=False):
+    """Records of all metrics of all trainings; with `drawn` of those that figures show."""
+    return [
+        f"{run_folder(*run)}/metrics/{metric.name}.json"
+        for run in TRAININGS
+        for metric in MEASURED[run.dataset]
+        if (run in CONDITIONAL or not metric.conditional)
+        and (metric.drawn or not drawn)
+    ]
+
+
+def references():
+    """What the metrics of every data set give for known answers."""
+    return [
+        f"<results>/{dataset}/reference/{metric.name}.json"
+        for dataset, own in MEASURED.items()
+        for metric in own
+    ]
 
 
 def run_folder(dataset, model, seed):
@@ -153,20 +164,6 @@ def last_stage(dataset, model, seed, file):
     """A file of the last stage of a training."""
     last = len(CONFIG.models[model].stages) - 1
     return f"{run_folder(dataset, model, seed)}/stage{last}/{file}"
-
-
-def views_of(wildcards):
-    """The views a metric looks at; for the references, those of an untrained generator."""
-    if wildcards.metric not in VIEWED:
-        return []
-    model = getattr(wildcards, "model", None)
-    place = f"{model}/seed{wildcards.seed}" if model else "reference"
-    return f"<results>/{wildcards.dataset}/{place}/views/manifest.json"
-
-
-def measured_generator(wildcards):
-    """The generator a metric looks at, unless it looks at views."""
-    return [] if wildcards.metric in VIEWED else generator_of(wildcards)
 
 
 def generator_of(wildcards):
@@ -197,28 +194,6 @@ def each_stage(file):
 def each_dataset(file):
     """A file of every data set."""
     return [f"<results>/{dataset}/{file}" for dataset in CONFIG.datasets]
-
-
-def all_metrics():
-    """Every metric of every training, by metric."""
-    return [
-        f"{run_folder(*run)}/metrics/{metric}.json"
-        for metric in METRICS
-        for run in TRAININGS
-        if metric in metrics_of(run.dataset)
-    ]
-
-
-def all_references():
-    """What the metrics of every data set give for known answers."""
-    return [
-        f"<results>/{dataset}/reference/{metric}.json"
-        for dataset in CONFIG.datasets
-        for metric in (
-            *metrics_of(dataset),
-            *(CONTROL if dataset in FITTED else ()),
-        )
-    ]
 
 
 def faces_records():
@@ -255,11 +230,6 @@ def previous_state(wildcards):
     return f"{folder}/stage{stage - 1}/state.safetensors"
 
 
-def needs_features(wildcards):
-    """The weights of the feature network, for the metric that uses them."""
-    return "<results>/assets/features.json" if wildcards.metric == "frechet" else []
-
-
 def optional(flag, file):
     """A command-line option for an input that not every job of a rule has."""
     return [flag, file] if file else []
@@ -276,8 +246,9 @@ def shown(kind, name, suffix):
 
 
 def start_run():
-    """One process mirrors all jobs of this run into MLflow, from their files."""
+    """Name the run, and have one process mirror all its jobs into MLflow, from their files."""
     run = {"start": time.time()}
+    os.environ.update({RUN_NAME: uuid.uuid4().hex})  # shards are hashed once in it
     if CONFIG.tracking.enabled:
         os.environ.update({FOLLOWED: "1"})
         run["follower"] = follower([RESULTS], RESULTS, CONFIG.runtime_only())

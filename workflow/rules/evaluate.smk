@@ -13,7 +13,9 @@ rule views:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=scopes.of_metric(CONFIG, "views"),
+        config=lambda wildcards: scopes.of_views(
+            CONFIG, wildcards.dataset, wildcards.model
+        ),
         code=code("gof.metrics.views"),
         subject=lambda wildcards, input: ["--generator", input.generator],
     shell:
@@ -30,18 +32,15 @@ use rule views as untrained_views with:
     log:
         "<results>/logs/views/{dataset}-reference.log",
     params:
-        config=lambda wildcards: scopes.of_untrained(CONFIG, wildcards.dataset, "views"),
+        config=lambda wildcards: scopes.of_views(CONFIG, wildcards.dataset),
         code=code("gof.metrics.views"),
         subject=lambda wildcards, input: ["--reference", "--data", input.data],
 
 
 rule evaluate:
     input:
-        unpack(faces_of_metric),
+        unpack(measured_with),
         data="<results>/{dataset}/data/manifest.json",
-        generator=measured_generator,
-        views=views_of,
-        features=needs_features,
     output:
         "<results>/{dataset}/{model}/seed{seed}/metrics/{metric}.json",
     log:
@@ -50,42 +49,32 @@ rule evaluate:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: metric_config(wildcards.metric),
+        config=lambda wildcards: scopes.of_metric(
+            CONFIG, wildcards.dataset, wildcards.metric, wildcards.model
+        ),
         code=lambda wildcards: measuring_code(wildcards.metric),
-        subject=lambda wildcards, input: named_options(
-            input, "generator", "views", "features"
-        ),
-        faces=lambda wildcards, input: named_options(
-            input, "head_model", "statistics", "judge"
-        ),
+        subject=lambda wildcards, input: named_options(input, "generator", "views"),
+        files=lambda wildcards, input: named_options(input, *FILES),
     shell:
         "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " {params.subject:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
+        " {params.subject:q} {params.files:q} --out {output:q} > {log:q} 2>&1"
 
 
-rule reference:
-    input:
-        unpack(faces_of_reference),
-        data="<results>/{dataset}/data/manifest.json",
-        views=views_of,
-        features=needs_features,
+use rule evaluate as reference with:
     output:
         "<results>/{dataset}/reference/{metric}.json",
     log:
         "<results>/logs/evaluate/{dataset}-reference-{metric}.log",
-    priority: 5
-    conda:
-        "../../envs/gof.yaml"
     params:
-        config=lambda wildcards: reference_config(wildcards.dataset, wildcards.metric),
-        code=lambda wildcards: measuring_code(wildcards.metric),
-        subject=lambda wildcards, input: named_options(input, "views", "features"),
-        faces=lambda wildcards, input: named_options(
-            input, "head_model", "statistics", "judge", "floor"
+        config=lambda wildcards: scopes.of_metric(
+            CONFIG, wildcards.dataset, wildcards.metric
         ),
-    shell:
-        "exec gof evaluate --metric {wildcards.metric} --config {params.config:q} --data {input.data:q}"
-        " --reference {params.subject:q} {params.faces:q} --out {output:q} > {log:q} 2>&1"
+        code=lambda wildcards: measuring_code(wildcards.metric),
+        subject=lambda wildcards, input: [
+            "--reference",
+            *named_options(input, "views"),
+        ],
+        files=lambda wildcards, input: named_options(input, *FILES),
 
 
 rule show_control:

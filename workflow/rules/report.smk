@@ -1,19 +1,18 @@
 """Tables and figures, from the records of jobs alone."""
 
 TABLES = (
-    "comparison",
+    *dict.fromkeys(metric.table for own in MEASURED.values() for metric in own),
+    *(("faces",) if FITTED else ()),
     "cost",
     "published",
-    *(("control", "faces") if CONDITIONAL else ()),
 )
 FIGURES = ("losses", "interval", "weights", "shapes")
 
 
 rule tables:
     input:
-        metrics=all_metrics(),
-        control=expand(each_conditional("metrics/{metric}.json"), metric=CONTROL),
-        references=all_references(),
+        metrics=metric_records(),
+        references=references(),
         stages=each_stage("stage.json"),
         others=[
             each_dataset("data/data.json"),
@@ -36,18 +35,18 @@ rule tables:
     conda:
         "../../envs/gof.yaml"
     params:
-        config=CONFIG.only("note"),
+        config=scopes.of_tables(CONFIG, plan.reasons(CONFIG)),
         code=code("gof.report.tables"),
         folder=subpath(output.long, parent=True),
     shell:
         "exec gof tables --config {params.config:q} --published {input.published:q}"
-        " --out {params.folder:q} {input.metrics:q} {input.control:q} {input.references:q} {input.stages:q} {input.others:q} > {log:q} 2>&1"
+        " --out {params.folder:q} {input.metrics:q} {input.references:q} {input.stages:q} {input.others:q} > {log:q} 2>&1"
 
 
 rule figures:
     input:
         stages=each_stage("stage.json"),
-        surface=each_model("metrics/surface.json"),
+        metrics=metric_records(drawn=True),
         samples=each_model("samples/samples.json"),
     output:
         [shown("Figures", name, ".png") for name in FIGURES],
@@ -62,4 +61,4 @@ rule figures:
         folder=subpath(output[0], parent=True),
     shell:
         "exec gof figures --config {params.config:q} --out {params.folder:q}"
-        " {input.stages:q} {input.surface:q} {input.samples:q} > {log:q} 2>&1"
+        " {input.stages:q} {input.metrics:q} {input.samples:q} > {log:q} 2>&1"

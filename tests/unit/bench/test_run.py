@@ -4,6 +4,7 @@ import pytest
 
 from gof.bench import run
 from gof.bench.growth import Growth
+from gof.bench.jobs import BenchJob
 from gof.bench.measure import Row
 from gof.bench.run import Found, run_bench, table, wanted_rows
 from gof.experiment.config import Config
@@ -62,7 +63,7 @@ def test_table_as_it_stands_in_the_readme(few) -> None:
 
 def test_a_run_writes_rows_table_and_record(few, tmp_path, capsys) -> None:
     out = tmp_path / "results" / "bench.json"
-    run_bench(UNTRACKED, "fine,missing", out.parent, out)
+    run_bench(UNTRACKED, BenchJob(rows="fine,missing", results=out.parent, out=out))
     rows = json.loads(out.read_text())
     assert [row["row"] for row in rows] == ["fine", "more"]
     keys = {"row", "measured", "unit", "ceiling", "fraction", "target", "holds"}
@@ -81,7 +82,9 @@ def test_a_run_writes_rows_table_and_record(few, tmp_path, capsys) -> None:
 
 def test_where_nothing_can_be_measured_it_says_so(few, tmp_path) -> None:
     with pytest.raises(InputError, match="nothing could be measured"):
-        run_bench(UNTRACKED, "missing", tmp_path, tmp_path / "bench.json")
+        run_bench(
+            UNTRACKED, BenchJob(rows="missing", results=tmp_path, out=tmp_path / "bench.json")
+        )
     assert not (tmp_path / "bench.json").exists()
 
 
@@ -89,7 +92,7 @@ def test_growth_brings_rows_and_a_figure(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(
         run, "measure_growth", lambda place, kind: Growth(kind, (2, 4, 8), (1.0, 2.0, 4.0))
     )
-    run_bench(UNTRACKED, "growth", tmp_path, tmp_path / "bench.json")
+    run_bench(UNTRACKED, BenchJob(rows="growth", results=tmp_path, out=tmp_path / "bench.json"))
     rows = {row["row"]: row for row in json.loads((tmp_path / "bench.json").read_text())}
     assert rows["growth-grid"]["measured"] == pytest.approx(1) and rows["growth-grid"]["holds"]
     assert (tmp_path / "figures" / "bench.png").read_bytes()[:4] == b"\x89PNG"

@@ -5,16 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gof.conditioning.pool import PoolFiles, Scene, draw, load_pair, render, run_pool
-from gof.config.reading import ConfigError
-from gof.data.manifest import (
-    Manifest,
-    load_depth,
-    load_images,
-    load_manifest,
-    load_split,
-    write_manifest,
-)
+from gof.conditioning.jobs import PoolJob
+from gof.conditioning.pool import Scene, draw, load_pair, render, run_pool
+from gof.config.errors import ConfigError
+from gof.data.manifest import Manifest, load_manifest, write_manifest
+from gof.data.reader import load_depth, load_images, load_split
 from gof.data.settings import OFFERS
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays, project
@@ -139,7 +134,7 @@ def test_pool_is_complete_reads_back_and_repeats(
 ):
     outs = [tmp_path / name / "manifest.json" for name in ("one", "two")]
     for out in outs:
-        run_pool(config, PoolFiles(data, statistics, head_model, out))
+        run_pool(config, PoolJob(data=data, statistics=statistics, head_model=head_model, out=out))
         with Image.open(out.with_name("sheet.png")) as sheet:
             assert np.asarray(sheet).std() > 10
     manifest = load_manifest(outs[0])
@@ -157,7 +152,7 @@ def test_pool_is_complete_reads_back_and_repeats(
     expected = draw(Statistics.load(statistics), scene, "train", range(5))
     np.testing.assert_array_equal(stored["z"], expected.z)
     np.testing.assert_array_equal(stored["pose"], expected.pose)
-    for path in outs[0].parent.glob("*.npz"):
+    for path in outs[0].parent.glob("*.safetensors"):
         assert path.read_bytes() == outs[1].with_name(path.name).read_bytes()
 
 
@@ -169,7 +164,7 @@ def test_conditions_are_seen_as_the_data_set_is(
 ):
     data = data_set(tmp_path / "data" / "manifest.json", camera)
     out = tmp_path / "pool" / "manifest.json"
-    run_pool(config, PoolFiles(data, statistics, head_model, out))
+    run_pool(config, PoolJob(data=data, statistics=statistics, head_model=head_model, out=out))
     manifest = load_manifest(out)
     assert manifest.camera == camera
     stored = load_split(manifest, "train", ["pose", "landmarks", "landmarks_3d"])
@@ -185,7 +180,12 @@ def test_conditions_are_seen_as_the_data_set_is(
 
 
 def test_a_missing_data_set_is_named(head_model, statistics, config, tmp_path):
-    files = PoolFiles(tmp_path / "none.json", statistics, head_model, tmp_path / "p" / "m.json")
+    files = PoolJob(
+        data=tmp_path / "none.json",
+        statistics=statistics,
+        head_model=head_model,
+        out=tmp_path / "p" / "m.json",
+    )
     with pytest.raises(InputError, match=r"none\.json"):
         run_pool(config, files)
 
@@ -206,10 +206,10 @@ def test_heads_out_of_view_are_an_error_and_leave_the_pool_that_was_there(
     far_away = tmp_path / "far.npz"
     write_npz(far_away, arrays | {"mean": arrays["mean"] + np.float32(5)})
     out = tmp_path / "pool" / "manifest.json"
-    run_pool(config, PoolFiles(data, statistics, head_model, out))
+    run_pool(config, PoolJob(data=data, statistics=statistics, head_model=head_model, out=out))
     before = out.read_bytes()
     with pytest.raises(InputError, match="no head is in view"):
-        run_pool(config, PoolFiles(data, statistics, far_away, out))
+        run_pool(config, PoolJob(data=data, statistics=statistics, head_model=far_away, out=out))
     assert out.read_bytes() == before and len(load_split(load_manifest(out), "train", ["z"])["z"])
 
 
@@ -220,7 +220,7 @@ def test_faces_that_leave_the_image_are_counted(
 
     near = data_set(tmp_path / "near" / "manifest.json", Camera(fov_deg=5.0))
     out = tmp_path / "pool" / "manifest.json"
-    run_pool(config, PoolFiles(near, statistics, head_model, out))
+    run_pool(config, PoolJob(data=near, statistics=statistics, head_model=head_model, out=out))
     assert read_json(out.with_name("pool.json"))["numbers"]["faces_beyond_image"] == 5
     assert "5 of 5 faces reach beyond the image" in capsys.readouterr().err
 

@@ -1,6 +1,7 @@
 import pytest
 
-from gof.config.reading import LARGEST, MAX_BYTES, ConfigError, merged, read, sensible
+from gof.config.errors import ConfigError
+from gof.config.reading import LARGEST, MAX_BYTES, merged, read, sensible
 
 
 def written(folder, text):

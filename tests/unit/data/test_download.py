@@ -11,6 +11,7 @@ import pytest
 from gof.data import download
 from gof.data.assets import ASSETS, Asset
 from gof.data.download import fetch, resolve, run_download
+from gof.data.jobs import DownloadJob
 from gof.run.files import InputError, MachineError, read_json
 
 CONTENT = os.urandom(200_000)
@@ -112,7 +113,7 @@ def test_record_is_resolved_and_a_lost_file_fetched_again(server, tmp_path, monk
     monkeypatch.setitem(ASSETS, "toy", asset)
     monkeypatch.setenv("GOF_CACHE", str(tmp_path / "cache"))
     record = tmp_path / "toy.json"
-    run_download("toy", record)
+    run_download(DownloadJob(asset="toy", out=record))
     values = read_json(record)
     assert values["sha256"] == asset.sha256 and values["licence"] == "CC0-1.0"
     assert resolve(record) == tmp_path / "cache" / "toy.bin" and len(requests) == 1
@@ -125,7 +126,7 @@ def test_record_of_another_version_is_refused(server, tmp_path, monkeypatch):
     monkeypatch.setitem(ASSETS, "toy", asset)
     monkeypatch.setenv("GOF_CACHE", str(tmp_path / "cache"))
     record = tmp_path / "toy.json"
-    run_download("toy", record)
+    run_download(DownloadJob(asset="toy", out=record))
     monkeypatch.setitem(ASSETS, "toy", replace(asset, sha256="0" * 64))
     with pytest.raises(InputError, match="another version"):
         resolve(record)
@@ -133,7 +134,7 @@ def test_record_of_another_version_is_refused(server, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="not the record of an asset"):
         resolve(record)
     with pytest.raises(InputError, match="no asset 'haed'"):
-        run_download("haed", record)
+        run_download(DownloadJob(asset="haed", out=record))
 
 
 def test_cache_that_cannot_be_written_is_one_line(server, tmp_path):

@@ -6,19 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import (
-    Manifest,
-    Split,
-    encode_depth,
-    load_depth,
-    load_images,
-    load_manifest,
-    load_split,
-    shrink,
-    write_manifest,
-    write_shard,
-)
+from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, shrink, write_manifest
+from gof.data.reader import load_depth, load_images, load_split
 from gof.data.settings import Photographs
+from gof.data.shards import load_shard, write_shard
 from gof.geometry.settings import Camera
 from gof.run.files import InputError
 
@@ -38,7 +29,7 @@ def data(tmp_path):
         "pose": rng.normal(size=(5, 2)).astype(np.float32),
     }
     shards = tuple(
-        write_shard(tmp_path / f"train-{k:03d}.npz", {n: a[own] for n, a in arrays.items()})
+        write_shard(tmp_path / f"train-{k:03d}", {n: a[own] for n, a in arrays.items()})
         for k, own in enumerate((slice(0, 3), slice(3, 5)))
     )
     splits = {"train": Split(5, shards), "test": Split(0, ())}
@@ -122,7 +113,7 @@ def test_one_changed_byte_names_the_shard(data, place):
     content = bytearray(path.read_bytes())
     content[place] ^= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"train-001\.\w+\.npz: changed"):
+    with pytest.raises(InputError, match=r"train-001\.\w+\.safetensors: changed"):
         load_split(manifest, "train", ["pose"])
 
 
@@ -134,7 +125,7 @@ def test_missing_shard_array_and_split_are_named(data):
         with pytest.raises(InputError, match=f"no images in split '{split}' .there are: train"):
             load_split(manifest, split, ["pose"])
     (manifest.path.parent / manifest.splits["train"].shards[0].file).unlink()
-    with pytest.raises(InputError, match=r"train-000\.\w+\.npz: no such file"):
+    with pytest.raises(InputError, match=r"train-000\.\w+\.safetensors: no such file"):
         load_split(manifest, "train", ["pose"])
 
 
@@ -142,7 +133,7 @@ def test_missing_shard_array_and_split_are_named(data):
     "change, message",
     [
         (lambda v: v.pop("splits"), "not a data set manifest"),
-        (lambda v: v.update(format=2), "format 2"),
+        (lambda v: v.update(format=1), "format 1, .*: make it again"),
         (lambda v: v["camera"].update(fov_deg=-1), "not a data set manifest"),
         (lambda v: v.update(background=[1, 2]), "not a data set manifest"),
         (lambda v: v["splits"]["train"]["shards"][0].pop("sha256"), "not a data set manifest"),
@@ -164,10 +155,9 @@ def test_manifest_that_cannot_be_used_is_one_line(data, change, message):
 
 def test_shards_have_the_same_bytes_each_time(tmp_path):
     arrays = {"a": np.arange(12).reshape(3, 4), "b": np.zeros((3, 2), np.float32)}
-    one, two = (write_shard(tmp_path / f"{n}.npz", arrays) for n in ("one", "two"))
+    one, two = (write_shard(tmp_path / n, arrays) for n in ("one", "two"))
     assert one.sha256 == two.sha256 and one.count == 3
-    with np.load(tmp_path / one.file) as archive:
-        np.testing.assert_array_equal(archive["a"], arrays["a"])
+    np.testing.assert_array_equal(load_shard(tmp_path / one.file)["a"], arrays["a"])
 
 
 def test_depth_outside_the_range_is_kept_at_its_ends():

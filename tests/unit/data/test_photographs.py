@@ -10,13 +10,15 @@ import pytest
 from PIL import Image
 
 from gof.data import photographs as images
-from gof.data.manifest import load_images, load_manifest
+from gof.data.manifest import load_manifest
 from gof.data.photographs import BadImage, crop_and_resize, decode, split_of
+from gof.data.reader import load_images
 from gof.data.settings import Photographs
 from gof.experiment.config import Config
 from gof.geometry.settings import Camera
 from gof.run.files import InputError, read_json
-from gof.sources.make import make, prepare_folder
+from gof.sources.jobs import PrepareJob
+from gof.sources.make import make, run_prepare
 from gof.sources.registry import SOURCES
 
 BACKGROUND = (1.0, 0.5, 0.0)
@@ -270,17 +272,19 @@ def test_two_folders_are_two_data_sets(folder, tmp_path):
 def test_a_folder_is_prepared_with_the_settings_of_the_first_of_its_kind(folder, tmp_path):
     config = configured(tmp_path / "elsewhere", flip=False)
     out = tmp_path / "data" / "manifest.json"
-    prepare_folder(config, folder, out, "fail")
+    run_prepare(config, PrepareJob(images=folder, out=out, on_bad="fail"))
     manifest = load_manifest(out)
     assert (manifest.name, manifest.resolutions, manifest.flip) == ("photographs", (8, 16), False)
     (folder / "bad.png").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"move them away$"):
-        prepare_folder(config, folder, out, "skip")
+        run_prepare(config, PrepareJob(images=folder, out=out, on_bad="skip"))
     plain = Config.parse({"datasets": {}, "tracking": {"enabled": False}})
     large = save(tmp_path / "large", "x.png", picture((128, 128))).parent
     for i in range(9):
         save(large, f"{i}.png", picture((130, 128), seed=i))
-    prepare_folder(plain, large, tmp_path / "plain" / "manifest.json", "fail")
+    run_prepare(
+        plain, PrepareJob(images=large, out=tmp_path / "plain" / "manifest.json", on_bad="fail")
+    )
     own = load_manifest(tmp_path / "plain" / "manifest.json")
     assert own.resolutions == Photographs(folder="x").resolutions and own.flip is True
 
@@ -312,7 +316,7 @@ def test_bad_files_stop_it_with_one_line_and_leave_nothing(folder, tmp_path, cap
     assert str(folder / "a" / "03bad.png") in text and "2 of 32 files" in text
     assert "\n" not in text and "on_bad: skip" in text
     assert "zz.jpg" in capsys.readouterr().err
-    assert not list(out.parent.glob("*.npz")) and not out.exists()
+    assert not list(out.parent.glob("*.safetensors")) and not out.exists()
 
 
 def test_skip_leaves_out_a_few_but_not_many(folder, tmp_path, monkeypatch):

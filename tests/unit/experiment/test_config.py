@@ -3,9 +3,10 @@ import json
 import pytest
 
 from gof.conditioning.settings import Conditions
-from gof.config.reading import ConfigError, merged
+from gof.config.errors import ConfigError
+from gof.config.reading import merged
 from gof.data.settings import Photographs
-from gof.experiment.config import TAKEN, Config, schema
+from gof.experiment.config import RUNTIME_SECTIONS, TAKEN, Config, schema
 from gof.geometry.settings import Camera
 from gof.heads.settings import RenderedHeads
 
@@ -112,13 +113,16 @@ def refusal(values):
         (stages({"objective": "warm"}), "models.a.stages.0.objective: "),
         (stages({"objective": "geometric"}), "models.a: stages: objective geometric needs"),
         (stages({"resolution": 16}, {}), "models.a: stages must not shrink in resolution"),
-        (stages({}, {"resolution": 24}), "models.a: stages.1: resolution 24 is no power of two"),
+        (
+            stages({}, {"resolution": 24}),
+            "models.a.stages.1.resolution: must be 4, 8, 16, ...: the discriminator halves",
+        ),
         (stages({"resolution": 2048}), "models.a.stages.0.resolution: "),
         (stages({"batch": 8, "micro_batch": 3}), "models.a.stages.0: micro_batch (3) must divide"),
         (
             stages({"batch": 12, "micro_batch": 6}),
-            "models.a: stages.0: micro_batch (6) must be a multiple of"
-            " discriminator.stddev_group (4), or less",
+            "models.a: stages.0.micro_batch (6) must be a multiple of"
+            " discriminator.stddev_group (4), or smaller",
         ),
         (stages({"steps": 0}), "models.a.stages.0.steps: "),
         # the experiment
@@ -277,7 +281,10 @@ def test_a_loss_given_in_part_keeps_its_other_defaults():
     [
         ({"frechet": {"samples": 1001}}, r"views.count \(1000\) is too few for frechet"),
         ({"views": {"count": 99}, "depth": {"pairs": 100}}, "too few for depth"),
-        ({"views": {"resolution": 48}, "depth": {}}, r"multiple of views.resolution \(48\)"),
+        (
+            {"views": {"resolution": 48}, "depth": {"score_resolution": 64}},
+            r"multiple of views.resolution \(48\)",
+        ),
     ],
 )
 def test_metrics_fit_the_views_they_look_at(metrics, fault):
@@ -323,3 +330,10 @@ def test_the_schema_knows_every_source_and_field():
     text = schema()
     for word in ("identities_for_pca", "on_bad", "logit_scale", "extends"):
         assert word in text
+
+
+def test_a_job_by_hand_is_scoped_to_what_it_depends_on():
+    whole = Config.parse({"seeds": [1], "samples": {"latents": 3}, "runtime": {"log_every": 9}})
+    own = whole.scoped(whole.only("samples"))
+    assert own.model_fields_set - RUNTIME_SECTIONS == {"samples"}
+    assert (own.samples, own.runtime) == (whole.samples, whole.runtime)

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 from gof.experiment.inheritance import resolved
 

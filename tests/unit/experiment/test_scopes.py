@@ -5,9 +5,9 @@ import json
 import pytest
 
 from gof.config.reading import merged
-from gof.experiment import scopes
+from gof.experiment import plan, scopes
 from gof.experiment.config import Config
-from gof.experiment.scopes import TrainingRun
+from gof.experiment.plan import TrainingRun
 
 STAGES = [{"resolution": 8, "steps": 3}, {"resolution": 16, "steps": 4}]
 VALUES = {
@@ -46,11 +46,11 @@ def test_models_meet_the_data_sets_that_offer_what_they_need():
         if model in models
         for seed in (3, 4)
     ]
-    assert scopes.trainings(config()) == expected
+    assert plan.trainings(config()) == expected
 
 
 def test_a_reason_is_given_for_what_is_not_trained():
-    assert scopes.left_out(config()) == {
+    assert plan.left_out(config()) == {
         "ph": {"cgof": "ph offers no coefficients, landmarks"},
         "few": {
             "cgof": "few offers no coefficients, landmarks",
@@ -61,8 +61,8 @@ def test_a_reason_is_given_for_what_is_not_trained():
 
 def test_what_data_sets_offer():
     own = config()
-    assert scopes.offers(own, "ph") == {"images"}
-    assert scopes.offers(own, "heads") >= {"images", "depth", "poses", "coefficients"}
+    assert plan.offers(own, "ph") == {"images"}
+    assert plan.offers(own, "heads") >= {"images", "depth", "poses", "coefficients"}
 
 
 def test_a_data_set_depends_on_its_own_section_alone():
@@ -132,16 +132,18 @@ def test_a_regressor_depends_on_its_own_section():
 
 def test_a_metric_depends_on_its_own_section_and_the_evaluation_seeds():
     own, changed = config(), config(metrics={"depth": {"steps": 7}})
-    assert scopes.of_metric(own, "frechet") == scopes.of_metric(changed, "frechet")
-    assert scopes.of_metric(own, "depth") != scopes.of_metric(changed, "depth")
+    assert scopes.of_metric(own, "heads", "frechet") == scopes.of_metric(
+        changed, "heads", "frechet"
+    )
+    assert scopes.of_metric(own, "heads", "depth") != scopes.of_metric(changed, "heads", "depth")
     seeds = config(metrics={"seeds": [9]})
-    assert scopes.of_metric(own, "frechet") != scopes.of_metric(seeds, "frechet")
-    parts = scope(scopes.of_metric(own, "depth", "views"))["metrics"]
+    assert scopes.of_metric(own, "heads", "frechet") != scopes.of_metric(seeds, "heads", "frechet")
+    parts = scope(scopes.of_metric(own, "heads", "depth"))["metrics"]
     assert set(parts) == {"seeds", "views", "depth"}
 
 
 def test_what_is_untrained_depends_on_the_networks_of_the_first_unconditional_model():
-    own = scopes.of_untrained(config(), "heads", "surface")
+    own = scopes.of_metric(config(), "heads", "surface")
     read = Config.load(own)
     assert list(read.models) == ["pigan"], "cgof has conditions"
     assert read.models["pigan"].networks() == config().models["pigan"].networks()
@@ -153,7 +155,7 @@ def test_what_is_untrained_depends_on_the_networks_of_the_first_unconditional_mo
         {"training": {"ema": 0.5}},
         {"stages": [{"resolution": 16, "steps": 9}]},
     ):
-        assert scopes.of_untrained(config(models={"pigan": same}), "heads", "surface") == own
+        assert scopes.of_metric(config(models={"pigan": same}), "heads", "surface") == own
     for other in (
         {"field": {"layers": 3}},
         {"mapping": {"latent": 3}},
@@ -161,13 +163,13 @@ def test_what_is_untrained_depends_on_the_networks_of_the_first_unconditional_mo
         {"training": {"truncation_latents": 3}},
         {"stages": [{"resolution": 32, "steps": 4}]},
     ):
-        assert scopes.of_untrained(config(models={"pigan": other}), "heads", "surface") != own
+        assert scopes.of_metric(config(models={"pigan": other}), "heads", "surface") != own
 
 
 def test_what_is_untrained_where_no_unconditional_model_is_trained():
     own = config(models={"pigan": None, "gof": None}, datasets={"few": None})
-    assert set(scope(scopes.of_untrained(own, "heads", "views"))) == {"metrics"}
-    few = scope(scopes.of_untrained(config(), "few", "views"))
+    assert set(scope(scopes.of_views(own, "heads"))) == {"metrics"}
+    few = scope(scopes.of_views(config(), "few"))
     assert list(few["models"]) == ["gof"], "the first that is trained on it"
 
 
@@ -191,7 +193,7 @@ def test_a_variant_is_trained_beside_its_base_and_does_not_change_it():
     own = scopes.of_stage(config(), "gof", 0)
     variant = config(models={"gof_smooth": {"extends": "gof", "normal": {"weight": 0.5}}})
     assert scopes.of_stage(variant, "gof", 0) == own
-    assert TrainingRun("ph", "gof_smooth", 3) in scopes.trainings(variant)
+    assert TrainingRun("ph", "gof_smooth", 3) in plan.trainings(variant)
     smooth = Config.load(scopes.of_stage(variant, "gof_smooth", 0)).models["gof_smooth"]
     assert smooth.normal.weight == 0.5 and smooth.field.layers == 2
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import write_shard
+from gof.data.shards import write_shard
 from gof.fitting.checks import projected
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join, load_fits
 from gof.fitting.settings import Fit
@@ -112,7 +112,7 @@ def written(folder, fits, **change):
     half = len(fits.ok) // 2
     shards = []
     for k, own in enumerate((fits[:half], fits[half:])):
-        shard = write_shard(folder / f"train-{k:03d}.npz", own.arrays() | change)
+        shard = write_shard(folder / f"train-{k:03d}", own.arrays() | change)
         shards.append(dataclasses.asdict(shard))
     record = folder / "fits.json"
     write_json(record, {"numbers": {"shards": {"train": shards}}})
@@ -134,12 +134,12 @@ def test_bad_files_of_fits_are_named(model, fitter, tmp_path):
     with pytest.raises(InputError, match=r"fits\.json: split 'test' was not fitted \(.*train\)"):
         load_fits(record, "test")
     next(tmp_path.glob("train-001.*")).write_bytes(b"other")
-    with pytest.raises(InputError, match=r"train-001\.\w+\.npz: changed"):
+    with pytest.raises(InputError, match=r"train-001\.\w+\.safetensors: changed"):
         load_fits(record, "train")
     arrays = fits.arrays()
     del arrays["albedo"]
-    path = tmp_path / write_shard(tmp_path / "train-002.npz", arrays).file
-    with pytest.raises(InputError, match=r"train-002\.\w+\.npz: holds no albedo"):
+    path = tmp_path / write_shard(tmp_path / "train-002", arrays).file
+    with pytest.raises(InputError, match=r"train-002\.\w+\.safetensors: holds no albedo"):
         join([path])
 
 

@@ -1,16 +1,19 @@
 """All images of a data set: files, numbers, failures, and inputs that do not belong together."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import load_manifest, load_split
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_split
 from gof.experiment.config import Config
 from gof.fitting import fit_set
 from gof.fitting.fit import Certainty, load_fits
-from gof.fitting.fit_set import FitFiles, run_fits
+from gof.fitting.fit_set import run_fits
+from gof.fitting.jobs import FitsJob, LandmarksJob
 from gof.fitting.landmark_set import run_landmarks
 from gof.morphable.coefficients import Statistics
 from gof.run.files import InputError, read_json, write_json
@@ -31,22 +34,27 @@ def files(tiny_heads, lively, tmp_path, monkeypatch):
     record = tmp_path / "landmarks.json"
     write_json(record, {"numbers": {"source": "truth"}})
 
-    def load(path, split):
+    def load(path, split, numbers=None):
         assert path == record
         points = load_split(load_manifest(tiny_heads), split, ["landmarks"])["landmarks"]
         found = torch.ones(len(points), dtype=torch.bool)
         if split == "train":
             found[2] = False
-        return Marks(torch.from_numpy(points), torch.ones(points.shape[:2]), found)
+        points = torch.from_numpy(points)
+        own = slice(None) if numbers is None else list(numbers)
+        return Marks(points[own], torch.ones(points.shape[:2])[own], found[own])
 
     monkeypatch.setattr(fit_set, "load_landmarks", load)
+    monkeypatch.setattr(
+        fit_set, "count_landmarks", lambda path, split: len(load(path, split).found)
+    )
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})  # no worker processes
-    return FitFiles(tiny_heads, record, lively)
+    return FitsJob(data=tiny_heads, landmarks=record, head_model=lively, out=tmp_path / "fits.json")
 
 
 def test_a_data_set_is_fitted(files, tmp_path, capsys):
     out = tmp_path / "fits" / "fits.json"
-    run_fits(CONFIG, files, out)
+    run_fits(CONFIG, replace(files, out=out))
     numbers = read_json(out)["numbers"]
     assert numbers["splits"]["train"]["images"] == 12
     assert numbers["splits"]["train"]["failures"] == {"no landmarks": 1}
@@ -70,10 +78,12 @@ def test_a_data_set_is_fitted(files, tmp_path, capsys):
 def test_the_same_inputs_give_the_same_bytes(files, tmp_path):
     folders = [tmp_path / name for name in ("one", "two")]
     for folder in folders:
-        run_fits(CONFIG, files, folder / "fits.json")
+        run_fits(CONFIG, replace(files, out=folder / "fits.json"))
     names = sorted(path.name for path in folders[0].glob("*.*") if path.name != "fits.json")
     parts = ["fits", "statistics", "test-000", "train-000", "train-001"]
-    assert [name.split(".")[0] for name in names if name.endswith(("npz", "png"))] == parts
+    assert [
+        name.split(".")[0] for name in names if name.endswith(("safetensors", "npz", "png"))
+    ] == parts
     for name in names:
         if name.endswith("jsonl"):
             continue
@@ -81,37 +91,30 @@ def test_the_same_inputs_give_the_same_bytes(files, tmp_path):
 
 
 def test_shards_do_not_depend_on_the_block(files, tmp_path, monkeypatch):
-    run_fits(CONFIG, files, tmp_path / "one" / "fits.json")
+    run_fits(CONFIG, replace(files, out=tmp_path / "one" / "fits.json"))
     monkeypatch.setattr(fit_set, "BLOCK", 3)
-    run_fits(CONFIG, files, tmp_path / "two" / "fits.json")
+    run_fits(CONFIG, replace(files, out=tmp_path / "two" / "fits.json"))
     one, two = (load_fits(tmp_path / n / "fits.json", "train").arrays() for n in ("one", "two"))
     for name in one:
         np.testing.assert_allclose(two[name], one[name], atol=2e-4, err_msg=name)
 
 
 def test_landmarks_of_another_data_set_are_refused(files, tmp_path, monkeypatch):
-    load = fit_set.load_landmarks
-
-    def fewer(path, split):
-        own = load(path, split)
-        return Marks(own.points[1:], own.confidence[1:], own.found[1:])
-
-    monkeypatch.setattr(fit_set, "load_landmarks", fewer)
+    monkeypatch.setattr(fit_set, "count_landmarks", lambda path, split: 11)
     with pytest.raises(InputError, match="11 landmarks for 12 images of split 'train'"):
-        run_fits(CONFIG, files, tmp_path / "fits.json")
+        run_fits(CONFIG, replace(files, out=tmp_path / "fits.json"))
 
 
 def test_no_landmarks_at_all_is_one_clear_error(files, tmp_path, monkeypatch):
     load = fit_set.load_landmarks
 
-    def none(path, split):
-        return dataclasses.replace(
-            load(path, split), found=torch.zeros(12 if split == "train" else 4)
-        )
+    def none(path, split, numbers=None):
+        own = load(path, split, numbers)
+        return dataclasses.replace(own, found=torch.zeros(len(own.found)))
 
     monkeypatch.setattr(fit_set, "load_landmarks", none)
     with pytest.raises(InputError, match="no image of split train could be fitted"):
-        run_fits(CONFIG, files, tmp_path / "fits.json")
+        run_fits(CONFIG, replace(files, out=tmp_path / "fits.json"))
     assert not (tmp_path / "fits.json").exists()
 
 
@@ -126,9 +129,9 @@ def test_the_landmarks_source_says_how_sure_they_are(tmp_path):
 def test_from_landmarks_on_disk_to_statistics(tiny_heads, lively, tmp_path, monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
     record = tmp_path / "landmarks" / "landmarks.json"
-    run_landmarks(CONFIG, tiny_heads, None, record)
+    run_landmarks(CONFIG, LandmarksJob(data=tiny_heads, out=record))
     out = tmp_path / "fits" / "fits.json"
-    run_fits(CONFIG, FitFiles(tiny_heads, record, lively), out)
+    run_fits(CONFIG, FitsJob(data=tiny_heads, landmarks=record, head_model=lively, out=out))
     numbers = read_json(out)["numbers"]
     assert {name: own["fitted"] for name, own in numbers["splits"].items()} == {
         "train": 12,

@@ -1,15 +1,19 @@
 """Landmarks of a data set: three sources, one file format."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from gof.data.manifest import load_images, load_manifest, load_split
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_images, load_split
+from gof.data.shards import load_shard, write_shard
 from gof.experiment.config import Config
 from gof.fitting import landmark_set as module
+from gof.fitting.jobs import LandmarksJob
 from gof.fitting.landmark_set import Landmarks, detect, load_landmarks, run_landmarks
 from gof.readers.convnet import ConvRegressor
 from gof.readers.files import save_regressor
@@ -39,7 +43,7 @@ def finder(seen):
 
 def test_truth_is_that_of_the_data_set(tiny_heads, tmp_path):
     out = tmp_path / "marks" / "landmarks.json"
-    run_landmarks(config("truth"), tiny_heads, None, out)
+    run_landmarks(config("truth"), LandmarksJob(data=tiny_heads, out=out))
     for split, count in (("train", 12), ("validation", 1), ("test", 4)):
         found = load_landmarks(out, split)
         torch.testing.assert_close(found.points, truth(tiny_heads, split))
@@ -54,7 +58,7 @@ def test_truth_is_that_of_the_data_set(tiny_heads, tmp_path):
 
 def test_the_picture_shows_landmarks_where_they_are(tiny_heads, tmp_path):
     out = tmp_path / "landmarks.json"
-    run_landmarks(config("truth"), tiny_heads, None, out)
+    run_landmarks(config("truth"), LandmarksJob(data=tiny_heads, out=out))
     pixels = np.array(Image.open(out.with_suffix(".png"))).astype(int)
     assert pixels.shape == (2 * module.TILE, 8 * module.TILE, 3)
     green = (abs(pixels - (0, 230, 70)) < 3).all(-1)
@@ -73,14 +77,13 @@ def test_a_data_set_without_truth_is_named(tiny_heads, tmp_path):
     manifest = json.loads(tiny_heads.read_text())
     for split in manifest["splits"].values():
         for shard in split["shards"]:
-            arrays = dict(np.load(tiny_heads.parent / shard["file"]))
+            arrays = load_shard(tiny_heads.parent / shard["file"])
             del arrays["landmarks"]
-            np.savez(photographs / shard["file"], **arrays)
-            shard["sha256"] = sha256(photographs / shard["file"])
+            shard |= asdict(write_shard(photographs / shard["file"].split(".")[0], arrays))
     path = photographs / "manifest.json"
     path.write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match=r"-000\.\w+\.npz: holds no landmarks"):
-        run_landmarks(config("truth"), path, None, tmp_path / "landmarks.json")
+    with pytest.raises(InputError, match=r"-000\.\w+\.safetensors: holds no landmarks"):
+        run_landmarks(config("truth"), LandmarksJob(data=path, out=tmp_path / "landmarks.json"))
     assert not (tmp_path / "landmarks.json").exists()
 
 
@@ -92,7 +95,7 @@ def test_detector_goes_on_and_counts_what_it_leaves_out(tiny_heads, tmp_path, mo
     monkeypatch.setattr(module, "find_weights", lambda: {"network.pth": weights})
     find = finder([1] * 4 + counts + [1])  # splits in the order of the manifest: test first
     out = tmp_path / "landmarks.json"
-    run_landmarks(config("detector"), tiny_heads, None, out)
+    run_landmarks(config("detector"), LandmarksJob(data=tiny_heads, out=out))
     found = load_landmarks(out, "train")
     assert found.faces.tolist() == counts
     assert found.found.tolist() == [count == 1 for count in counts]
@@ -107,7 +110,9 @@ def test_detector_goes_on_and_counts_what_it_leaves_out(tiny_heads, tmp_path, mo
 def test_no_face_anywhere_is_one_clear_error(tiny_heads, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "load", lambda device: finder([0] * 17))
     with pytest.raises(InputError, match="no image shows just one face"):
-        run_landmarks(config("detector"), tiny_heads, None, tmp_path / "landmarks.json")
+        run_landmarks(
+            config("detector"), LandmarksJob(data=tiny_heads, out=tmp_path / "landmarks.json")
+        )
     assert not (tmp_path / "landmarks.json").exists()
 
 
@@ -118,32 +123,32 @@ def test_regressor_reads_the_images(tiny_heads, tmp_path):
     path = tmp_path / "regressor.yaml"
     save_regressor(path, network, {"name": "judge"})
     out = tmp_path / "landmarks.json"
-    run_landmarks(config("regressor"), tiny_heads, path, out)
+    run_landmarks(config("regressor"), LandmarksJob(data=tiny_heads, regressor=path, out=out))
     images = load_images(load_manifest(tiny_heads), "test", 32).float() / 127.5 - 1
     with torch.no_grad():
         expected = network.eval()(images).landmarks
     torch.testing.assert_close(load_landmarks(out, "test").points, expected)
     assert set(read_json(out)["inputs"]) == {"data", "regressor"}
     with pytest.raises(InputError, match="--regressor: needed"):
-        run_landmarks(config("regressor"), tiny_heads, None, out)
+        run_landmarks(config("regressor"), LandmarksJob(data=tiny_heads, out=out))
 
 
 def test_changed_or_absent_files_are_named(tiny_heads, tmp_path):
     out = tmp_path / "landmarks.json"
     with pytest.raises(InputError, match=r"landmarks\.json: no such file"):
         load_landmarks(out, "train")
-    run_landmarks(config("truth"), tiny_heads, None, out)
+    run_landmarks(config("truth"), LandmarksJob(data=tiny_heads, out=out))
     with pytest.raises(InputError, match="no landmarks of split 'more'"):
         load_landmarks(out, "more")
-    (shard,) = out.parent.glob("train-001.*.npz")
+    (shard,) = out.parent.glob("train-001.*")
     content = bytearray(shard.read_bytes())
     content[-30] ^= 1
     shard.write_bytes(content)
-    with pytest.raises(InputError, match=r"train-001\.\w+\.npz: changed since it was written"):
+    with pytest.raises(InputError, match=r"train-001\.\w+\.\w+: changed since it was written"):
         load_landmarks(out, "train")
     assert len(load_landmarks(out, "test").points) == 4
     shard.unlink()
-    with pytest.raises(InputError, match=r"train-001\.\w+\.npz: no such file"):
+    with pytest.raises(InputError, match=r"train-001\.\w+\.safetensors: no such file"):
         load_landmarks(out, "train")
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gof.experiment.config import Config
 from gof.fitting import photograph
+from gof.fitting.jobs import FitJob
 from gof.fitting.landmark_set import Landmarks
 from gof.fitting.photograph import (
     SIZE,
@@ -119,7 +120,7 @@ def test_turning_the_picture_changes_nothing_but_the_crop(model, head, tmp_path)
 def test_files_of_a_fit(lively, model, head, tmp_path):
     path, points = placed(head, 0.0, tmp_path)
     out = tmp_path / "fit"
-    run_fit(CONFIG, path, lively, lambda _: Faces(points, ONE), out)
+    run_fit(CONFIG, FitJob(path, head_model=lively, out=out), lambda _: Faces(points, ONE))
     numbers = read_json(out / "fit.json")["numbers"]
     assert len(numbers["identity"]) == len(model.identity)
     assert set(numbers["crop"]) == {"scale", "angle_rad", "centre"}
@@ -132,6 +133,17 @@ def test_files_of_a_fit(lively, model, head, tmp_path):
         np.testing.assert_allclose(mesh.vertices, shape, atol=1e-5)
         assert len(mesh.faces) == len(model.triangles)
         assert mesh.visual.vertex_colors.std(0)[:3].max() > 0
+
+
+@pytest.mark.parametrize("name", ["me.glb", "me.png"])
+def test_the_name_of_a_mesh_or_picture_gets_that_alone(lively, head, tmp_path, name):
+    path, points = placed(head, 0.0, tmp_path)
+    find = lambda _: Faces(points, ONE)  # noqa: E731
+    run_fit(CONFIG, FitJob(path, head_model=lively, out=tmp_path / "fit"), find)
+    run_fit(CONFIG, FitJob(path, head_model=lively, out=tmp_path / "one" / name), find)
+    assert {p.name for p in (tmp_path / "one").iterdir()} == {".gof", name, "me.json"}
+    usual = {"me.glb": "mesh.glb", "me.png": "overlay.png"}[name]
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "fit" / usual).read_bytes()
 
 
 def test_the_fit_drawn_over_the_crop_looks_like_the_crop(model, head, tmp_path):

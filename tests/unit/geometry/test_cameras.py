@@ -3,7 +3,14 @@ import math
 import pytest
 import torch
 
-from gof.geometry.cameras import camera_axes, camera_rays, pixel_grid, project, sample_poses
+from gof.geometry.cameras import (
+    camera_axes,
+    camera_rays,
+    pixel_grid,
+    plane_rays,
+    project,
+    sample_poses,
+)
 from gof.geometry.settings import Camera
 from gof.run import rng
 
@@ -140,3 +147,11 @@ def test_poles_are_seen_the_right_way_round() -> None:
 def test_cameras_that_cannot_be_are_refused(odd) -> None:
     with pytest.raises(ValueError, match=next(iter(odd))):
         Camera.model_validate(odd)
+
+
+def test_only_rays_of_all_pixels_are_an_image() -> None:
+    rays = camera_rays(POSES, 8, 12.0)
+    assert rays.side == 8
+    assert rays[:1].side == 8 and rays[1:].origins.shape == (2, 64, 3)
+    assert rays.pick(torch.arange(64).expand(3, 64)).side is None
+    assert plane_rays(pixel_grid(8), POSES, 12.0).side is None

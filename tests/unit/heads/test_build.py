@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 from gof.heads.build import build_head_model, openness, run_head_model, sphere_directions
+from gof.heads.jobs import HeadModelJob
 from gof.heads.settings import RenderedHeads
 from gof.heads.shapes import FLOOR
 from gof.morphable.landmarks import MIRRORED
@@ -181,9 +182,10 @@ def test_the_face_ends_at_jaw_hair_and_ears(model, built):
 
 def test_only_a_data_set_of_heads_has_a_head_model(tmp_path):
     values = {"datasets": {"ph": {"source": "photographs", "folder": "x"}}}
+    asset = tmp_path / "asset.json"
     for config in (Config.parse(values), Config()):
         with pytest.raises(ConfigError, match="datasets: no 'ph' of the kind needed"):
-            run_head_model(config, "ph", tmp_path / "asset.json", tmp_path / "model.npz")
+            run_head_model(config, HeadModelJob(name="ph", asset=asset, out=tmp_path / "model.npz"))
     assert not list(tmp_path.iterdir())
 
 
@@ -199,6 +201,8 @@ def test_a_head_model_is_built_after_the_data_set_it_is_for(tmp_path, monkeypatc
         for name, count in (("few", 5), ("many", 9))
     }
     config = Config.parse({"datasets": datasets, "tracking": {"enabled": False}})
+    asset = tmp_path / "asset.json"
     for name, count in (("few", 5), ("many", 9)):
         with pytest.raises(InputError, match=rf"asset\.json {count}$"):
-            run_head_model(config, name, tmp_path / "asset.json", tmp_path / name / "model.npz")
+            out = tmp_path / name / "model.npz"
+            run_head_model(config, HeadModelJob(name=name, asset=asset, out=out))

@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gof.config.reading import ConfigError
-from gof.data.manifest import load_depth, load_images, load_manifest, load_split
+from gof.config.errors import ConfigError
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_depth, load_images, load_split
 from gof.data.settings import OFFERS
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays, project
@@ -185,7 +186,7 @@ def test_second_run_gives_the_same_bytes(head_model, config, tmp_path, one_core)
     outs = [tmp_path / name / "manifest.json" for name in ("one", "two")]
     for out in outs:
         rendered(config, head_model, out)
-    for path in sorted(outs[0].parent.glob("*.npz")):
+    for path in sorted(outs[0].parent.glob("*.safetensors")):
         assert path.read_bytes() == (outs[1].parent / path.name).read_bytes()
     assert outs[0].read_bytes() == outs[1].read_bytes()
 

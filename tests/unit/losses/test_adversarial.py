@@ -40,3 +40,45 @@ def test_topk_schedule() -> None:
 def test_topk_weights_keep_the_best() -> None:
     weights = adversarial.topk_weights(torch.tensor([3.0, -1.0, 2.0, 0.0]), 2)
     torch.testing.assert_close(weights, torch.tensor([0.5, 0.0, 0.5, 0.0]))
+
+
+def test_losses_against_logarithms() -> None:
+    real, fake = torch.tensor([0.5, -2.0]), torch.tensor([1.5, -0.3])
+    own = [math.log1p(math.exp(-x)) for x in fake.tolist()]
+    torch.testing.assert_close(adversarial.generator_loss(fake), torch.tensor(own))
+    seen = sum(math.log1p(math.exp(-x)) for x in real.tolist()) / 2
+    seen += sum(math.log1p(math.exp(x)) for x in fake.tolist()) / 2
+    loss = adversarial.discriminator_loss(real, fake)
+    assert loss.shape == () and math.isclose(float(loss), seen, rel_tol=1e-6)
+
+
+def test_r1_of_scores_that_bend_is_a_mean_over_images_with_a_gradient() -> None:
+    own = torch.Generator().manual_seed(0)
+    images = torch.randn(2, 3, 4, 4, generator=own).requires_grad_()
+    bend = torch.randn(2, 3, 4, 4, generator=own).requires_grad_()
+    penalty = adversarial.r1_penalty((bend * images**2).sum((1, 2, 3)), images)
+    # The slope is 2 bend x.
+    squares = (2 * bend * images).square()
+    torch.testing.assert_close(penalty, 0.5 * (squares[0].sum() + squares[1].sum()) / 2)
+    penalty.backward()
+    torch.testing.assert_close(bend.grad, (2 * images.detach()).square() * bend.detach() / 2)
+
+
+def test_pose_loss_of_each_image() -> None:
+    read = torch.tensor([[0.1, 0.3], [0.0, -0.2], [1.0, 1.0]])
+    poses = torch.tensor([[0.2, -0.1], [0.0, 0.2], [1.0, 1.0]])
+    loss = adversarial.pose_loss(read, poses)
+    torch.testing.assert_close(loss, torch.tensor([(0.01 + 0.16) / 2, 0.08, 0.0]))
+
+
+def test_topk_share_falls_by_the_decay_in_2000_steps() -> None:
+    counts = [adversarial.topk_count(step, 10**6, 0.9, 0.5) for step in (2000, 4000, 1000)]
+    assert counts == [900_000, 810_000, round(10**6 * 0.9**0.5)]
+    assert adversarial.topk_count(10**9, 3, 0.9, 0.1) == 1
+
+
+def test_topk_weights_have_no_gradient_of_their_own() -> None:
+    scores = torch.tensor([1.0, 4.0, 2.0], requires_grad=True)
+    weights = adversarial.topk_weights(scores, 2)
+    assert not weights.requires_grad
+    torch.testing.assert_close(weights, torch.tensor([0.0, 0.5, 0.5]))

@@ -7,7 +7,9 @@ from gof.fields.analytic import Ellipsoid, sphere
 from gof.geometry.cameras import camera_rays, pixel_grid, plane_rays, project
 from gof.geometry.settings import Camera
 from gof.losses import conditional as face
-from gof.rendering.render import Guide, RenderSettings, render, render_moved
+from gof.rendering.interface import Guide, RenderSettings
+from gof.rendering.query import Everywhere
+from gof.rendering.render import render, render_moved
 from gof.rendering.settings import Sampling
 from gof.run import rng
 
@@ -141,7 +143,7 @@ class Moved:
 def warping_terms(other, flow):
     here = Ellipsoid((0.06, 0.07, 0.08), sharpness=300.0)
     rays = camera_rays(POSES, 24, FOV)
-    out = render(other(here), rays, SETTINGS)
+    out = render(other(here), rays, SETTINGS, ask=Everywhere)
     warped = render_moved(here, rays, out, SETTINGS, flow.expand_as(rays.origins))
     square = (24, 24)
     images = [seen.rgb.mT.unflatten(-1, square) for seen in (out, warped)]

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -52,3 +54,39 @@ def test_normal_smoothness_without_a_hit_is_zero_with_a_graph() -> None:
     assert float(loss) == 0
     loss.backward()
     assert siren.layers[0].weight.grad is not None
+
+
+def test_opacity_prior_is_a_mean_of_logarithms() -> None:
+    occupancy = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(0))
+    values = [math.log(0.1 + o) + math.log(1.1 - o) - math.log(0.11) for o in occupancy.flatten()]
+    prior = opacity_prior(occupancy)
+    assert prior.shape == () and float(prior) == pytest.approx(sum(values) / 24, rel=1e-5)
+
+
+def test_normal_smoothness_is_a_mean_over_the_rays_that_hit() -> None:
+    own = torch.Generator().manual_seed(0)
+    points = torch.nn.functional.normalize(torch.randn(2, 5, 3, generator=own), dim=-1) * 0.1
+    offset = torch.randn(2, 5, 3, generator=own) * 0.05
+    hit = torch.tensor([[True, False, True, True, False], [False] * 4 + [True]])
+    errors = []
+    for i, k in hit.nonzero().tolist():
+        # A sphere's normals point from its middle.
+        there = points[i, k] + offset[i, k]
+        here = points[i, k] / points[i, k].norm()
+        errors.append(float((here - there / there.norm()).square().mean()))
+    found = normal_smoothness(sphere(0.1), points, hit, offset)
+    assert float(found) == pytest.approx(sum(errors) / 4, rel=1e-4)
+    one = torch.zeros_like(hit)
+    one[1, 4] = True
+    alone = normal_smoothness(sphere(0.1), points, one, offset)
+    assert float(alone) == pytest.approx(errors[-1], rel=1e-4)
+
+
+def test_normal_smoothness_teaches_the_field() -> None:
+    siren = FilmSiren(FilmSirenSettings(layers=2, width=8))
+    siren.reset(torch.Generator().manual_seed(0))
+    points = torch.full((1, 4, 3), 0.02)
+    field = siren.bind(torch.zeros(1, siren.style_size))
+    hit = torch.ones(1, 4, dtype=torch.bool)
+    normal_smoothness(field, points, hit, points * 0.3).backward()
+    assert siren.layers[0].weight.grad.abs().max() > 0

@@ -6,25 +6,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gof.data.manifest import (
-    Manifest,
-    Split,
-    encode_depth,
-    load_manifest,
-    write_manifest,
-    write_shard,
-)
+from gof.config.errors import ConfigError
+from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, write_manifest
+from gof.data.shards import write_shard
 from gof.experiment.config import Config
 from gof.fields.analytic import Ellipsoid
 from gof.geometry.cameras import camera_rays, sample_poses
 from gof.geometry.settings import Camera
-from gof.metrics import protocols
 from gof.metrics.context import row, untrained
-from gof.metrics.evaluate import VIEWED, EvaluateJob, run_evaluate
-from gof.metrics.features import Extractor
+from gof.metrics.evaluate import EvaluateJob, run_evaluate
+from gof.metrics.networks import efficientnet, inception
+from gof.metrics.networks.extractor import Extractor
+from gof.metrics.registry import METRICS
+from gof.metrics.scores import ray_profile
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
-from gof.rendering.render import RenderSettings, render
+from gof.rendering.interface import RenderSettings
+from gof.rendering.render import render
 from gof.run.files import InputError
 from gof.run.rng import streams
 from tests.unit.metrics.small import PARTS, configured, model, saved
@@ -71,7 +69,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "image_32": torch.stack(images).numpy(),
             "depth_32": encode_depth(torch.stack(depths), camera).numpy(),
         }
-        splits[name] = Split(n, (write_shard(folder / f"{name}-000.npz", arrays),))
+        splits[name] = Split(n, (write_shard(folder / f"{name}-000", arrays),))
     path = folder / "manifest.json"
     write_manifest(Manifest(path, "balls", camera, (1.0, 1.0, 1.0), (32,), splits))
     return path
@@ -93,18 +91,28 @@ def tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     def extractor(record: Path, size: int, device: str) -> Extractor:
         return Extractor("fd_efficientnet", "tiles", "0" * 64, size, Means())
 
-    monkeypatch.setattr(protocols, "efficientnet", extractor)
-    monkeypatch.setattr(protocols, "inception", lambda device: None)
+    monkeypatch.setattr(efficientnet, "efficientnet", extractor)
+    monkeypatch.setattr(inception, "inception", lambda device: None)
 
 
-def measure(metric: str, data: Path, out: Path, generator: Path | None = None) -> dict:
-    views, references = None, generator is None
-    if metric in VIEWED:
+def measure(
+    metric: str, data: Path, out: Path, generator: Path | None = None, config: Config = CONFIG
+) -> dict:
+    views, reference = None, generator is None
+    if METRICS[metric].subject == "views":
         views = out.parent / f"views of {out.stem}" / "manifest.json"
-        run_views(CONFIG, ViewsJob(views, generator, None if generator else data))
+        run_views(config, ViewsJob(generator=generator, reference=reference, data=data, out=views))
         generator = None
-    wanted = EvaluateJob(metric, data, out, generator, views, references, features=data)
-    run_evaluate(CONFIG, wanted)
+    wanted = EvaluateJob(
+        metric=metric,
+        data=data,
+        out=out,
+        generator=generator,
+        views=views,
+        reference=reference,
+        features=data,
+    )
+    run_evaluate(config, wanted)
     return json.loads(out.read_text())["numbers"]
 
 
@@ -123,6 +131,8 @@ def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str
     for metric, names in wanted.items():
         numbers = measure(metric, data, tmp_path / f"{metric}.json", generator)
         assert [r["metric"] for r in numbers["rows"]] == names
+        shown = [c["metric"] for c in numbers["columns"] if c["table"] == "comparison"]
+        assert set(names) <= set(shown) <= {*names, "fid"}
         for one in numbers["rows"]:
             assert set(one) == {"model", "metric", "value", "spread", "n", "protocol"}
             assert one["model"] == "mine" and one["value"] >= 0 and one["spread"] >= 0
@@ -138,6 +148,62 @@ def test_references_of_the_frechet_distance_are_in_order(tmp_path: Path, data: P
     # As many as the smallest set has: 10 held out, 12 to train, 8 asked for.
     assert all(r["n"] == 8 for r in rows.values())
     assert "sigma 1 px" in rows["blurred", "fd_efficientnet"]["protocol"]
+
+
+def test_held_out_images_bound_the_references_alone(tmp_path: Path, data: Path) -> None:
+    """11 of 12 training images and of 12 views, while 10 images are held out."""
+    more = {**SECTIONS["metrics"], "views": {"count": 12, "resolution": 16}}
+    config = Config.parse({**SECTIONS, "metrics": {**more, "frechet": {"samples": 11}}}, "test")
+    rows = by_key(measure("frechet", data, tmp_path / "f.json", config=config))
+    counts = {name: r["n"] for (name, _), r in rows.items()}
+    assert counts == {"real": 10, "blurred": 10, "untrained": 11}
+    assert "10 held-out images against 11 training" in rows["real", "fd_efficientnet"]["protocol"]
+    own = by_key(measure("frechet", data, tmp_path / "g.json", saved(tmp_path), config))
+    assert own["mine", "fd_efficientnet"]["n"] == 11
+
+
+def test_sizes_left_open_are_those_of_the_last_stage(tmp_path: Path, data: Path) -> None:
+    """8 px, of the generator; 16 px, of the largest model, for references; 32 px are stored."""
+    metrics = {key: dict(own) for key, own in SECTIONS["metrics"].items() if key != "seeds"}
+    del metrics["views"]["resolution"], metrics["surface"]["resolution"]
+    del metrics["depth"]["score_resolution"]
+    stages = [{"resolution": 8, "steps": 1}, {"resolution": 16, "steps": 1}]
+    models = {"a": {"integrator": "occupancy", "stages": stages}}
+    config = Config.parse({**SECTIONS, "metrics": metrics, "models": models}, "test")
+    generator = saved(tmp_path)
+    for subject, size in ((generator, 8), (None, 16)):
+        out = tmp_path / f"{size}"
+        surface = by_key(measure("surface", data, out / "s.json", subject, config))
+        name = "mine" if subject else "untrained"
+        assert f"samples, {size} px" in surface[name, "surface_agreement"]["protocol"]
+        depth = by_key(measure("depth", data, out / "d.json", subject, config))
+        protocol = depth[name, "mad_deg"]["protocol"]
+        assert f"of {size} px" in protocol and "test renders, 32 px" in protocol
+    alone = Config.parse({**SECTIONS, "metrics": metrics}, "test")
+    with pytest.raises(ConfigError, match="there is no model"):
+        measure("surface", data, tmp_path / "x.json", config=alone)
+
+
+def test_sigma_counts_the_images_with_an_opaque_ray(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of seed 0 the first and third image have such rays, of seed 1 all three."""
+    generator = saved(tmp_path)
+    whole = by_key(measure("surface", data, tmp_path / "s.json", generator))
+    assert whole["mine", "sigma"]["n"] == 3
+    assert "0.99 of 3 images" in whole["mine", "sigma"]["protocol"]
+    own, seen = ray_profile.sigma, []
+
+    def one_is_fog(weights: Tensor, t: Tensor) -> list[float]:
+        seen.append(weights)
+        return [] if len(seen) in (3, 4) else own(weights, t)  # with and without clean-up
+
+    monkeypatch.setattr(ray_profile, "sigma", one_is_fog)
+    rows = by_key(measure("surface", data, tmp_path / "t.json", generator))
+    for metric in ("sigma", "sigma_clean"):
+        assert rows["mine", metric]["n"] == 2
+        assert "0.99 of 2, 3 (by evaluation seed) of 3 images" in rows["mine", metric]["protocol"]
+    assert rows["mine", "outward_fraction"]["n"] == 3
 
 
 def test_references_of_depth(tmp_path: Path, data: Path) -> None:
@@ -162,9 +228,16 @@ def test_an_empty_field_gives_what_can_be_given(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     generator = saved(tmp_path, radius=0.0)
-    rows = measure("surface", data, tmp_path / "s.json", generator)["rows"]
+    surface = measure("surface", data, tmp_path / "s.json", generator)
+    rows, missing = surface["rows"], surface["missing"]
     assert [(r["metric"], r["value"]) for r in rows] == [("outward_fraction", 0.0)]
-    assert measure("depth", data, tmp_path / "d.json", generator)["rows"] == []
+    assert [m["metric"] for m in missing] == ["sigma", "sigma_clean", "surface_agreement"]
+    depth = measure("depth", data, tmp_path / "d.json", generator)
+    assert depth["rows"] == []
+    assert {(m["model"], m["metric"]) for m in depth["missing"]} == {
+        ("mine", "side_x100"),
+        ("mine", "mad_deg"),
+    }
     assert measure("frechet", data, tmp_path / "f.json", generator)["rows"]
     text = capsys.readouterr().err
     assert "mine: no sigma" in text and "mine: no pixel" in text
@@ -200,24 +273,41 @@ def test_rows_are_mean_and_sample_deviation() -> None:
 
 def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "x.json"
-    with pytest.raises(InputError, match="no metric named 'beauty'"):
-        run_evaluate(CONFIG, EvaluateJob("beauty", data, out))
+    with pytest.raises(ConfigError, match="no metric named 'beauty'; there are d"):
+        run_evaluate(CONFIG, EvaluateJob(metric="beauty", data=data, out=out))
     views = tmp_path / "views" / "manifest.json"
-    run_views(CONFIG, ViewsJob(views, data=data))
+    run_views(CONFIG, ViewsJob(reference=True, data=data, out=views))
+    for job in (
+        ViewsJob(out=views),
+        ViewsJob(generator=saved(tmp_path), reference=True, out=views),
+    ):
+        with pytest.raises(InputError, match="either --generator FILE or --reference"):
+            run_views(CONFIG, job)
+    with pytest.raises(InputError, match="either --generator FILE or --reference"):
+        run_evaluate(CONFIG, EvaluateJob(metric="surface", data=data, out=out))
     with pytest.raises(InputError, match="--features"):
-        run_evaluate(CONFIG, EvaluateJob("frechet", data, out, views=views))
+        run_evaluate(CONFIG, EvaluateJob(metric="frechet", data=data, out=out, views=views))
     with pytest.raises(InputError, match="depth: measured on --views"):
-        run_evaluate(CONFIG, EvaluateJob("depth", data, out, saved(tmp_path)))
+        run_evaluate(
+            CONFIG, EvaluateJob(metric="depth", data=data, out=out, generator=saved(tmp_path))
+        )
     with pytest.raises(InputError, match="surface: measured on a generator"):
-        run_evaluate(CONFIG, EvaluateJob("surface", data, out, views=views))
+        run_evaluate(CONFIG, EvaluateJob(metric="surface", data=data, out=out, views=views))
     with pytest.raises(InputError, match="no such file"):
-        run_evaluate(CONFIG, EvaluateJob("depth", tmp_path / "none.json", out, views=views))
+        run_evaluate(
+            CONFIG, EvaluateJob(metric="depth", data=tmp_path / "none.json", out=out, views=views)
+        )
     odd = {**SECTIONS["metrics"]["depth"], "score_resolution": 64}
     metrics = {**SECTIONS["metrics"], "depth": odd}
     config = Config.parse({**SECTIONS, "metrics": metrics}, "test")
     with pytest.raises(InputError, match="no depth at 64"):
-        run_evaluate(config, EvaluateJob("depth", data, out, views=views))
+        run_evaluate(config, EvaluateJob(metric="depth", data=data, out=out, views=views))
     more = Config.parse({**SECTIONS, "metrics": {**SECTIONS["metrics"], "seeds": [0, 7]}}, "test")
     with pytest.raises(InputError, match="no images in split 'seed7'"):
-        run_evaluate(more, EvaluateJob("depth", data, out, views=views))
+        run_evaluate(more, EvaluateJob(metric="depth", data=data, out=out, views=views))
+    uneven = {**SECTIONS["metrics"], "depth": {"score_resolution": 24}}
+    del uneven["views"]
+    config = Config.parse({**SECTIONS, "metrics": uneven}, "test")
+    with pytest.raises(ConfigError, match=r"\(24\) must be a multiple of views.resolution \(16\)"):
+        run_evaluate(config, EvaluateJob(metric="depth", data=data, out=out, views=views))
     assert not out.exists()

@@ -11,7 +11,7 @@ from gof.geometry.settings import Camera
 from gof.metrics.portraits import Obedient, RandomPairing, Renders, Sitting, draw, surfaces
 from gof.models import pretrained as generators
 from gof.morphable.coefficients import Layout
-from gof.rendering.render import RenderSettings
+from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Sampling
 
 MODEL = Model.model_validate(

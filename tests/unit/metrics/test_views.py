@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import (
-    Manifest,
-    load_depth,
-    load_images,
-    load_manifest,
-    load_split,
-    write_manifest,
-)
+from gof.data.manifest import Manifest, load_manifest, write_manifest
+from gof.data.reader import load_depth, load_images, load_split
 from gof.experiment.config import Config
 from gof.geometry.settings import Camera
 from gof.metrics.context import poses
@@ -41,7 +35,7 @@ def generator(tmp_path: Path) -> Path:
 
 def test_views_are_what_the_generator_shows(tmp_path: Path, generator: Path) -> None:
     out = tmp_path / "views" / "manifest.json"
-    run_views(config(5), ViewsJob(out, generator))
+    run_views(config(5), ViewsJob(generator=generator, out=out))
     manifest = load_manifest(out)
     assert (manifest.name, manifest.resolutions, set(manifest.splits)) == (
         "mine",
@@ -69,7 +63,7 @@ def test_more_views_begin_with_the_fewer(tmp_path: Path, generator: Path) -> Non
     found = []
     for count in (3, 6):
         out = tmp_path / str(count) / "manifest.json"
-        run_views(config(count, (1,)), ViewsJob(out, generator))
+        run_views(config(count, (1,)), ViewsJob(generator=generator, out=out))
         found.append(load_images(load_manifest(out), "seed1", 16))
     assert torch.equal(found[1][:3], found[0])
     assert not torch.equal(found[1][3:], found[0])
@@ -79,7 +73,7 @@ def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
     out, data = tmp_path / "views" / "manifest.json", tmp_path / "data.json"
     camera = Camera(fov_deg=13.0, yaw_mean=0.3)
     write_manifest(Manifest(data, "mine", camera, (0.25, 0.5, 1.0), (16,), {}))
-    run_views(config(2), ViewsJob(out, data=data))
+    run_views(config(2), ViewsJob(reference=True, data=data, out=out))
     manifest = load_manifest(out)
     assert (manifest.name, manifest.camera) == ("untrained", camera)
     assert manifest.background == pytest.approx((0.25, 0.5, 1.0))
@@ -90,5 +84,5 @@ def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
 
 
 def test_an_untrained_one_needs_a_place_to_stand_in(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--data: needed without a generator"):
-        run_views(config(2), ViewsJob(tmp_path / "views" / "manifest.json"))
+    with pytest.raises(InputError, match="--data: needed with --reference"):
+        run_views(config(2), ViewsJob(reference=True, out=tmp_path / "views" / "manifest.json"))

@@ -8,6 +8,7 @@ from scipy.io import savemat
 from gof.experiment.config import Config
 from gof.morphable import bfm
 from gof.morphable.bfm import read_bfm, run_bfm
+from gof.morphable.jobs import BfmJob
 from gof.morphable.model import LinearAlbedo, MorphableModel
 from gof.morphable.similarity import constant_crop
 from gof.run.files import InputError, read_json
@@ -108,7 +109,7 @@ def test_both_files_give_the_same_model(basel, front, tmp_path):
 
 def test_a_head_is_mean_and_components_in_the_world(basel, front, tmp_path):
     out = tmp_path / "bfm.npz"
-    run_bfm(Config(), front, out)
+    run_bfm(Config(), BfmJob(mat=front, out=out))
     model, given = MorphableModel.load(out), front_of(basel)
     draws = torch.Generator().manual_seed(0)
     a, e, t = (torch.randn(2, n, generator=draws) for n in (80, 64, 80))

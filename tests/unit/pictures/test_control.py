@@ -7,7 +7,8 @@ from PIL import Image
 
 from gof.experiment.config import Config
 from gof.pictures import control as figures
-from gof.pictures.control import ShowFiles, Strip, heat, page, run_show_control
+from gof.pictures.control import Strip, heat, page, run_show_control
+from gof.pictures.jobs import ShowControlJob
 from gof.run.files import InputError
 
 CONFIG = Config.parse(
@@ -49,11 +50,11 @@ def test_page_places_pictures_by_row_and_column():
 
 @pytest.fixture
 def files(obedience, tmp_path):
-    return ShowFiles(
-        obedience.generator("cgof"),
-        obedience.head_model,
-        obedience.statistics,
-        tmp_path / "control.json",
+    return ShowControlJob(
+        generator=obedience.generator("cgof"),
+        head_model=obedience.head_model,
+        statistics=obedience.statistics,
+        out=tmp_path / "control.json",
     )
 
 

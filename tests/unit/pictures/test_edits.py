@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,7 +9,8 @@ from PIL import Image
 
 from gof.experiment.config import Config
 from gof.models import pretrained as generators
-from gof.pictures.edits import Edit, EditFiles, mp4, run_edit, swept
+from gof.pictures.edits import Edit, mp4, run_edit, swept
+from gof.pictures.jobs import EditJob
 from gof.run.files import InputError
 
 CONFIG = Config.parse({"samples": {"resolution": 16}, "tracking": {"enabled": False}})
@@ -20,11 +22,18 @@ def model(obedience):
     return generators.load(obedience.generator("cgof"))
 
 
-def files(obedience, out, meshes=False, generator="cgof"):
-    path = obedience.generator(generator)
-    if not meshes:
-        return EditFiles(path, out)
-    return EditFiles(path, out, obedience.head_model, obedience.statistics)
+def job(obedience, out, edit=SHAPE, meshes=False, generator="cgof"):
+    return EditJob(
+        generator=obedience.generator(generator),
+        factor=edit.factor,
+        component=edit.component,
+        range=edit.ends,
+        frames=edit.frames,
+        seed=edit.seed,
+        head_model=obedience.head_model if meshes else None,
+        statistics=obedience.statistics if meshes else None,
+        out=out,
+    )
 
 
 @pytest.mark.parametrize("factor", ["shape", "expression", "albedo", "light", "free_geometry"])
@@ -49,8 +58,8 @@ def test_a_pose_is_swept_in_radians_and_leaves_the_head_alone(model):
 
 
 def test_a_sheet_has_a_row_of_meshes_where_there_are_files_for_it(obedience, tmp_path):
-    run_edit(CONFIG, files(obedience, tmp_path / "a.png"), SHAPE)
-    run_edit(CONFIG, files(obedience, tmp_path / "b.png", meshes=True), SHAPE)
+    run_edit(CONFIG, job(obedience, tmp_path / "a.png"))
+    run_edit(CONFIG, job(obedience, tmp_path / "b.png", meshes=True))
     assert Image.open(tmp_path / "a.png").size == (5 * 16, 2 * 16)
     assert Image.open(tmp_path / "b.png").size == (5 * 16, 3 * 16)
     record = json.loads((tmp_path / "b.json").read_text())
@@ -60,7 +69,7 @@ def test_a_sheet_has_a_row_of_meshes_where_there_are_files_for_it(obedience, tmp
 
 def test_the_mesh_of_a_swept_name_moves_where_it_should(obedience, tmp_path):
     edit = Edit("expression", "jawOpen", (-3.0, 3.0), 2, seed=1)
-    run_edit(CONFIG, files(obedience, tmp_path / "jaw.png", meshes=True), edit)
+    run_edit(CONFIG, job(obedience, tmp_path / "jaw.png", edit, meshes=True))
     row = np.asarray(Image.open(tmp_path / "jaw.png"))[:16].astype(int)
     apart = abs(row[:, :16] - row[:, 16:]).sum(-1)
     assert apart[9:].sum() > 20 * max(apart[:5].sum(), 1)  # only what lies below the middle
@@ -69,7 +78,7 @@ def test_the_mesh_of_a_swept_name_moves_where_it_should(obedience, tmp_path):
 @pytest.mark.parametrize("suffix", [".gif", ".mp4"])
 def test_a_video_goes_there_and_back(obedience, tmp_path, suffix):
     out = tmp_path / f"turn{suffix}"
-    run_edit(CONFIG, files(obedience, out), Edit("pose", "yaw", (-0.6, 0.6), 4, seed=0))
+    run_edit(CONFIG, job(obedience, out, Edit("pose", "yaw", (-0.6, 0.6), 4, seed=0)))
     if suffix == ".gif":
         picture = Image.open(out)
         assert (picture.n_frames, picture.size) == (6, (32, 16))
@@ -103,14 +112,25 @@ def test_mp4_keeps_colours_in_order():
 )
 def test_what_cannot_be_edited_is_one_line(obedience, tmp_path, change, text):
     out = tmp_path / change.get("name", "x.png")
-    given = files(obedience, out, generator=change.get("generator", "cgof"))
+    given = job(
+        obedience, out, change.get("edit", SHAPE), generator=change.get("generator", "cgof")
+    )
     with pytest.raises(InputError, match=text) as error:
-        run_edit(CONFIG, given, change.get("edit", SHAPE))
+        run_edit(CONFIG, given)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
 
 def test_head_model_and_statistics_go_together(obedience, tmp_path):
-    path = obedience.generator("cgof")
+    lonely = replace(job(obedience, tmp_path / "x.png"), head_model=obedience.head_model)
     with pytest.raises(InputError, match="both are needed"):
-        run_edit(CONFIG, EditFiles(path, tmp_path / "x.png", obedience.head_model), SHAPE)
+        run_edit(CONFIG, lonely)
+
+
+@pytest.mark.parametrize(("name", "frames"), [("x.png", 7), ("x.gif", 24 + 22)])
+def test_a_sheet_has_seven_frames_and_a_video_twenty_four_there_and_back(
+    obedience, tmp_path, name, frames
+):
+    run_edit(CONFIG, replace(job(obedience, tmp_path / name), frames=None))
+    picture = Image.open(tmp_path / name)
+    assert getattr(picture, "n_frames", 1) * picture.size[0] == frames * (16 if frames == 7 else 32)

@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from gof.experiment.config import Config
 from gof.models import pretrained as generators
 from gof.pictures import views as samples
-from gof.pictures.views import ViewRequest, views
+from gof.pictures.jobs import SamplesJob
+from gof.pictures.views import ViewRequest, run_samples, views
 
 
 @pytest.mark.parametrize("name", ["cgof", "gof"])
@@ -25,3 +27,17 @@ def test_views_do_not_depend_on_what_is_rendered_beside_them(obedience, name, no
     lengths = together.normal.norm(dim=1)
     expected = together.hit.float() if normals else torch.zeros_like(lengths)
     torch.testing.assert_close(lengths, expected)
+
+
+@pytest.mark.parametrize("name", ["faces.png", "faces.gif"])
+def test_the_name_of_a_sheet_or_turntable_gets_that_alone(obedience, tmp_path, name):
+    sizes = {"resolution": 8, "latents": 2, "turntable_frames": 3}
+    config = Config.parse({"samples": sizes, "tracking": {"enabled": False}})
+    generator = obedience.generator("gof")
+    run_samples(config, SamplesJob(generator=generator, out=tmp_path / "all"))
+    run_samples(config, SamplesJob(generator=generator, out=tmp_path / "one" / name))
+    every = {path.name for path in (tmp_path / "all").iterdir()}
+    assert every == {".gof", "samples.json", "sheet.png", "turntable.gif"}
+    assert {path.name for path in (tmp_path / "one").iterdir()} == {".gof", name, "faces.json"}
+    usual = {"faces.png": "sheet.png", "faces.gif": "turntable.gif"}[name]
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "all" / usual).read_bytes()

@@ -1,12 +1,15 @@
 """How face regressors are trained and measured."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from gof.conditioning.pool import PoolFiles, run_pool
-from gof.data.manifest import load_manifest, load_split
+from gof.conditioning.jobs import PoolJob
+from gof.conditioning.pool import run_pool
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_split
 from gof.experiment.config import Config
 from gof.geometry.lighting import shade
 from gof.morphable.coefficients import Coefficients, Statistics
@@ -16,7 +19,6 @@ from gof.readers import data as regressor_data
 from gof.readers.convnet import SIZE
 from gof.readers.data import (
     Faces,
-    RegressorFiles,
     data_faces,
     pool_faces,
     shown,
@@ -24,6 +26,7 @@ from gof.readers.data import (
     visibility,
 )
 from gof.readers.files import load_regressor
+from gof.readers.jobs import INPUTS, RegressorJob
 from gof.readers.training import Trainer, correlations, run_regressor, to_unit
 from gof.run.files import InputError, read_json, write_json
 
@@ -87,11 +90,20 @@ def files(tiny_heads, lively, tmp_path, monkeypatch):
     monkeypatch.setattr(regressor_data, "load_fits", truth_as_fits(tiny_heads))
     statistics, pool = tmp_path / "statistics.npz", tmp_path / "pool" / "manifest.json"
     toy_statistics().save(statistics)
-    run_pool(CONFIG, PoolFiles(tiny_heads, statistics, lively, pool))
+    run_pool(CONFIG, PoolJob(data=tiny_heads, statistics=statistics, head_model=lively, out=pool))
     records = [tmp_path / "landmarks.json", tmp_path / "fits.json"]
     for path in records:
         write_json(path, {})
-    return RegressorFiles(tiny_heads, *records, pool, statistics, lively)
+    return RegressorJob(
+        name="judge",
+        data=tiny_heads,
+        landmarks=records[0],
+        fits=records[1],
+        pool=pool,
+        statistics=statistics,
+        head_model=lively,
+        out=tmp_path / "regressor.json",
+    )
 
 
 def test_labels_come_from_the_pool_and_from_fits_without_failures(files):
@@ -210,10 +222,10 @@ def test_all_sizes_are_seen(squares):
 def test_from_files_to_a_regressor_and_its_numbers(files, tmp_path, capsys):
     outs = [tmp_path / name / "regressor.json" for name in ("one", "two")]
     for out in outs:
-        run_regressor(CONFIG, "judge", files, out)
+        run_regressor(CONFIG, replace(files, out=out))
     record = read_json(outs[0])
     numbers = record["numbers"]
-    assert set(record["inputs"]) == set(RegressorFiles.__dataclass_fields__)
+    assert set(record["inputs"]) == set(INPUTS)
     (row,) = numbers["rows"]
     assert (row["model"], row["metric"], row["n"]) == ("regressor", "landmark_nme_percent", 2)
     assert 0 < row["value"] == numbers["test"]["64 px"]["landmark_nme_percent"] < 200
@@ -234,7 +246,8 @@ def test_the_teacher_has_a_name_of_its_own(files, tmp_path):
     both = CONFIG.faces.regressors.model_copy(update={"teacher": quick})
     faces = CONFIG.faces.model_copy(update={"regressors": both})
     out = tmp_path / "regressor.json"
-    run_regressor(CONFIG.model_copy(update={"faces": faces}), "teacher", files, out)
+    wanted = replace(files, name="teacher", out=out)
+    run_regressor(CONFIG.model_copy(update={"faces": faces}), wanted)
     assert read_json(out)["numbers"]["rows"][0]["model"] == "regressor_teacher"
 
 

@@ -2,7 +2,7 @@ import math
 
 import torch
 
-from gof.rendering.composite import composite, density_alpha, occupancy_alpha, ray_weights
+from gof.rendering.composite import composite, density, density_alpha, occupancy_alpha, ray_weights
 
 
 def test_weights_against_a_loop() -> None:
@@ -33,14 +33,13 @@ def test_an_opaque_sample_hides_what_is_behind_with_finite_gradient() -> None:
 
 def test_uniform_density_follows_beer_lambert() -> None:
     t = torch.linspace(0, 1, 101)[None, None, :-1]
-    alpha = density_alpha(torch.full_like(t, 2.0), t, 1.0, 1.5)
+    alpha = density_alpha(torch.full_like(t, 3.0), t, 1.0)
     passed = 1 - ray_weights(alpha).sum()
     assert math.isclose(float(passed), math.exp(-3.0), rel_tol=1e-4)
 
 
-def test_negative_density_is_empty() -> None:
-    t = torch.linspace(0, 1, 5)[None, None]
-    assert density_alpha(torch.full_like(t, -3.0), t, 1.0, 30.0).abs().max() == 0
+def test_density_begins_at_logit_zero() -> None:
+    assert density(torch.tensor([-3.0, 0.0, 0.5]), 30.0).tolist() == [0, 0, 15]
 
 
 def test_composite_is_a_weighted_sum() -> None:

@@ -7,9 +7,9 @@ import torch
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.geometry.cameras import camera_rays
 from gof.models.generator import Generator
-from gof.rendering import render as renderer
-from gof.rendering.render import Guide, RenderSettings, render, render_moved, render_surface
-from gof.rendering.surface import SETTLED
+from gof.rendering.interface import Guide, RenderSettings
+from gof.rendering.query import Everywhere
+from gof.rendering.render import render, render_moved
 from gof.run import rng
 from tests.unit.small_networks import networks
 
@@ -163,93 +163,23 @@ def test_a_guide_moves_the_interval_and_only_on_its_rays() -> None:
     assert torch.equal(out.surface_t, free.surface_t)
 
 
+def test_a_guide_tells_where_to_look_where_the_field_has_no_surface() -> None:
+    rays = camera_rays(POSES, 16, 12.0)
+    truth = sphere_depth(rays, 0.06)
+    guide = Guide(torch.where(truth.isfinite(), truth, 0.0), truth.isfinite())
+    spy = Spy(Ellipsoid((0.001,) * 3, centre=(5.0, 0.0, 0.0)))
+    out = render(spy, rays, GOF, guide=guide)
+    assert not out.hit.any()
+    assert (out.t - guide.depth[..., None]).abs()[guide.mask].max() <= GOF.half_width + 1e-6
+    asked = int(guide.mask.sum(1).max()) * GOF.surface
+    assert spy.points.shape == (2, asked, 3)  # those rays, though nothing shows there
+
+
 def test_samples_seen_through_a_moved_field() -> None:
     rays = camera_rays(POSES, 8, 12.0)
     by = torch.tensor([0.02, 0.0, -0.01])
-    out = render(sphere(0.07), rays, GOF)
+    out = render(sphere(0.07), rays, GOF, ask=Everywhere)
     centred = Ellipsoid((0.07, 0.07, 0.07), centre=(0.02, 0.0, -0.01))
     moved = render_moved(centred, rays, out, GOF, by.expand(2, 64, 3))
     torch.testing.assert_close(moved.logits, out.logits, atol=1e-3, rtol=0)
     torch.testing.assert_close(moved.rgb, out.rgb, atol=1e-4, rtol=0)
-
-
-class Counter:
-    """A field that counts what it is asked."""
-
-    def __init__(self, field) -> None:
-        self.field, self.logit_calls, self.colour_points = field, [], 0
-
-    def logits(self, points):
-        self.logit_calls.append(points[..., 0].numel())
-        return self.field.logits(points)
-
-    def radiance(self, points, directions):
-        self.colour_points += points[..., 0].numel()
-        return self.field.radiance(points, directions)
-
-
-def everywhere(monkeypatch) -> None:
-    """Makes the renderer evaluate all rays, as its reference."""
-
-    def all_rays(wanted):
-        return torch.arange(wanted.shape[1]).expand(wanted.shape)
-
-    monkeypatch.setattr(renderer, "_these_first", all_rays)
-    monkeypatch.setattr(renderer, "NEAR", math.inf)
-
-
-@pytest.mark.parametrize("settings", [GOF, replace(GOF, fine=4), PIGAN])
-def test_rays_that_show_nothing_are_not_evaluated(settings, monkeypatch) -> None:
-    rays = camera_rays(POSES, 32, 12.0)
-    field = Counter(sphere(0.05))
-    out = render(field, rays, settings)
-    covered = float(out.hit.float().mean())
-    assert 0.1 < covered < 0.3
-    n, samples = out.hit.numel(), out.t.shape[-1]
-    coarse = sum(field.logit_calls[: -settings.secant]) / (n * settings.coarse)
-    # A quarter of the rays, and those near the shape, up to it.
-    assert coarse < 0.25 + covered
-    refined = sum(field.logit_calls[-settings.secant :])
-    # As many rays an image as the image with most of them has; few need more than two steps.
-    assert covered <= refined / n < 1.1 * covered * 2.5
-    assert covered <= field.colour_points / (n * samples) < 1.4 * covered
-    everywhere(monkeypatch)
-    field = Counter(sphere(0.05))
-    full = render(field, rays, settings)
-    assert field.colour_points == n * samples
-    torch.testing.assert_close(out.rgb, full.rgb, atol=0.02, rtol=0)
-    torch.testing.assert_close(out.surface_t, full.surface_t, atol=SETTLED, rtol=0)
-    # Importance samples: what is hidden but for 1 / 400 has no weight.
-    torch.testing.assert_close(out.t[out.shown], full.t[out.shown], atol=3 * SETTLED, rtol=0)
-
-
-def test_gradients_hardly_miss_the_rays_left_out(monkeypatch) -> None:
-    def gradients() -> list[torch.Tensor]:
-        network = networks(layers=2, width=16, start={"radius": 0.05, "sharpness": 1000})
-        generator = Generator(network).double()
-        generator.reset(0)
-        field = generator.bind(generator.style(torch.zeros(2, 64, dtype=torch.float64)))
-        rays = camera_rays(POSES.double(), 16, 12.0)
-        out = render(field, rays, replace(GOF, half_width=0.03))
-        (out.rgb.square().mean() + out.logits.sigmoid().mean()).backward()
-        return [p.grad for p in generator.field.parameters()]
-
-    some = gradients()
-    everywhere(monkeypatch)
-    for mine, full in zip(some, gradients(), strict=True):
-        assert (mine - full).norm() < 0.02 * full.norm()
-
-
-def test_one_colour_a_ray_looks_like_the_composite() -> None:
-    rays = camera_rays(POSES, 64, 12.0)
-    field = Counter(sphere(0.07, sharpness=4000))
-    rgb, surface_t = render_surface(field, rays, GOF)
-    assert field.colour_points < 0.45 * surface_t.numel()
-    covered = float((surface_t < GOF.far).float().mean())
-    coarse = sum(field.logit_calls[: -GOF.secant]) / (surface_t.numel() * GOF.coarse)
-    assert coarse < 0.25 + covered  # a quarter of the rays, and those near the shape
-    full = render(sphere(0.07, sharpness=4000), rays, GOF)
-    torch.testing.assert_close(surface_t, full.surface_t)
-    error = (rgb - full.rgb).square()[full.hit | (full.alpha < 1e-3)].mean()
-    assert -10 * torch.log10(error / 4) > 35
-    assert torch.equal(rgb[~full.hit], torch.ones_like(rgb[~full.hit]))

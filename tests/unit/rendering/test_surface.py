@@ -25,45 +25,26 @@ def test_first_crossing_against_a_loop() -> None:
             assert found.value_occupied[0, ray] == values[0, ray, index + 1]
 
 
-def all_rays(going):
-    return torch.arange(going.shape[1]).expand(going.shape)
-
-
 def test_secant_converges_and_keeps_its_bracket() -> None:
-    def value_at(t, numbers=None):
+    def value_at(t):
         return torch.exp(8 * t) - torch.exp(torch.tensor(8 * 0.7))
 
     t = torch.tensor([[[0.0, 1.0]]])
     crossing = first_crossing(t, value_at(t))
-    error = [abs(float(secant(crossing, value_at, all_rays, n)) - 0.7) for n in (0, 4, 60)]
+    error = [abs(float(secant(crossing, value_at, n)) - 0.7) for n in (0, 4, 60)]
     assert error[0] > error[1] > error[2]
     assert error[2] < 1e-3
-
-
-def test_secant_asks_only_of_rays_that_still_move() -> None:
-    """A straight line is solved at once, a bent one goes on; neither knows of the other."""
-    powers, asked = torch.tensor([1.0, 9.0, 1.0]), []
-
-    def values(t, numbers):
-        asked.append(numbers[0].tolist())
-        return t ** powers[numbers] - 0.5
-
-    def going_first(going):
-        return going[0].nonzero().T
-
-    t = torch.tensor([0.0, 1.0]).expand(1, 3, 2)
-    crossing = first_crossing(t, t ** powers[:, None] - 0.5)
-    root = secant(crossing, values, going_first, 5)
-    assert asked == [[0, 1, 2], [1], [1], [1], [1]]
-    torch.testing.assert_close(root[0, ::2], torch.tensor([0.5, 0.5]))
-    assert root[0, 1] > 0.75
 
 
 def test_secant_survives_equal_values() -> None:
     t = torch.tensor([[[0.0, 1.0]]])
     crossing = first_crossing(t, torch.tensor([[[-1.0, -1.0]]]))
-    root = secant(crossing, lambda t, _: torch.full_like(t, -1.0), all_rays, 3)
+    root = secant(crossing, lambda t: torch.full_like(t, -1.0), 3)
     assert torch.isfinite(root).all() and not crossing.hit.any()
+
+
+def test_one_sample_crosses_nothing() -> None:
+    assert not first_crossing(torch.ones(1, 3, 1), torch.full((1, 3, 1), 2.0)).hit.any()
 
 
 def test_normals_of_a_sphere_point_outward() -> None:

@@ -4,12 +4,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gof.run.columns import Column, described
+
 ROWS = {
     "gof": {"fd_efficientnet": (30.0, 1.5), "sigma": (0.04, 0.003), "outward_fraction": (1.0, 0.0)},
     "pigan": {"fd_efficientnet": (20.0, 0.5), "sigma": (2.57, 0.2), "outward_fraction": (1.0, 0.0)},
 }
 
 
+COMPARISON = (
+    Column("fd_efficientnet", "FD (EfficientNet)", rank=10),
+    Column("sigma", "Σ ×1e4", rank=20),
+    Column("outward_fraction", "outward", higher_is_better=True, rank=41),
+)
+CONTROL = (
+    Column("ds_pose", "DS pose", higher_is_better=True, rank=12, conditional=True),
+    Column("chamfer", "Chamfer", rank=20, conditional=True),
+    Column("chamfer_cross", "Chamfer, other mesh", None, rank=21, conditional=True),
+)
+FACES = (
+    Column("landmark_nme_percent", "landmark error (%)", rank=10),
+    Column("depth_error_ratio", "depth error / mean head's", rank=20),
+)
 INTEGRATORS = {"gof": "occupancy", "pigan": "density"}
 
 
@@ -40,7 +56,8 @@ def make_training(folder, model, seed=0, shift=0.0):
     base = folder / "heads" / model / f"seed{seed}"
     values = {m: (v + shift, s) for m, (v, s) in ROWS[model].items()}
     profile = {"offset": [-0.1, 0.0, 0.1], "weight": [0.1, 0.8, 0.1]}
-    numbers = {"rows": metric_rows(model, values), "profile": profile}
+    columns = described("comparison", COMPARISON)
+    numbers = {"rows": metric_rows(model, values), "profile": profile, "columns": columns}
     records = [write(base / "metrics" / "surface.json", "evaluate", numbers)]
     for stage, (first, last) in enumerate(((1, 10), (11, 14))):
         numbers = {"step": last, "history": history(first, last)}
@@ -60,7 +77,8 @@ def results(tmp_path):
 @pytest.fixture
 def records(results):
     rows = metric_rows("real", {"fd_efficientnet": (5.0, 0.1)})
-    reference = write(results / "heads" / "reference" / "frechet.json", "evaluate", {"rows": rows})
+    numbers = {"rows": rows, "columns": described("comparison", COMPARISON[:1])}
+    reference = write(results / "heads" / "reference" / "frechet.json", "evaluate", numbers)
     return [*make_training(results, "gof"), *make_training(results, "pigan"), reference]
 
 
@@ -81,12 +99,16 @@ def obeying(results, records):
     floor = metric_rows("random_pairing", {"chamfer": (0.09, 0.0), "ds_pose": (1.0, 0.1)})
     fit = metric_rows("fit", {"landmark_nme_percent": (1.0, 0.0), "depth_error_ratio": (0.5, 0.0)})
     judge = metric_rows("regressor", {"landmark_nme_percent": (3.0, 0.0)})
+    control, faces = described("control", CONTROL), described("faces", FACES)
     places = {
-        "cgof/seed0/metrics/shape": rows,
-        "reference/shape": floor,
-        "reference/views/views": [],
-        "faces/fits/fits": fit,
-        "faces/regressors/judge/regressor": judge,
+        "cgof/seed0/metrics/shape": (rows, control),
+        "reference/shape": (floor, control),
+        "reference/views/views": ([], []),
+        "faces/fits/fits": (fit, faces),
+        "faces/regressors/judge/regressor": (judge, faces[:1]),
     }
-    more = [write(base / f"{place}.json", "any", {"rows": some}) for place, some in places.items()]
+    more = [
+        write(base / f"{place}.json", "any", {"rows": some, "columns": columns})
+        for place, (some, columns) in places.items()
+    ]
     return [*records, *more]

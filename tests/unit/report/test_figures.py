@@ -7,6 +7,7 @@ from PIL import Image
 
 from gof.experiment.config import Config
 from gof.report import figures
+from gof.report.jobs import FiguresJob
 from gof.report.records import read_records
 from gof.run.files import InputError
 
@@ -82,7 +83,7 @@ def test_a_note_is_stamped_on_the_picture():
 def test_run_writes_all_figures_the_same_each_time(results, records):
     contents = []
     for _ in range(2):
-        figures.run_figures(UNTRACKED, records, results / "figures")
+        figures.run_figures(UNTRACKED, FiguresJob(records, out=results / "figures"))
         contents.append({p.name: p.read_bytes() for p in (results / "figures").glob("*.png")})
     assert set(contents[0]) == {"losses.png", "interval.png", "weights.png", "shapes.png"}
     assert contents[0] == contents[1]

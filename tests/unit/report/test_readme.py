@@ -5,6 +5,7 @@ import pytest
 from gof.experiment.config import Config
 from gof.report import readme
 from gof.report.figures import run_figures
+from gof.report.jobs import FiguresJob, ReadmeJob, TablesJob
 from gof.report.tables import run_tables
 from gof.run.files import InputError
 
@@ -28,8 +29,11 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     monkeypatch.setattr(readme, "rule_graph", lambda: "graph")
     from pathlib import Path
 
-    run_tables(UNTRACKED, records, Path("workflow/paper/published.yaml"), results / "tables")
-    run_figures(UNTRACKED, records, results / "figures")
+    run_tables(
+        UNTRACKED,
+        TablesJob(records, published=Path("workflow/paper/published.yaml"), out=results / "tables"),
+    )
+    run_figures(UNTRACKED, FiguresJob(records, out=results / "figures"))
     runs = [(24, 900.0), (24, 1200.0), (3, 5.0)]
     data = {"numbers": {"train": 30, "test": 6}, "wall_s": 12.3}
     data["settings"] = {"heads": {"resolutions": [64, 128]}}
@@ -39,7 +43,7 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     (results / "runs.jsonl").write_text("\n".join(lines) + "\n")
     page = results.parent / "README.md"
     page.write_text("".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in BLOCKS))
-    readme.run_readme(results, page)
+    readme.run_readme(ReadmeJob(results=results, readme=page))
     text = page.read_text()
     assert "default run: 20.0 minutes for 24 jobs on 2 cores" in text
     assert "memory: 100 MiB in the largest job, 200 MiB in the 2 largest" in text
@@ -48,7 +52,7 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     assert "69.2" in text and "graph" in text
     assert (results / "gallery" / "shapes.png").exists()
     assert not (results / "gallery" / "sweeps.png").exists()
-    readme.run_readme(results, page)
+    readme.run_readme(ReadmeJob(results=results, readme=page))
     assert page.read_text() == text
 
 
@@ -61,10 +65,10 @@ def test_tables_and_pictures_of_a_conditional_model_are_shown(results, records, 
     for name in ("control", "faces"):
         (results / "tables" / f"{name}.md").write_text(f"table of {name}")
     with pytest.raises(InputError, match="<!-- control -->"):
-        readme.run_readme(results, page)
+        readme.run_readme(ReadmeJob(results=results, readme=page))
     blocks = "".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("control", "faces"))
     page.write_text(page.read_text() + blocks)
-    readme.run_readme(results, page)
+    readme.run_readme(ReadmeJob(results=results, readme=page))
     assert "table of control" in page.read_text() and "table of faces" in page.read_text()
     assert (results / "gallery" / "sweeps.png").read_bytes() == b"picture"
 
@@ -78,9 +82,9 @@ def test_other_runs_beside_it_are_reported(results, records, monkeypatch):
     for name in ("comparison", "control"):
         (tables / f"{name}.md").write_text(f"**{name}**\n\n| a |\n\n- how it was measured\n")
     with pytest.raises(InputError, match="<!-- ablations -->"):
-        readme.run_readme(results, page)
+        readme.run_readme(ReadmeJob(results=results, readme=page))
     page.write_text(page.read_text() + "<!-- ablations -->\n<!-- /ablations -->\n")
-    readme.run_readme(results, page)
+    readme.run_readme(ReadmeJob(results=results, readme=page))
     text = page.read_text()
     assert "- ablations.yaml: 25.0 minutes for 78 jobs\n<!-- /measured -->" in text
     assert "<!-- ablations -->\n**comparison**\n\n| a |\n\n**control**\n\n| a |\n<!-- /abl" in text
@@ -92,9 +96,9 @@ def test_the_bench_is_shown_where_it_was_run(results, records, monkeypatch):
     (results / "tables" / "bench.md").write_text("how fast it is")
     (results / "figures" / "bench.png").write_bytes(b"picture")
     with pytest.raises(InputError, match="<!-- bench -->"):
-        readme.run_readme(results, page)
+        readme.run_readme(ReadmeJob(results=results, readme=page))
     page.write_text(page.read_text() + "<!-- bench -->\n<!-- /bench -->\n")
-    readme.run_readme(results, page)
+    readme.run_readme(ReadmeJob(results=results, readme=page))
     assert "<!-- bench -->\nhow fast it is\n<!-- /bench -->" in page.read_text()
     assert (results / "gallery" / "bench.png").read_bytes() == b"picture"
 
@@ -103,4 +107,4 @@ def test_without_a_run_it_says_what_to_do(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("<!-- comparison -->\n<!-- /comparison -->\n")
     with pytest.raises(InputError, match="snakemake --cores all"):
-        readme.run_readme(tmp_path / "results", page)
+        readme.run_readme(ReadmeJob(results=tmp_path / "results", readme=page))

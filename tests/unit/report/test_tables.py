@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from gof.experiment.config import Config
-from gof.report.records import read_records
+from gof.metrics.registry import metrics
+from gof.report.jobs import TablesJob
+from gof.report.records import columns_of, read_records
 from gof.report.tables import (
-    CONTROL,
-    QUALITY,
+    TITLES,
     _number,
     comparison,
     cost,
@@ -24,9 +25,21 @@ PUBLISHED = Path("workflow/paper/published.yaml")
 UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})
 
 
+def made(paths, name, notes=(), change=lambda frame: frame):
+    """One table of these records."""
+    records = read_records(paths)
+    columns = columns_of(records).get(name, ())
+    return comparison(change(long_form(records)), TITLES[name], columns, notes)
+
+
 def cells(table, row):
     (found,) = [r for r in table.rows if r and r[0].text == row]
     return {head: cell for head, cell in zip(table.columns, found, strict=True)}
+
+
+def shown(name):
+    """Columns of a table that the package's own metrics have."""
+    return [column for m in metrics().values() if m.table == name for column in m.columns]
 
 
 def test_long_form_has_the_promised_columns_and_knows_model_and_seed(records):
@@ -48,7 +61,7 @@ def test_long_form_has_the_promised_columns_and_knows_model_and_seed(records):
 
 
 def test_best_of_the_trained_models_is_marked_also_when_the_baseline_wins(records):
-    table = comparison(long_form(read_records(records)), "comparison", "")
+    table = made(records, "comparison")
     gof, pigan, real = (cells(table, name) for name in ("GOF", "pi-GAN", "real"))
     assert pigan["FD (EfficientNet) ↓"].best
     assert not gof["FD (EfficientNet) ↓"].best
@@ -60,12 +73,15 @@ def test_best_of_the_trained_models_is_marked_also_when_the_baseline_wins(record
 
 
 def test_higher_is_better_where_it_is(records):
-    frame = long_form(read_records(records))
-    frame.loc[(frame["model"] == "pigan") & (frame["metric"] == "outward_fraction"), "value"] = 0.5
-    table = comparison(frame, "comparison", "")
+    def worse(frame):
+        row = (frame["model"] == "pigan") & (frame["metric"] == "outward_fraction")
+        frame.loc[row, "value"] = 0.5
+        return frame
+
+    table = made(records, "comparison", change=worse)
     assert cells(table, "GOF")["outward ↑"].best
     assert not cells(table, "pi-GAN")["outward ↑"].best
-    assert {c.metric for c in QUALITY if c.higher_is_better} == {
+    assert {c.metric for c in shown("comparison") if c.higher_is_better} == {
         "surface_agreement",
         "outward_fraction",
     }
@@ -77,20 +93,18 @@ def test_several_training_seeds_give_their_mean_and_spread(results, records, tra
     value, spread = summary(frame)["gof", "fd_efficientnet"]
     assert value == pytest.approx(31.0)
     assert spread == pytest.approx(2**0.5)
-    assert "2 training seeds" in comparison(frame, "comparison", "").markdown()
+    assert "2 training seeds" in made([*records, *more], "comparison").markdown()
 
 
 def test_protocols_and_note_stand_under_the_table(records):
-    frame = long_form(read_records(records))
-    text = comparison(frame, "comparison", "numbers mean nothing").markdown()
+    text = made(records, "comparison", ["numbers mean nothing"]).markdown()
     assert "numbers mean nothing" in text
     assert "FD (EfficientNet): how fd_efficientnet." in text
 
 
 def test_models_stand_in_the_tables_they_were_measured_for(obeying):
-    frame = long_form(read_records(obeying))
     names = {
-        name: [row[0].text for row in comparison(frame, name, "").rows if row]
+        name: [row[0].text for row in made(obeying, name).rows if row]
         for name in ("comparison", "control", "faces")
     }
     assert names == {
@@ -101,12 +115,12 @@ def test_models_stand_in_the_tables_they_were_measured_for(obeying):
 
 
 def test_a_column_without_a_better_direction_has_no_arrow_and_no_best(obeying):
-    table = comparison(long_form(read_records(obeying)), "control", "")
+    table = made(obeying, "control")
     cgof, truncated = cells(table, "cGOF"), cells(table, "cGOF truncated")
     assert truncated["Chamfer ↓"].best and not cgof["Chamfer ↓"].best
     assert cgof["DS pose ↑"].best
     assert not cgof["Chamfer, other mesh"].best and not truncated["Chamfer, other mesh"].best
-    cross = {c.metric for c in CONTROL if c.higher_is_better is None}
+    cross = {c.metric for c in shown("control") if c.higher_is_better is None}
     assert cross == {"chamfer_cross", "landmark_correlation_cross"}
 
 
@@ -121,14 +135,62 @@ def test_steps_without_a_model_belong_to_the_data_set(obeying):
 
 
 def test_a_table_of_which_nothing_was_measured_is_not_written(records, obeying, tmp_path):
-    assert comparison(long_form(read_records(records)), "control", "") is None
+    assert made(records, "control") is None
     for name, some, files in (("a", records, set()), ("b", obeying, {"control", "faces"})):
-        run_tables(UNTRACKED, some, PUBLISHED, tmp_path / name)
+        run_tables(UNTRACKED, TablesJob(some, published=PUBLISHED, out=tmp_path / name))
         written = {path.stem for path in (tmp_path / name).glob("*.md")}
         assert written == {"comparison", "cost", "published"} | files
     wide = pd.read_csv(tmp_path / "b" / "control.csv")
     assert set(wide["model"]) == {"cgof", "cgof_truncated", "random_pairing"}
     assert "chamfer_value" in wide.columns and "sigma_value" not in wide.columns
+
+
+def test_columns_stand_in_the_order_of_their_ranks_whoever_brings_them_first(obeying):
+    for paths in (obeying, obeying[::-1]):
+        columns = columns_of(read_records(paths))
+        assert [column.metric for column in columns["control"]] == [
+            "ds_pose",
+            "chamfer",
+            "chamfer_cross",
+        ]
+        assert [column.metric for column in columns["faces"]] == [
+            "landmark_nme_percent",
+            "depth_error_ratio",
+        ]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [{"metric": "a"}, {"table": "../a", "metric": "a", "title": "A"}, {"table": "a"}, 3],
+)
+def test_columns_that_cannot_be_read_are_named(results, records, column):
+    value = json.loads(records[0].read_text())
+    value["numbers"]["columns"] = [column]
+    records[0].write_text(json.dumps(value))
+    with pytest.raises(InputError, match=r"surface\.json: its columns cannot be read"):
+        columns_of(read_records(records))
+
+
+def test_a_dash_of_a_trained_model_has_its_reason_below_the_table(results, records, tmp_path):
+    surface = json.loads(records[0].read_text())
+    numbers = surface["numbers"]
+    numbers["rows"] = [row for row in numbers["rows"] if row["metric"] != "sigma"]
+    numbers["missing"] = [{"model": "gof", "metric": "sigma", "why": "no ray is opaque enough"}]
+    records[0].write_text(json.dumps(surface))
+    other = results / "heads" / "pigan" / "seed0" / "metrics" / "ear.json"
+    column = {"table": "comparison", "metric": "ear", "title": "ear", "conditional": True}
+    row = {"model": "pigan", "metric": "ear", "value": 1.0, "spread": 0.0, "n": 1, "protocol": "e"}
+    value = {"rows": [row], "columns": [column]}
+    other.write_text(json.dumps({**surface, "numbers": value}))
+    reasons = {"comparison": {"SIDE ×100, MAD (deg)": "the data set offers no depth"}}
+    config = Config.parse({"tracking": {"enabled": False}, "reasons": reasons})
+    run_tables(config, [*records, other], PUBLISHED, tmp_path / "tables")
+    text = (tmp_path / "tables" / "comparison.md").read_text()
+    assert "| GOF | 30.0 ± 1.5 | – |" in text
+    assert "- Not measured: SIDE ×100, MAD (deg): the data set offers no depth.\n" in text
+    assert "- –, Σ ×1e4: GOF: no ray is opaque enough.\n" in text
+    assert "- –, ear: GOF: of conditional models alone.\n" in text
+    assert text.count("\n- –, ") == 2
 
 
 def test_cost_lists_every_node_and_the_sum(records):
@@ -152,7 +214,7 @@ def test_the_same_metric_twice_is_refused(results, records):
 
 
 def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
-    run_tables(UNTRACKED, records, PUBLISHED, results / "tables")
+    run_tables(UNTRACKED, TablesJob(records, published=PUBLISHED, out=results / "tables"))
     before = {p.name: p.read_bytes() for p in (results / "tables").iterdir()}
     moved = tmp_path / "elsewhere"
     shutil.copytree(results, moved)
@@ -161,7 +223,7 @@ def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
         value = json.loads(record.read_text())
         value["wall_s"] = 1.0
         record.write_text(json.dumps(value))
-    run_tables(UNTRACKED, again, PUBLISHED, moved / "tables")
+    run_tables(UNTRACKED, TablesJob(again, published=PUBLISHED, out=moved / "tables"))
     after = {p.name: p.read_bytes() for p in (moved / "tables").iterdir()}
     assert set(after) == set(before) and len(before) == 12
     same = {name for name in before if before[name] == after[name]}
@@ -169,7 +231,7 @@ def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
 
 
 def test_metrics_file_reads_back(results, records):
-    run_tables(UNTRACKED, records, PUBLISHED, results / "tables")
+    run_tables(UNTRACKED, TablesJob(records, published=PUBLISHED, out=results / "tables"))
     frame = pd.read_csv(results / "tables" / "metrics.csv")
     chosen = frame[(frame["model"] == "gof") & (frame["metric"] == "sigma")].iloc[0]
     assert (chosen["value"], chosen["spread"], chosen["n"]) == (0.04, 0.003, 8)

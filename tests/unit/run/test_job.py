@@ -39,20 +39,33 @@ def test_record_holds_numbers_inputs_settings_and_cost(record, tmp_path):
 
 
 def test_events_tell_the_story_of_the_job(record, tmp_path):
-    picture = tmp_path / "p.png"
+    picture = record.with_name("p.png")
     with job(record, "train", CONFIG, {}) as running:
         running.metrics({"loss": 2}, 10)
         running.artifact(picture)
-        running.numbers = {"rows": [{"model": "gof", "metric": "fid", "value": 3.5}]}
-    start, step, final, *artifacts, end = read_events(record)
-    assert (start["event"], start["group"]) == ("start", "heads/gof/seed3")
-    assert start["name"] == "heads/gof/seed3/stage1/stage"
-    assert start["tags"]["gof.model"] == "gof"
-    assert start["params"]["samples.latents"] == "3"
-    assert (step["values"], step["step"]) == ({"loss": 2.0}, 10)
-    assert final["values"]["gof/fid"] == 3.5
-    assert [a["path"] for a in artifacts] == [str(record), str(picture)]
+        running.numbers = {"step": 4, "rows": [{"model": "gof", "metric": "fid", "value": 3.5}]}
+    start, step, cost, rows, *artifacts, end = read_events(record)
+    assert (start["event"], start["training"], start["up"]) == ("start", "heads/gof/seed3", "..")
+    assert (start["name"], start["kind"]) == ("heads/gof/seed3/stage1", "train")
+    assert start["labels"] == {"dataset": "heads", "model": "gof", "seed": "3"}
+    assert start["labels"].items() <= start["tags"].items()
+    assert start["params"] == {"samples.latents": "3"}
+    assert (step["values"], step["step"], step["shared"]) == ({"train/loss": 2.0}, 10, True)
+    assert set(cost["values"]) == {"wall_s", "peak_mib", "final/step"}
+    assert not cost["shared"]
+    assert (rows["values"], rows["shared"]) == ({"fid": 3.5}, True)
+    assert [(a["path"], a["shared"]) for a in artifacts] == [("stage.json", False), ("p.png", True)]
     assert end["status"] == "FINISHED"
+
+
+def test_a_job_outside_of_any_results_has_a_short_name_and_shares_nothing(tmp_path):
+    record = tmp_path / "smile.json"
+    with job(record, "edit", CONFIG, {}) as running:
+        running.metrics({"loss": 2}, 10)
+        running.artifact(tmp_path / "smile.png")
+    start, *others = read_events(record)
+    assert (start["name"], start["training"], start["labels"]) == ("edit smile", "", {})
+    assert not any(event.get("shared") for event in others)
 
 
 @pytest.mark.parametrize(
@@ -80,8 +93,11 @@ def test_same_settings_and_inputs_give_the_same_fingerprint(record):
     ):
         with job(record, "train", config, {}):
             pass
+    with job(record, "train", CONFIG, {}, fingerprint="other code"):
+        pass
     prints = [e["fingerprint"] for e in read_events(record) if e["event"] == "start"]
-    assert prints[0] == prints[1] != prints[2]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 3
 
 
 def test_missing_input_is_named_before_any_work(record, tmp_path):
@@ -128,7 +144,7 @@ def test_a_cut_line_does_not_swallow_the_next_event(record):
     lines = spool.read_text().splitlines()
     assert [json.loads(line)["event"] for line in lines[-4:]] == [
         "start",
-        "metrics",
+        "final",
         "artifact",
         "end",
     ]

@@ -12,10 +12,11 @@ from gof.metrics.views import ViewsJob, run_views
 from gof.run.files import InputError, atomic_write, write_json
 from gof.run.job import job
 from gof.run.outputs import MARK, Writes, prune
-from gof.sources.make import prepare_folder
+from gof.sources.jobs import PrepareJob
+from gof.sources.make import run_prepare
 
 OWN = {"source": "photographs", "folder": "ph", "resolutions": [16], "shard_size": 4}
-CONFIG = Config.parse({"tracking": {"enabled": False}, "datasets": {"own": OWN}})
+CONFIG = Config.parse({"tracking": {"enabled": False}, "datasets": {"mine": OWN}})
 
 
 def run(record: Path, inputs: dict[str, Path] | None = None, writes: Writes | None = None) -> None:
@@ -124,44 +125,74 @@ def photographs(folder: Path, count: int = 12) -> Path:
 def test_prepare_does_not_write_among_the_photographs(tmp_path):
     images = photographs(tmp_path / "ph")
     before = contents(images)
-    for name in ("p1.png", "manifest.json"):
-        with pytest.raises(InputError, match="input"):
-            prepare_folder(CONFIG, images, images / name, "fail")
+    for name, reason in (("p1.png", "known endings"), ("manifest.json", "input")):
+        with pytest.raises(InputError, match=reason):
+            run_prepare(CONFIG, PrepareJob(images=images, out=images / name))
     assert contents(images) == before
 
 
 def test_prepare_does_not_fill_a_foreign_folder(tmp_path, users):
     images, before = photographs(tmp_path / "ph"), contents(users)
     with pytest.raises(InputError, match="name a new folder"):
-        prepare_folder(CONFIG, images, users / "manifest.json", "fail")
+        run_prepare(CONFIG, PrepareJob(images=images, out=users / "manifest.json"))
     assert contents(users) == before
 
 
 def test_a_bad_photograph_leaves_the_data_set_that_was_there(tmp_path):
     images, out = photographs(tmp_path / "ph"), tmp_path / "data" / "manifest.json"
-    prepare_folder(CONFIG, images, out, "fail")
+    run_prepare(CONFIG, PrepareJob(images=images, out=out))
     before = contents(out.parent)
     (images / "p5x.png").write_bytes(b"no image")
     with pytest.raises(InputError, match="p5x"):
-        prepare_folder(CONFIG, images, out, "fail")
+        run_prepare(CONFIG, PrepareJob(images=images, out=out))
     assert contents(out.parent) == before
     (images / "p5x.png").unlink()
     (images / "p0.png").unlink()  # fewer photographs: shards of before go
-    prepare_folder(CONFIG, images, out, "fail")
-    shards = {name for name in contents(out.parent) if name.endswith(".npz")}
+    run_prepare(CONFIG, PrepareJob(images=images, out=out))
+    shards = {name for name in contents(out.parent) if name.endswith(".safetensors")}
     splits = json.loads(out.read_text())["splits"].values()
     assert shards == {shard["file"] for split in splits for shard in split["shards"]}
 
 
 def test_views_do_not_replace_their_generator(tmp_path):
-    generator = tmp_path / "generator.yaml"
-    generator.write_text("format: 2")
+    generator = tmp_path / "generator.json"
+    generator.write_text("{}")
     with pytest.raises(InputError, match="is an input"):
-        run_views(CONFIG, ViewsJob(generator, generator))
-    assert generator.read_text() == "format: 2"
+        run_views(CONFIG, ViewsJob(generator=generator, out=generator))
+    assert generator.read_text() == "{}"
 
 
 def test_a_torn_record_of_ours_is_no_licence(users):
     write_json(users / "record.json", {"outputs": ["picture.png"], "versions": {"torch": "2"}})
     with pytest.raises(InputError, match="was not made by gof"):
         run(users / "record.json", writes=Writes((users / "picture.png",)))
+
+
+@pytest.mark.parametrize(
+    ("count", "line"),
+    [
+        (1, "wrote {0}/picture0.png, {0}/record.json\n"),
+        (3, "wrote {0}/picture0.png, {0}/picture1.png, {0}/picture2.png, {0}/record.json\n"),
+        (4, "wrote {0}/record.json and 4 more files\n"),
+    ],
+)
+def test_the_last_line_of_a_job_says_what_it_wrote(tmp_path, capsys, count, line):
+    folder = tmp_path / "new"
+    files = tuple(folder / f"picture{i}.png" for i in range(count))
+    for _ in range(2):  # again, over the files of the first time
+        run(folder / "record.json", writes=Writes(files))
+        assert capsys.readouterr().err == line.format(folder)
+
+
+def test_what_was_only_announced_is_not_said_to_be_written(tmp_path, capsys):
+    with job(tmp_path / "new" / "record.json", "toy", CONFIG, {}, Writes((tmp_path / "x.png",))):
+        pass
+    assert capsys.readouterr().err == f"wrote {tmp_path}/new/record.json\n"
+
+
+def test_a_job_that_fails_says_nothing(tmp_path, capsys):
+    out = tmp_path / "new" / "picture.png"
+    with pytest.raises(ValueError, match="no"), job(out.with_suffix(".json"), "toy", CONFIG, {}):
+        atomic_write(out, "new")
+        raise ValueError("no")
+    assert capsys.readouterr().err == ""

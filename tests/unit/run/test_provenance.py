@@ -56,11 +56,14 @@ def test_modules_left_out_count_no_more_than_what_only_they_import(tree):
 
 
 def test_an_unconditional_training_does_not_depend_on_what_only_conditions_need():
-    plain = set(provenance.closure("gof.training.stage", provenance.CONDITIONAL))
-    conditional = set(provenance.closure("gof.training.stage"))
+    plain = set(provenance.closure("gof.training.stage"))
+    conditional = set(provenance.closure("gof.conditioning.conditioner"))
     assert {"gof.training.steps", "gof.models.pretrained", "gof.rendering.render"} <= plain
-    assert not plain & {"gof.losses.conditional", "gof.readers.files", *provenance.CONDITIONAL}
-    assert {"gof.losses.conditional", "gof.readers.files"} <= conditional
+    rooms = {name.split(".")[1] for name in plain}
+    assert not rooms & {"conditioning", "readers", "fitting", "heads"}
+    assert "gof.losses.conditional" not in plain
+    assert {"gof.losses.conditional", "gof.readers.files", "gof.conditioning.terms"} <= conditional
+    assert "gof.conditioning.pool" not in conditional  # a stage depends on its hash
     field = FIELDS["film_siren"].module
     assert provenance.stage_code(False, field) != provenance.stage_code(True, field)
 
@@ -74,7 +77,7 @@ def test_a_training_depends_on_the_code_of_its_own_field():
     assert (
         codes[0]
         != codes[1]
-        == provenance.code_hash("gof.training.stage", without=provenance.CONDITIONAL)
+        == provenance.code_hash("gof.training.stage")
     )
 
 
@@ -86,15 +89,21 @@ def test_a_data_set_depends_on_the_code_of_its_own_source():
     assert "gof.data.photographs" in photographs and "gof.heads.render" not in photographs
 
 
-def test_metrics_of_unconditional_models_do_not_depend_on_the_code_of_faces():
-    plain = set(provenance.closure("gof.metrics.evaluate", provenance.CONTROL))
-    control = set(provenance.closure("gof.metrics.evaluate"))
-    assert {"gof.metrics.protocols", "gof.metrics.depth", "gof.pictures.views"} <= plain
-    rooms = {"conditioning", "fitting", "heads", "morphable", "readers"}
-    faces = {name for name in plain if name.split(".")[1] in rooms}
-    assert faces == {"gof.morphable.coefficients"}
-    assert {"gof.metrics.portraits", "gof.readers.files", *provenance.CONTROL} <= control
-    assert provenance.metric_code(False) != provenance.metric_code(True)
+def test_a_metric_depends_on_its_own_file_and_what_it_uses():
+    def modules(metric):
+        return set(provenance.closure(f"gof.metrics.{metric}"))
+
+    measuring = set(provenance.closure("gof.metrics.evaluate"))
+    own = {f"gof.metrics.{name}" for name in ("frechet", "surface", "depth", "shape", "landmarks")}
+    assert not measuring & own
+    for name in ("frechet", "surface", "depth", "shape", "landmarks"):
+        assert (measuring | modules(name)) & own == {f"gof.metrics.{name}"}
+    network = "gof.metrics.networks.depth_network"
+    assert network in modules("depth") and network not in measuring | modules("frechet")
+    control = {"gof.metrics.control_context", "gof.metrics.portraits", "gof.readers.files"}
+    assert control <= modules("shape") and not control & (measuring | modules("surface"))
+    hashes = [provenance.metric_code(module) for module in sorted(own)]
+    assert len(set(hashes)) == len(hashes)
 
 
 def test_metrics_and_reports_are_no_part_of_the_head_model():

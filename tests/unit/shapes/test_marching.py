@@ -15,6 +15,8 @@ from gof.fields.field import Field
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
+from gof.run.files import InputError
+from gof.shapes.jobs import MeshJob
 from gof.shapes.marching import extract, paint, run_meshes, triangles
 from gof.shapes.sparse_grid import Grid, crossed_cells
 from gof.training.settings import Stage
@@ -167,7 +169,7 @@ CONFIG = Config.parse(
 
 def test_the_verb_writes_files_that_others_read(tmp_path: Path) -> None:
     out = tmp_path / "meshes" / "meshes.json"
-    run_meshes(CONFIG, saved(tmp_path, 0.085), out)
+    run_meshes(CONFIG, MeshJob(generator=saved(tmp_path, 0.085), out=out))
     numbers = json.loads(out.read_text())["numbers"]
     assert numbers["empty"] == 0 and len(numbers["shapes"]) == 2
     for i, row in enumerate(numbers["shapes"]):
@@ -179,7 +181,7 @@ def test_the_verb_writes_files_that_others_read(tmp_path: Path) -> None:
             assert len(mesh.visual.vertex_colors) == row["vertices"]
     assert "mesh-001" in (out.parent / "viewer.html").read_text()
     again = tmp_path / "again" / "meshes.json"
-    run_meshes(CONFIG, tmp_path / "generator.yaml", again)
+    run_meshes(CONFIG, MeshJob(generator=tmp_path / "generator.yaml", out=again))
     for name in ("mesh-000.ply", "mesh-001.glb", "viewer.html"):
         assert (again.parent / name).read_bytes() == (out.parent / name).read_bytes()
 
@@ -188,8 +190,45 @@ def test_shapes_without_surface_give_a_row_and_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "meshes" / "meshes.json"
-    run_meshes(CONFIG, saved(tmp_path, 0.0), out)
+    run_meshes(CONFIG, MeshJob(generator=saved(tmp_path, 0.0), out=out))
     numbers = json.loads(out.read_text())["numbers"]
     assert numbers["empty"] == 2 and [row["faces"] for row in numbers["shapes"]] == [0, 0]
     assert "mesh-001: the field has no surface" in capsys.readouterr().err
     assert not list(out.parent.glob("*.ply")) and (out.parent / "viewer.html").exists()
+
+
+@pytest.mark.parametrize("kind", ["ply", "glb", "obj"])
+def test_the_name_of_a_mesh_gets_the_first_head_alone(tmp_path: Path, kind: str) -> None:
+    generator, every = saved(tmp_path, 0.085), tmp_path / "meshes"
+    run_meshes(CONFIG, MeshJob(generator=generator, out=every))
+    run_meshes(CONFIG, MeshJob(generator=generator, out=tmp_path / "one" / f"head.{kind}"))
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == sorted(
+        [".gof", f"head.{kind}", "head.json"]
+    )
+    (row,) = json.loads((tmp_path / "one" / "head.json").read_text())["numbers"]["shapes"]
+    first = json.loads((every / "meshes.json").read_text())["numbers"]["shapes"][0]
+    assert row == {**first, "name": "head"}
+    mesh = trimesh.load_mesh(tmp_path / "one" / f"head.{kind}", process=False)
+    same = trimesh.load_mesh(every / "mesh-000.ply", process=False)
+    assert len(mesh.faces) == len(same.faces)
+    np.testing.assert_allclose(mesh.bounds, same.bounds, atol=1e-5)
+
+
+def test_the_name_of_a_page_gets_the_page_alone(tmp_path: Path) -> None:
+    generator = saved(tmp_path, 0.085)
+    run_meshes(CONFIG, MeshJob(generator=generator, out=tmp_path / "meshes"))
+    run_meshes(CONFIG, MeshJob(generator=generator, out=tmp_path / "one" / "heads.html"))
+    assert {path.name for path in (tmp_path / "one").iterdir()} == {
+        ".gof",
+        "heads.html",
+        "heads.json",
+    }
+    page = (tmp_path / "one" / "heads.html").read_bytes()
+    assert page == (tmp_path / "meshes" / "viewer.html").read_bytes()
+
+
+def test_one_mesh_without_a_surface_is_an_error_that_writes_nothing(tmp_path: Path) -> None:
+    generator = saved(tmp_path, 0.0)
+    with pytest.raises(InputError, match="the first head has no surface"):
+        run_meshes(CONFIG, MeshJob(generator=generator, out=tmp_path / "one" / "head.glb"))
+    assert not list((tmp_path / "one").iterdir())

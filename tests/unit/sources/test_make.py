@@ -1,6 +1,6 @@
 import pytest
 
-from gof.config.reading import ConfigError
+from gof.config.errors import ConfigError
 from gof.data.settings import OFFERS
 from gof.experiment.config import Config
 from gof.run.files import InputError

@@ -12,16 +12,19 @@ import pytest
 import torch
 import trimesh
 
-from gof.config.reading import ConfigError
-from gof.data.manifest import load_images, load_manifest
-from gof.experiment import scopes
+from gof.config.errors import ConfigError
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_images
+from gof.experiment import plan, scopes
 from gof.experiment.config import Config
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.models.settings import Networks
+from gof.shapes.jobs import MeshJob
 from gof.shapes.marching import run_meshes
 from gof.sources.make import make
-from gof.training.stage import StageJob, run_stage
+from gof.training.jobs import StageJob
+from gof.training.stage import run_stage
 from tests.unit.toy_kinds import BallNetwork, BallSettings, Discs, toy_kinds  # noqa: F401
 
 VALUES = {
@@ -62,7 +65,7 @@ def test_their_settings_are_read_as_strictly_and_written_whole():
     assert config.models["both"].field == BallSettings(radius=0.07)
     assert Config.load(config.model_dump_json()) == config
     assert Config.load(scopes.of_stage(config, "both", 0)).models["both"] == config.models["both"]
-    assert [run[:2] for run in scopes.trainings(config)] == [
+    assert [run[:2] for run in plan.trainings(config)] == [
         ("few", "ball"),
         ("few", "both"),
         ("more", "ball"),
@@ -81,11 +84,17 @@ def test_a_data_set_and_a_model_of_theirs_go_through_training_to_a_mesh(tmp_path
     assert (manifest.name, manifest.offers, manifest.flip) == ("few", ("images",), False)
     assert manifest.provenance["source"] == "discs"
     assert load_images(manifest, "train", 8).shape == (9, 3, 8, 8)
-    run_stage(config, StageJob("ball", 0, 0, data, tmp_path / "stage0", device="cpu"))
+    run_stage(config, StageJob(model="ball", data=data, out=tmp_path / "stage0", device="cpu"))
     trained = generators.load(tmp_path / "stage0" / "generator.yaml")
     assert isinstance(trained.generator.field, BallNetwork)
     assert float(trained.generator.field.size.abs()) > 0, "it learnt something"
-    run_meshes(config, tmp_path / "stage0" / "generator.yaml", tmp_path / "meshes" / "meshes.json")
+    run_meshes(
+        config,
+        MeshJob(
+            generator=tmp_path / "stage0" / "generator.yaml",
+            out=tmp_path / "meshes" / "meshes.json",
+        ),
+    )
     mesh = trimesh.load_mesh(tmp_path / "meshes" / "mesh-000.ply", process=False)
     radius = float(trained.bind(trained.latents(0, 1), config.meshes.truncation).radii)
     assert abs(radius - 0.07) < 0.003
@@ -125,4 +134,4 @@ def test_an_installed_package_is_found_by_its_entry_point(tmp_path: Path):
         call, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True
     )
     assert broken.returncode == 3 and len(broken.stderr.splitlines()) == 1, broken.stderr
-    assert "plugin toys: OSError: no such library" in broken.stderr
+    assert "plugin toys (toys): OSError: no such library" in broken.stderr

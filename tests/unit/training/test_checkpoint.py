@@ -1,3 +1,4 @@
+import os
 import random
 import shutil
 from pathlib import Path
@@ -102,3 +103,37 @@ def test_content_is_all_of_the_state(tiny) -> None:
     checkpoint.load_newest(tiny.folder, other)
     mine, theirs = state.tensors(), other.tensors()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_a_checkpoint_is_written_once_and_holds_the_log(tiny) -> None:
+    state = tiny.state()
+    state.step, state.history, state.window = 3, [{"step": 2.0}], [{"loss_g": 1.0}]
+    checkpoint.save(tiny.folder, state, keep=2)
+    folder = checkpoint.steps(tiny.folder)[0]
+    assert {path.name for path in folder.iterdir()} == {*checkpoint.FILES, checkpoint.MANIFEST}
+    state.history = []
+    checkpoint.save(tiny.folder, state, keep=2)
+    other = tiny.state()
+    assert checkpoint.load_newest(tiny.folder, other)
+    assert (other.step, other.history, other.window) == (3, [{"step": 2.0}], [{"loss_g": 1.0}])
+
+
+def test_what_a_kill_left_of_building_does_not_come_in(tiny) -> None:
+    building = tiny.folder / ".step-000000001.tmp"
+    building.mkdir()
+    (building / "torn").write_text("")
+    folder = written(tiny, 1)
+    assert not (checkpoint.steps(folder)[0] / "torn").exists() and not building.exists()
+
+
+def test_removal_goes_from_old_to_new_and_leaves_nothing(tiny, monkeypatch) -> None:
+    folder, gone = written(tiny, 2) / "own", []
+    folder.mkdir()
+    for old in checkpoint.steps(tiny.folder):
+        shutil.move(old, folder / old.name)
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (gone.append((a.name, b.name)), rename(a, b)))
+    checkpoint.remove(folder)
+    assert gone == [(f"step-00000000{n}", f".step-00000000{n}.tmp") for n in (1, 2)]
+    assert not folder.exists()
+    checkpoint.remove(folder)  # nothing there is nothing to do

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,95 @@ def test_shares_partition_the_batch() -> None:
 def test_uneven_shares_are_refused_with_advice() -> None:
     with pytest.raises(InputError, match="choose micro_batch so that 3 divides 4"):
         World(0, 3).micro_batches(16, 4)
+
+
+def test_a_process_alone_is_the_leading_one() -> None:
+    world = World()
+    assert (world.rank, world.size, world.device, world.leads) == (0, 1, torch.device("cpu"), True)
+    assert not World(1, 2).leads
+    assert world.micro_batches(8, 4) == [range(0, 4), range(4, 8)]
+
+
+def test_gradients_are_summed_in_one_transfer(monkeypatch) -> None:
+    sent = []
+
+    def double(flat) -> None:
+        sent.append(flat.clone())
+        flat.mul_(2)
+
+    monkeypatch.setattr(torch.distributed, "all_reduce", double)
+    one, two = torch.nn.Linear(2, 3), torch.nn.Linear(3, 1)
+    two.weight.requires_grad_(False)
+    one.weight.grad = torch.arange(6.0).view(3, 2)
+    one.bias.grad = torch.tensor([7.0, 8.0, 9.0])
+    World(0, 1).sum_gradients([one, two])
+    assert not sent and two.bias.grad is None
+    World(0, 2).sum_gradients([one, two])
+    assert [flat.tolist() for flat in sent] == [[0, 1, 2, 3, 4, 5, 7, 8, 9, 0]]
+    assert torch.equal(one.weight.grad, 2 * torch.arange(6.0).view(3, 2))
+    assert torch.equal(one.bias.grad, torch.tensor([14.0, 16.0, 18.0]))
+    assert torch.equal(two.bias.grad, torch.zeros(1)) and two.weight.grad is None
+    assert torch.equal(World(0, 1).total(torch.ones(2)), torch.ones(2))
+    assert torch.equal(World(0, 2).total(torch.ones(2)), torch.full((2,), 2.0))
+
+
+def test_several_processes_wait_for_each_other(monkeypatch) -> None:
+    waited = []
+    monkeypatch.setattr(torch.distributed, "barrier", lambda: waited.append(1))
+    World(0, 1).wait()
+    assert not waited
+    World(1, 2).wait()
+    assert waited
+
+
+class Group:
+    """Stands in for the group of processes."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.began: list[tuple] = []
+        self.ended = 0
+        monkeypatch.setattr(
+            torch.distributed, "init_process_group", lambda *a, **k: self.began.append((a, k))
+        )
+        monkeypatch.setattr(torch.distributed, "destroy_process_group", self.end)
+
+    def end(self) -> None:
+        self.ended += 1
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "backend", "expected"),
+    [
+        ("cpu", 2, "gloo", "cpu"),
+        ("auto", 0, "gloo", "cpu"),
+        ("auto", 2, "nccl", "cuda:1"),
+        ("cuda", 3, "nccl", "cuda:2"),
+    ],
+)
+def test_processes_find_each_other_and_their_device(
+    monkeypatch, device, gpus, backend, expected
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    group = Group(monkeypatch)
+    for name, value in {"RANK": "3", "WORLD_SIZE": "6", "LOCAL_RANK": "5"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(KeyError), join_world(device) as world:
+        assert (world.rank, world.size, world.device) == (3, 6, torch.device(expected))
+        assert group.began == [((backend,), {"timeout": timedelta(minutes=5)})]
+        assert not group.ended
+        raise KeyError
+    assert group.ended == 1
+
+
+def test_a_process_by_itself_joins_no_group(monkeypatch) -> None:
+    group = Group(monkeypatch)
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    for device, expected in (("cpu", "cpu"), ("auto", "cuda:0"), ("cuda", "cuda:0")):
+        with join_world(device) as world:
+            assert (world.rank, world.size, world.device) == (0, 1, torch.device(expected))
+    assert not group.began and not group.ended
 
 
 def test_missing_gpu_is_said(monkeypatch) -> None:

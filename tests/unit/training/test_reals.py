@@ -6,7 +6,7 @@ from gof.training.reals import Reals
 def make(seed: int = 0) -> Reals:
     images = torch.arange(7, dtype=torch.uint8)[:, None, None, None].expand(7, 3, 4, 4).clone()
     images[..., 0] += 100
-    return Reals(images, seed, flip=True)
+    return Reals(lambda numbers: images[numbers], len(images), seed, flip=True)
 
 
 def test_every_image_once_an_epoch_in_new_orders() -> None:
@@ -21,6 +21,16 @@ def test_a_sample_is_the_same_whenever_it_is_asked_for() -> None:
     all_at_once = make()(list(range(40)), device)
     alone = make()([33], device)
     torch.testing.assert_close(all_at_once[33], alone[0], rtol=0, atol=0)
+
+
+def test_what_is_announced_comes_out_the_same() -> None:
+    device, alone, ahead = torch.device("cpu"), make(), make()
+    with ahead.ahead:
+        for start in range(0, 40, 5):
+            ahead.announce(list(range(start, start + 5)), device)
+        for start in range(0, 40, 5):
+            rows = list(range(start, start + 5))
+            assert torch.equal(ahead(rows, device), alone(rows, device))
 
 
 def test_flips_are_about_half_and_values_span_the_range() -> None:

@@ -2,11 +2,10 @@ import math
 
 import pytest
 
-from gof.conditioning.settings import Conditions
 from gof.experiment.model import Model
-from gof.losses.settings import Opacity, Term
+from gof.losses.settings import Opacity
 from gof.rendering.settings import Interval
-from gof.training.schedule import interval_half_width, opacity_weight, plan, term_weights
+from gof.training.schedule import StepPlan, interval_half_width, opacity_weight, plan
 from gof.training.settings import Stage
 
 # The values of the paper's BFM run (supplement; steps at which both schedules saturate).
@@ -42,19 +41,6 @@ def test_steps_count_on_through_the_stages_and_only_new_layers_fade_in() -> None
     assert plan(model, 1, 12).half_width == interval_half_width(model.interval, 12)
 
 
-def test_terms_begin_with_their_stage_and_grow() -> None:
-    conditions = Conditions(
-        geometric=Term(weight=2, from_stage=0),
-        warping=Term(weight=4, from_stage=1, ramp_steps=4),
-        reconstruction=Term(),
-    )
-    assert "warping" not in term_weights(conditions, 0, 3)
-    assert term_weights(conditions, 0, 3)["geometric"] == 2
-    assert [term_weights(conditions, 1, k)["warping"] for k in (0, 1, 3, 9)] == [1, 2, 4, 4]
-    assert term_weights(conditions, 2, 0)["warping"] == 4
-    assert "reconstruction" not in term_weights(conditions, 2, 0)
-
-
 def test_a_warm_start_ends_with_a_learning_rate_of_zero() -> None:
     stages = [
         {"objective": "geometric", "resolution": 8, "steps": 10},
@@ -64,3 +50,32 @@ def test_a_warm_start_ends_with_a_learning_rate_of_zero() -> None:
     rates = [plan(model, 0, step).lr for step in range(10)]
     assert rates[0] == 1 and rates == sorted(rates, reverse=True) and 0 < rates[-1] < 0.05
     assert plan(model, 1, 10).lr == 1
+
+
+def test_a_plan_is_all_of_a_step() -> None:
+    stages = [
+        {"objective": "geometric", "resolution": 8, "steps": 10},
+        {"resolution": 16, "steps": 8, "fade_steps": 4},
+    ]
+    values = {"integrator": "occupancy", "conditions": {}, "stages": stages}
+    model = Model.model_validate(values | {"interval": {"decay": 0.1}, "opacity": {"growth": 0.1}})
+    now = plan(model, 1, 11)
+    assert now.stage is model.stages[1] and (now.step, now.number, now.inside) == (11, 1, 1)
+    assert now.fade == 0.5 and now.lr == 1.0
+    assert now.half_width == pytest.approx(0.12 * math.exp(-1.1))
+    assert now.opacity_weight == pytest.approx(0.1 * math.exp(1.1))
+    warm = plan(model, 0, 4)
+    assert (warm.number, warm.inside, warm.fade) == (0, 4, 1.0)
+    assert warm.lr == pytest.approx((1 + math.cos(0.4 * math.pi)) / 2)
+
+
+def test_no_steps_of_fading_are_none() -> None:
+    stages = (Stage(resolution=8, steps=2), Stage(resolution=16, steps=2, fade_steps=0))
+    model = Model(integrator="occupancy", stages=stages)
+    assert plan(model, 1, 2).fade == 1.0
+
+
+def test_a_bare_plan_is_of_a_first_step() -> None:
+    stage = Stage(resolution=8, steps=2)
+    now = StepPlan(stage, 0, fade=1.0, half_width=0.1, opacity_weight=0.1)
+    assert (now.lr, now.number, now.inside) == (1.0, 0, 0)

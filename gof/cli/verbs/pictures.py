@@ -1,0 +1,46 @@
+"""Verbs that show what a generator has learnt."""
+
+from __future__ import annotations
+
+from gof.cli.registry import Verb
+
+VERBS = (
+    Verb(
+        name="samples",
+        summary="Draw a sheet of samples and a turntable.",
+        example="gof samples --generator run/stage1/generator.yaml --out sheet.png",
+        group="pictures and meshes",
+        job="gof.pictures.jobs:SamplesJob",
+        run="gof.pictures.views:run_samples",
+    ),
+    Verb(
+        name="mesh",
+        summary="Extract meshes and write a page to turn them in a browser.",
+        example="gof mesh --generator run/stage1/generator.yaml --out head.glb",
+        group="pictures and meshes",
+        job="gof.shapes.jobs:MeshJob",
+        run="gof.shapes.marching:run_meshes",
+    ),
+    Verb(
+        name="edit",
+        summary="Sweep one factor of a conditional generator's head to a sheet or a video.",
+        example=(
+            "gof edit --generator run/stage2/generator.yaml --factor expression --seed 3 "
+            "--out sheet.png"
+        ),
+        group="pictures and meshes",
+        job="gof.pictures.jobs:EditJob",
+        run="gof.pictures.edits:run_edit",
+    ),
+    Verb(
+        name="show-control",
+        summary="Draw how a conditional generator obeys: sweeps, meshes, warping.",
+        example=(
+            "gof show-control --generator generator.yaml --head-model head_model.npz "
+            "--statistics statistics.npz --out control/"
+        ),
+        group="pictures and meshes",
+        job="gof.pictures.jobs:ShowControlJob",
+        run="gof.pictures.control:run_show_control",
+    ),
+)

@@ -1,0 +1,38 @@
+"""Verbs that tell what was found, from records alone."""
+
+from __future__ import annotations
+
+from gof.cli.registry import Verb
+
+VERBS = (
+    Verb(
+        name="tables",
+        summary="Write the tables from the records of jobs.",
+        example=(
+            "gof tables --published workflow/paper/published.yaml --out tables "
+            "results/heads/*/seed0/metrics/*.json"
+        ),
+        group="reports",
+        job="gof.report.jobs:TablesJob",
+        run="gof.report.tables:run_tables",
+        needs="experiment",
+    ),
+    Verb(
+        name="figures",
+        summary="Draw the figures from the records of jobs.",
+        example="gof figures --out figures results/heads/*/seed0/stage*/stage.json",
+        group="reports",
+        job="gof.report.jobs:FiguresJob",
+        run="gof.report.figures:run_figures",
+        needs="experiment",
+    ),
+    Verb(
+        name="readme",
+        summary="Write the generated blocks of the README from a finished run.",
+        example="gof readme --results results",
+        group="reports",
+        job="gof.report.jobs:ReadmeJob",
+        run="gof.report.readme:run_readme",
+        needs="nothing",
+    ),
+)

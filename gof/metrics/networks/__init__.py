@@ -1,0 +1,1 @@
+"""Networks that look at images for a metric: feature extractors, and one that learns depth."""

@@ -1,0 +1,1 @@
+"""What metrics compute, as pure functions of features, rays, depths, points and readings."""

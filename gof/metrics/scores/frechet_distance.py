@@ -1,0 +1,55 @@
+"""Frechet distance between two sets of image features (Heusel et al. 2017, equation 6)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gof.run.files import InputError
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of features a [n, d] and b [m, d], in
+    float64.
+
+    Exact for fewer samples than dimensions too: with centred data A and B, tr (C_a C_b)^(1/2) is
+    the sum of the singular values of A B^T over ((n - 1) (m - 1))^(1/2), so no square root of a
+    singular matrix is taken. Raises InputError for fewer than two rows or features that are not
+    finite.
+    """
+    sets = [x.double() for x in (a, b)]
+    for x in sets:
+        if len(x) < 2:
+            raise InputError(
+                f"Frechet distance: {len(x)} image in a set, a covariance needs at least 2"
+            )
+        if not bool(torch.isfinite(x).all()):
+            raise InputError("Frechet distance: features are not finite: look at the images")
+    means = [x.mean(0) for x in sets]
+    centred = [(x - m) / (len(x) - 1) ** 0.5 for x, m in zip(sets, means, strict=True)]
+    traces = [x.square().sum() for x in centred]
+    roots = [_triangle(x) for x in centred]
+    cross = torch.linalg.svdvals(roots[0] @ roots[1].mT).sum()
+    distance = (means[0] - means[1]).square().sum() + traces[0] + traces[1] - 2 * cross
+    return max(float(distance), 0.0)
+
+
+def _triangle(x: Tensor) -> Tensor:
+    """[n, d] -> R with R^T R = x^T x and at most d rows."""
+    return x if len(x) <= x.shape[1] else torch.linalg.qr(x, mode="r").R
+
+
+def blur(images: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of uint8 images [n, 3, r, r]; sigma in pixels. Edges repeat."""
+    reach = max(1, round(3 * sigma))
+    x = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    rows = []
+    for part in images.split(100):
+        y = part.float().flatten(0, 1)[:, None]
+        y = F.pad(y, (reach, reach, reach, reach), mode="replicate")
+        y = F.conv2d(F.conv2d(y, kernel[None, None, None]), kernel[None, None, :, None])
+        rows.append(y.unflatten(0, (-1, 3)).squeeze(2).round().clamp(0, 255).to(torch.uint8))
+    return torch.cat(rows)

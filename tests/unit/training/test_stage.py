@@ -1,0 +1,288 @@
+"""A stage as a node: what it writes, in which order, and what a fault in between costs."""
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import yaml
+
+from gof.config.errors import ConfigError
+from gof.data.manifest import Manifest, Split, write_manifest
+from gof.data.shards import write_shard
+from gof.experiment.config import Config
+from gof.geometry.settings import Camera
+from gof.models import pretrained
+from gof.run.files import InputError, read_json, sha256
+from gof.training import stage as stages
+from gof.training.distributed import World
+from gof.training.schedule import interval_half_width
+from gof.training.stage import FILES, StageJob, run_stage
+from gof.training.state import TrainState
+from tests.unit.toy_training import Asking
+
+LOSSES = {"loss_d", "loss_g", "pose_d", "pose_g", "opacity", "hit", "sigma", "outward"}
+VALUES = {
+    "models": {
+        "gof": {
+            "integrator": "occupancy",
+            "sampling": {"coarse": 4, "secant": 1, "surface": 2},
+            "interval": {"decay": 0.1},
+            "stages": [
+                {"resolution": 8, "steps": 4, "batch": 4, "micro_batch": 4},
+                {"resolution": 16, "steps": 2, "batch": 4, "micro_batch": 4},
+            ],
+        }
+    },
+    "training": {
+        "field": {"layers": 2, "width": 8, "latent": 4, "mapping_width": 8},
+        "discriminator": {"channel_base": 32, "channel_max": 8},
+        "truncation_latents": 20,
+        "flip": False,
+    },
+    "runtime": {"log_every": 2, "checkpoint_every": 2, "probe_every": 4},
+    "tracking": {"enabled": False},
+}
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config.parse(VALUES)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    draw = np.random.default_rng(0)
+    images = {f"image_{r}": draw.integers(0, 255, (6, r, r, 3), dtype=np.uint8) for r in (8, 16)}
+    shard = write_shard(tmp_path / "data" / "train-000.npz", images)
+    path, splits = tmp_path / "data" / "manifest.json", {"train": Split(6, (shard,))}
+    write_manifest(Manifest(path, "noise", Camera(), (1.0, 0.5, 0.0), (8, 16), splits))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def quick_sheet(monkeypatch) -> None:
+    """A picture in no time; what it shows is tested elsewhere."""
+    blank = np.zeros((4, 4, 3), dtype=np.uint8)
+    monkeypatch.setattr(stages.watch, "sample_sheet", lambda *given: blank)
+
+
+@pytest.fixture
+def steps(monkeypatch) -> list[int]:
+    """Numbers of the steps that were taken."""
+    taken, step = [], stages.Loop._step
+
+    def counted(loop, state, running):
+        taken.append(state.step)
+        step(loop, state, running)
+
+    monkeypatch.setattr(stages.Loop, "_step", counted)
+    return taken
+
+
+def job_of(data: Path, out: Path, stage: int = 0, previous: Path | None = None) -> StageJob:
+    return StageJob("gof", stage, 3, data, out, previous, device="cpu")
+
+
+def checkpoints(out: Path) -> list[Path]:
+    return sorted(out.glob("checkpoints/*/*"))
+
+
+def test_a_stage_writes_its_state_its_generator_and_its_record(config, data, tmp_path, steps):
+    out = tmp_path / "out"
+    run_stage(config, job_of(data, out))
+    assert steps == [0, 1, 2, 3] and not checkpoints(out)
+    record = read_json(out / "stage.json")
+    assert record["outputs"] == [".gof", *FILES][1:] and record["kind"] == "train"
+    numbers = record["numbers"]
+    assert [entry["step"] for entry in numbers["history"]] == [2, 4]
+    assert numbers["history"][-1].keys() >= LOSSES
+    flat = safetensors.torch.load_file(out / "state.safetensors")
+    assert numbers["step"] == int(flat["step"]) == 4 and numbers["resolution"] == 8
+    sizes = {
+        name: sum(
+            v.numel() for n, v in flat.items() if n.startswith(f"{name}.") and "mean_style" not in n
+        )
+        for name in ("ema", "discriminator")
+    }
+    assert numbers["parameters_generator"] == sizes["ema"]
+    assert numbers["parameters_discriminator"] == sizes["discriminator"]
+    assert [numbers[name] for name in ("model", "seed", "stage")] == ["gof", 3, 0]
+    info = yaml.safe_load((out / "generator.yaml").read_text())
+    assert [info[name] for name in ("model", "seed", "stage", "step")] == ["gof", 3, 0, 4]
+    assert (info["dataset"], info["latent"], info["blocks"]) == ("noise", 4, None)
+    assert info["background"] == [1.0, 0.0, -1.0]
+    assert info["half_width"] == interval_half_width(config.models["gof"].interval, 4)
+    generator = pretrained.load(out / "generator.yaml").generator
+    for name, value in generator.state_dict().items():
+        assert torch.equal(value, flat[f"ema.{name}"]), name
+    generator.estimate_mean_style(20)
+    assert torch.equal(generator.mean_style, flat["ema.mean_style"])
+
+
+def test_the_next_stage_goes_on_from_the_state_before(config, data, tmp_path, steps):
+    run_stage(config, job_of(data, tmp_path / "one"))
+    before = tmp_path / "one" / "state.safetensors"
+    run_stage(config, job_of(data, tmp_path / "two", 1, before))
+    assert steps == [0, 1, 2, 3, 4, 5]
+    after = safetensors.torch.load_file(tmp_path / "two" / "state.safetensors")
+    assert int(after["step"]) == 6 and "discriminator.blocks.16.first.weight" in after
+    assert read_json(tmp_path / "two" / "stage.json")["numbers"]["resolution"] == 16
+
+
+def test_a_fresh_state_is_drawn_from_the_seed(config, data, tmp_path):
+    task = stages._task(config, job_of(data, tmp_path), None, World())
+    state = stages._start(task, job_of(data, tmp_path), tmp_path / "none")
+    fresh = TrainState.create(config.training, 8, 3).tensors()
+    assert all(torch.equal(fresh[name], value) for name, value in state.tensors().items())
+    assert (task.seed, task.background, task.camera) == (3, (1.0, 0.0, -1.0), config.camera)
+    assert task.training is config.training and task.model is config.models["gof"]
+
+
+def test_everything_that_counts_is_in_the_fingerprint(config, data, tmp_path, monkeypatch):
+    job = job_of(data, tmp_path)
+    names = {job.fingerprint(config)}
+    other = Config.parse(VALUES | {"camera": {"yaw": 0.1}})
+    names |= {job.fingerprint(other), StageJob("gof", 0, 4, data, tmp_path).fingerprint(config)}
+    names.add(job_of(data, tmp_path, 0, data).fingerprint(config))
+    names.add(job.fingerprint(config, Loading({"pool": data})))
+    monkeypatch.setattr(stages, "stage_code", lambda conditional: "other code")
+    names.add(job.fingerprint(config))
+    untracked = config.model_copy(update={"track_code": False})
+    names.add(job.fingerprint(untracked))
+    assert len(names) == 7 and all(len(name) == 16 for name in names)
+    monkeypatch.undo()
+    assert job.fingerprint(untracked) in names
+    data.write_text(data.read_text() + "\n")
+    assert job.fingerprint(config) not in names
+
+
+class Loading:
+    """A loader of the toy's conditioner."""
+
+    def __init__(self, files: dict[str, Path]) -> None:
+        self.files, self.given = files, []
+
+    def __call__(self, *given: object) -> Asking:
+        self.given.append(given)
+        return Asking()
+
+
+def test_a_conditional_model_gets_its_conditioner_from_the_loader(config, data, tmp_path):
+    values = {**VALUES["models"]["gof"], "conditions": {"mapping_width": 6}}
+    parsed = Config.parse(VALUES | {"models": {"gof": values}})
+    loader, out = Loading({"pool": data}), tmp_path / "out"
+    run_stage(parsed, job_of(data, out), loader)
+    model = parsed.models["gof"]
+    assert loader.given == [(model, 0, 3, torch.device("cpu"))]
+    assert read_json(out / "stage.json")["inputs"].keys() == {"data", "pool"}
+    info = yaml.safe_load((out / "generator.yaml").read_text())
+    assert info["blocks"] == Asking.blocks and info["latent"] == 4
+    assert info["field"]["mapping_width"] == 6
+
+
+@pytest.mark.parametrize(
+    ("job", "loader", "error", "said"),
+    [
+        (("none", 0, None), False, ConfigError, "no model named 'none'; known: gof"),
+        (("gof", 2, None), False, ConfigError, r"models\.gof\.stages: no stage 2, there are 2"),
+        (("gof", -1, None), False, ConfigError, "no stage -1"),
+        (("gof", 1, None), False, InputError, "--previous: needed"),
+        (("gof", 0, "state"), False, InputError, "--previous: needed"),
+        (("gof", 0, None), True, InputError, "--pool, --statistics and --regressor"),
+    ],
+)
+def test_calls_that_cannot_be_meant_are_refused(config, data, tmp_path, job, loader, error, said):
+    name, stage, previous = job
+    wanted = StageJob(name, stage, 3, data, tmp_path / "out", previous and data, "cpu")
+    with pytest.raises(error, match=said):
+        run_stage(config, wanted, Loading({}) if loader else None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_state_of_other_networks_is_refused(config, data, tmp_path):
+    other = config.training.field.model_copy(update={"width": 12})
+    training = config.training.model_copy(update={"field": other})
+    path = tmp_path / "other.safetensors"
+    path.write_bytes(safetensors.torch.save(TrainState.create(training, 8, 0).tensors()))
+    with pytest.raises(InputError, match=r"other\.safetensors: not a state of these networks"):
+        run_stage(config, job_of(data, tmp_path / "out", 1, path))
+
+
+class Fault(BaseException):
+    """A kill."""
+
+
+@pytest.mark.parametrize("kind", ["kill before", "kill after", "full disk"])
+@pytest.mark.parametrize("place", [*FILES, "stage.json", ".step-000000002.tmp"])
+def test_no_fault_at_the_end_costs_a_step(config, data, tmp_path, steps, monkeypatch, place, kind):
+    """Every rename at the end of a stage: outputs, record, checkpoints."""
+    monkeypatch.setattr(stages.watch, "probe", lambda task: lambda state, now: {"sigma": 0.0})
+    run_stage(config, job_of(data, tmp_path / "unbroken"))
+    rename, out = os.replace, tmp_path / "out"
+
+    def faulty(source, target):
+        if Path(target).name != place or Path(target).parent.name.startswith(".step"):
+            return rename(source, target)
+        monkeypatch.setattr(os, "replace", rename)
+        if kind == "full disk":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if kind == "kill after":
+            rename(source, target)
+        raise Fault
+
+    monkeypatch.setattr(os, "replace", faulty)
+    # A checkpoint that cannot be removed is no failure.
+    removal = place.startswith(".step") and kind == "full disk"
+    if removal:
+        run_stage(config, job_of(data, out))
+    else:
+        with pytest.raises(InputError if kind == "full disk" else Fault):
+            run_stage(config, job_of(data, out))
+    assert os.replace is rename
+    steps.clear()
+    if not removal:
+        assert checkpoints(out)[-1].name == "step-000000004"
+        run_stage(config, job_of(data, out))
+        assert steps == []
+    assert not checkpoints(out)
+    for name in FILES:
+        assert sha256(out / name) == sha256(tmp_path / "unbroken" / name), name
+    records = [read_json(tmp_path / run / "stage.json") for run in ("out", "unbroken")]
+    assert records[0]["numbers"] == records[1]["numbers"]
+
+
+def test_after_the_last_checkpoint_everything_is_there(config, data, tmp_path, monkeypatch):
+    rename, out = os.replace, tmp_path / "out"
+
+    def faulty(source, target):
+        rename(source, target)
+        if Path(target).name == ".step-000000004.tmp" and Path(source).name[0] != ".":
+            raise Fault
+
+    monkeypatch.setattr(os, "replace", faulty)
+    with pytest.raises(Fault):
+        run_stage(config, job_of(data, out))
+    assert all((out / name).exists() for name in (*FILES, "stage.json"))
+
+
+def test_a_full_disk_at_the_last_checkpoint_costs_the_steps_since_the_one_before(
+    config, data, tmp_path, steps, monkeypatch
+):
+    rename, out = os.replace, tmp_path / "out"
+
+    def faulty(source, target):
+        if Path(target).name == "step-000000004":
+            monkeypatch.setattr(os, "replace", rename)
+            raise InputError("no room")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", faulty)
+    with pytest.raises(InputError, match="no room"):
+        run_stage(config, job_of(data, out))
+    steps.clear()
+    run_stage(config, job_of(data, out))
+    assert steps == [2, 3]
