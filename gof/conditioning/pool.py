@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from gof.conditioning.jobs import PoolJob
@@ -30,13 +29,12 @@ from gof.data.shards import Shard, write_shard
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.experiment.config import Config
 from gof.geometry.cameras import project, sample_poses
-from gof.geometry.lighting import shade
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.settings import Camera
 from gof.geometry.shading import View, pictures
-from gof.heads.mesh import vertex_normals
-from gof.morphable.coefficients import BLOCKS, Coefficients, Statistics
+from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.morphable.landmarks import FIRST_INNER
+from gof.morphable.meshes import lit, load_pair
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, say, sha256, write_png
 from gof.run.job import job
@@ -107,28 +105,6 @@ def render(
         "z_b": drawn.z_b,
     }
     return {name: value.numpy() for name, value in arrays.items()}
-
-
-def lit(model: MorphableModel, vertices: Tensor, head: Coefficients) -> Tensor:
-    """Linear light [n, v, 3] that the vertices send back."""
-    normals = vertex_normals(vertices, model.triangles)
-    return model.colours(head.albedo) * shade(normals, head.light.unflatten(-1, (9, 3)))
-
-
-def load_pair(model_path: Path, statistics_path: Path) -> tuple[MorphableModel, Statistics]:
-    """The head model and the statistics of its coefficients. Raises InputError where their sizes
-    differ."""
-    model, statistics = MorphableModel.load(model_path), Statistics.load(statistics_path)
-    zero = Coefficients(*(torch.zeros(1, size) for size in statistics.sizes.values()))
-    try:
-        model.vertices(zero.identity, zero.expression)
-        model.colours(zero.albedo)
-        zero.light.unflatten(-1, (9, 3))
-    except RuntimeError:
-        raise InputError(
-            f"{statistics_path}: coefficients of another head model than {model_path}: fit again"
-        ) from None
-    return model, statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ last: without it there is no data set.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -131,14 +130,6 @@ def load_manifest(path: Path) -> Manifest:
         raise InputError(
             f"{path}: not a data set manifest ({type(error).__name__}: {reason}): make it again"
         ) from None
-
-
-def shrink(images: Tensor, size: int) -> Tensor:
-    """Average areas of [batch, k size, k size, channels] to [batch, size, size, channels]."""
-    factor = images.shape[1] // size
-    # Slice by slice: a mean over both axes takes many times as long.
-    rows = reduce(torch.add, images.unflatten(1, (size, factor)).unbind(2))
-    return reduce(torch.add, rows.unflatten(2, (size, factor)).unbind(3)) / factor**2
 
 
 def encode_depth(depth: Tensor, camera: Camera) -> Tensor:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gof.data.manifest import LEVELS, Manifest, shrink
+from gof.data.manifest import LEVELS, Manifest
 from gof.data.shards import Row, Shard, Stored, opened, read_header, read_rows
 from gof.data.verification import State, changed, state_of, verify
+from gof.geometry.images import shrink
 from gof.run.files import InputError
 
 BLOCK = 256  # images that are read at once by those who go through all of them

@@ -18,9 +18,9 @@ from torch import Tensor
 from gof.fitting.geometry import Gaussian, Placement
 from gof.geometry.cameras import camera_axes, project
 from gof.geometry.lighting import KERNEL, harmonics, random_light, shade
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.raster import rasterise
 from gof.geometry.shading import to_linear, to_srgb
-from gof.heads.mesh import vertex_normals
 from gof.morphable.model import MorphableModel, Palette
 from gof.run.rng import generator, streams
 

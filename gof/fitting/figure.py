@@ -11,14 +11,15 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from gof.data.manifest import Manifest, shrink
+from gof.data.manifest import Manifest
 from gof.data.reader import Reader
 from gof.fitting.checks import has_truth, projected
 from gof.fitting.fit import Fits
+from gof.geometry.images import shrink
 from gof.geometry.lighting import shade
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.shading import to_srgb
-from gof.heads.mesh import vertex_normals
 from gof.morphable.model import MorphableModel
 from gof.run.files import write_png
 

@@ -71,3 +71,10 @@ def random_light(streams: Streams) -> Tensor:
     light[:, 1] += 0.25 * ambient / _BAND1  # brighter from above
     front = torch.tensor([0.0, 0.0, 1.0], device=draw.device).expand(count, 3)
     return light + lamp(front, 0.15 * tint)
+
+
+def studio_light(count: int) -> Tensor:
+    """The same plain light [count, 9, 3] for all tiles: a key lamp and an even surrounding."""
+    light = lamp(torch.tensor([[-0.45, 0.45, 0.77]]), torch.full((1, 3), 0.6))
+    light[:, 0] += 0.4 * 2 * math.sqrt(math.pi)
+    return light.expand(count, -1, -1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gof.data.manifest import shrink
+from gof.geometry.images import shrink
 from gof.geometry.raster import interpolate, rasterise
 
 OVERSAMPLING = 2  # samples a side of the largest image's pixels

@@ -13,11 +13,12 @@ from torch import Tensor
 from gof.data.download import resolve
 from gof.experiment.config import Config
 from gof.geometry.cameras import project
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.raster import rasterise
 from gof.heads.asset import BaseMesh, HeadAsset
 from gof.heads.figure import write_figure
 from gof.heads.jobs import HeadModelJob
-from gof.heads.mesh import Plan, make_plan, vertex_normals
+from gof.heads.mesh import Plan, make_plan
 from gof.heads.paint import PIGMENTS, colour_model, hair_mask, regions, smoothstep
 from gof.heads.settings import RenderedHeads
 from gof.heads.shapes import (

@@ -11,11 +11,11 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from gof.data.manifest import shrink
 from gof.geometry.cameras import project
-from gof.geometry.lighting import lamp, shade
+from gof.geometry.images import shrink
+from gof.geometry.lighting import shade, studio_light
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.shading import View, picture
-from gof.heads.mesh import vertex_normals
 from gof.morphable.model import MorphableModel
 from gof.run.files import write_png
 
@@ -73,13 +73,6 @@ def _rows(values: list[dict[int, float]], width: int) -> Tensor:
         for column, value in own.items():
             table[row, column] = value
     return table
-
-
-def studio_light(count: int) -> Tensor:
-    """The same plain light [count, 9, 3] for all tiles: a key lamp and an even surrounding."""
-    light = lamp(torch.tensor([[-0.45, 0.45, 0.77]]), torch.full((1, 3), 0.6))
-    light[:, 0] += 0.4 * 2 * math.sqrt(math.pi)
-    return light.expand(count, -1, -1)
 
 
 def _draw(model: MorphableModel, tiles: list[Tile], fov_deg: float) -> np.ndarray:

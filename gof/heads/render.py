@@ -19,10 +19,10 @@ from gof.data.source import Making
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.geometry.cameras import project, sample_poses
 from gof.geometry.lighting import random_light, shade
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.shading import View, pictures
 from gof.heads.figure import write_sheet
-from gof.heads.mesh import vertex_normals
 from gof.heads.settings import RenderedHeads
 from gof.morphable.model import MorphableModel
 from gof.run.files import sha256

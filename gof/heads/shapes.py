@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gof.geometry.meshes import vertex_normals
 from gof.heads.asset import BaseMesh, HeadAsset
-from gof.heads.mesh import NECK, Plan, vertex_normals
+from gof.heads.mesh import NECK, Plan
 from gof.run.rng import derive
 
 ANCESTRIES = ("african", "asian", "caucasian")

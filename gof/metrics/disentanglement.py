@@ -97,16 +97,16 @@ def _factor_spreads(
     """Spread of every factor over the images of a subject in which one factor alone is drawn anew,
     mean over subjects. varied: evaluation seed and that factor."""
     from gof.metrics.control_context import BLOCKS_OF
-    from gof.metrics.portraits import Sitting, draw
+    from gof.metrics.portraits import Sitting
     from gof.metrics.scores.control import spread
 
     (seed, factor), layout = varied, control.meshes.layout
     count = s.subjects * s.variations
-    latents = draw(layout, seed, "subjects", range(s.subjects))
+    latents = layout.draw(seed, "subjects", range(s.subjects))
     latents = latents.repeat_interleave(s.variations, 0)
     poses = control.poses(seed, "poses of subjects", s.subjects)
     poses = poses.repeat_interleave(s.variations, 0)
-    anew = draw(layout, seed, f"variations of {factor}", range(count))
+    anew = layout.draw(seed, f"variations of {factor}", range(count))
     for block in BLOCKS_OF[factor]:
         latents[:, layout.place(block)] = anew[:, layout.place(block)]
     if factor == "pose":

@@ -64,13 +64,13 @@ def _landmarks_of(
 ) -> dict[str, float]:
     import torch
 
-    from gof.metrics.portraits import Sitting, draw
+    from gof.metrics.portraits import Sitting
     from gof.metrics.scores.control import MOVING, correlation, transfer_error
     from gof.morphable.landmarks import FIRST_INNER, nme_percent
 
     meshes = control.meshes
-    first = draw(meshes.layout, seed, "first heads", range(s.pairs))
-    second = draw(meshes.layout, seed, "second heads", range(s.pairs))
+    first = meshes.layout.draw(seed, "first heads", range(s.pairs))
+    second = meshes.layout.draw(seed, "second heads", range(s.pairs))
     moved = second.clone()
     place = meshes.layout.place("expression")
     moved[:, place] = first[:, place]

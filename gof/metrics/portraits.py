@@ -6,7 +6,6 @@ All are asked in the same way: for latents of the conditional generator's layout
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -17,7 +16,6 @@ from tqdm import tqdm
 from gof.geometry.cameras import camera_rays
 from gof.metrics.scores.ray_profile import evenly_sampled
 from gof.models.pretrained import Pretrained
-from gof.morphable.coefficients import LATENT, Layout
 from gof.morphable.meshes import Meshes
 from gof.pictures.views import ViewRequest, views
 from gof.rendering.render import find_surface
@@ -46,16 +44,6 @@ class Portraits:
     rgb: Tensor
     depth: Tensor
     mask: Tensor
-
-
-def draw(layout: Layout, seed: int, purpose: str, numbers: Sequence[int]) -> Tensor:
-    """Latents [n, total] ~ N(0, I), each block from its own stream: a head's coefficients do not
-    depend on how many free entries a generator has."""
-    parts = [
-        rng.streams(seed, f"control, {purpose}, {name}", numbers).normal(layout.sizes[name])
-        for name in LATENT
-    ]
-    return torch.cat(parts, -1)
 
 
 class Source(Protocol):

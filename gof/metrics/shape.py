@@ -77,13 +77,13 @@ def _shape_of(
     import torch
 
     from gof.geometry.cameras import camera_rays
-    from gof.metrics.portraits import Sitting, draw
+    from gof.metrics.portraits import Sitting
     from gof.metrics.scores.control import chamfer
     from gof.metrics.scores.depth_errors import erode
     from gof.run.files import say
 
     meshes = control.meshes
-    latents = draw(meshes.layout, seed, "shapes", range(s.heads))
+    latents = meshes.layout.draw(seed, "shapes", range(s.heads))
     poses = torch.zeros(s.heads, 2)
     seen = meshes.raster(source.psi * latents, poses, s.pixels)
     asked, face = seen.depth, erode(meshes.face(seen))

@@ -19,13 +19,12 @@ import torch
 from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
-from gof.data.manifest import shrink
 from gof.experiment.config import Config
 from gof.geometry.cameras import project
-from gof.geometry.lighting import shade
+from gof.geometry.images import shrink
+from gof.geometry.lighting import shade, studio_light
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.shading import View, picture
-from gof.heads.figure import studio_light
-from gof.heads.mesh import vertex_normals
 from gof.morphable.jobs import BfmJob
 from gof.morphable.model import MorphableModel, write_model
 from gof.morphable.similarity import constant_crop

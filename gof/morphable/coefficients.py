@@ -6,6 +6,7 @@ c = m + L z, so that z ~ N(0, I) (cGOF, conditioning). Blocks are independent of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gof.run import rng
 from gof.run.files import InputError, read_npz, write_npz
 
 BLOCKS = ("identity", "expression", "albedo", "light")
@@ -74,6 +76,15 @@ class Layout:
     def face(self, latent: Tensor) -> Tensor:
         """Whitened face coefficients [n, sum of BLOCKS] of latents [n, total]."""
         return torch.cat([latent[..., self.place(name)] for name in BLOCKS], -1)
+
+    def draw(self, seed: int, purpose: str, numbers: Sequence[int]) -> Tensor:
+        """Latents [n, total] ~ N(0, I), each block from its own stream: a head's coefficients do
+        not depend on how many free entries a generator has."""
+        parts = [
+            rng.streams(seed, f"control, {purpose}, {name}", numbers).normal(self.sizes[name])
+            for name in LATENT
+        ]
+        return torch.cat(parts, -1)
 
     def loose(self, latent: Tensor) -> Tensor:
         """Free entries [n, free] of latents [n, total]."""

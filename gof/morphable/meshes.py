@@ -6,10 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from gof.conditioning.pool import lit, load_pair
 from gof.geometry.cameras import project
+from gof.geometry.lighting import shade
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.raster import Raster, rasterise
 from gof.geometry.settings import Camera
 from gof.geometry.shading import View, pictures
@@ -18,6 +20,28 @@ from gof.morphable.model import MorphableModel
 from gof.run.files import InputError
 
 Colour = tuple[float, float, float]
+
+
+def lit(model: MorphableModel, vertices: Tensor, head: Coefficients) -> Tensor:
+    """Linear light [n, v, 3] that the vertices send back."""
+    normals = vertex_normals(vertices, model.triangles)
+    return model.colours(head.albedo) * shade(normals, head.light.unflatten(-1, (9, 3)))
+
+
+def load_pair(model_path: Path, statistics_path: Path) -> tuple[MorphableModel, Statistics]:
+    """The head model and the statistics of its coefficients. Raises InputError where their sizes
+    differ."""
+    model, statistics = MorphableModel.load(model_path), Statistics.load(statistics_path)
+    zero = Coefficients(*(torch.zeros(1, size) for size in statistics.sizes.values()))
+    try:
+        model.vertices(zero.identity, zero.expression)
+        model.colours(zero.albedo)
+        zero.light.unflatten(-1, (9, 3))
+    except RuntimeError:
+        raise InputError(
+            f"{statistics_path}: coefficients of another head model than {model_path}: fit again"
+        ) from None
+    return model, statistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ PIGMENT_SHAPES: Shapes = {
     "region_names": ("regions",),
 }
 ALBEDO_SHAPES: Shapes = {"albedo_mean": ("v", 3), "albedo_basis": ("albedos", "v", 3)}
+HEAD_RADIUS = 0.1  # camera radii: half the height of a head
 NO_FACE = ("hair", "ears", "mouth", "teeth")  # regions; mouth is the inside
 
 

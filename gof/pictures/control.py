@@ -13,19 +13,17 @@ from scipy.spatial import cKDTree
 from torch import Tensor
 from tqdm import tqdm
 
-from gof.data.manifest import shrink
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays
-from gof.geometry.lighting import shade
+from gof.geometry.images import shrink
+from gof.geometry.lighting import shade, studio_light
+from gof.geometry.meshes import vertex_normals
 from gof.geometry.raster import interpolate
 from gof.geometry.shading import View, picture
-from gof.heads.figure import studio_light
-from gof.heads.mesh import vertex_normals
-from gof.metrics.portraits import draw
-from gof.metrics.scores.control import HEAD_RADIUS
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.morphable.meshes import Meshes
+from gof.morphable.model import HEAD_RADIUS
 from gof.pictures.edits import Edit, meshes_of, swept
 from gof.pictures.jobs import ShowControlJob
 from gof.pictures.views import ViewRequest, to_uint8, views
@@ -132,7 +130,7 @@ def mesh_figure(
     size = 2 * config.samples.resolution
     view = View(torch.tensor([[0.0, 0.0], [YAW, 0.0]]), meshes.camera.fov_deg, WHITE)
     grid = Grid(config.meshes.resolution, config.meshes.side)
-    latents = draw(meshes.layout, 0, "figures", range(HEADS))
+    latents = meshes.layout.draw(0, "figures", range(HEADS))
     strips, found = [], []
     for z in tqdm(latents, desc="meshes", disable=None):
         asked = (meshes.vertices(z[None])[0], meshes.head.triangles)
@@ -158,9 +156,9 @@ def warping_figure(model: Pretrained, meshes: Meshes, resolution: int) -> np.nda
     """Heads with two expressions: both fields, the first seen through the displacement of the
     meshes, and what then still differs from the second."""
     layout, settings = meshes.layout, model.settings
-    first = draw(layout, 0, "warped heads", range(PAIRS))
+    first = layout.draw(0, "warped heads", range(PAIRS))
     second = first.clone()
-    other = draw(layout, 0, "other expressions", range(PAIRS))
+    other = layout.draw(0, "other expressions", range(PAIRS))
     second[:, layout.place("expression")] = other[:, layout.place("expression")]
     poses = torch.zeros(1, 2)
     rays = camera_rays(poses, resolution, model.camera.fov_deg)

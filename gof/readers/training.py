@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from gof.conditioning.pool import load_pair
 from gof.data.manifest import load_manifest
 from gof.experiment.config import Config
 from gof.morphable.landmarks import ERROR, nme_percent
+from gof.morphable.meshes import load_pair
 from gof.readers.convnet import SIZE, ConvRegressor
 from gof.readers.data import (
     Faces,

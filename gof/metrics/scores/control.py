@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-HEAD_RADIUS = 0.1  # camera radii: half the height of a head
+from gof.morphable.model import HEAD_RADIUS
+
 MOVING = (*range(17, 27), *range(36, 68))  # landmarks of brows, eyes and mouth
 LEAST = 1e-8  # of a spread, where one is divided by
 

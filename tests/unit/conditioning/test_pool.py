@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from gof.conditioning.jobs import PoolJob
-from gof.conditioning.pool import Scene, draw, load_pair, render, run_pool
+from gof.conditioning.pool import Scene, draw, render, run_pool
 from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, load_manifest, write_manifest
 from gof.data.reader import load_depth, load_images, load_split
@@ -16,6 +16,7 @@ from gof.geometry.cameras import camera_rays, project
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.settings import Camera
 from gof.morphable.coefficients import BLOCKS, Statistics
+from gof.morphable.meshes import load_pair
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, shrink, write_manifest
+from gof.data.manifest import Manifest, Split, encode_depth, load_manifest, write_manifest
 from gof.data.reader import load_depth, load_images, load_split
 from gof.data.settings import Photographs
 from gof.data.shards import load_shard, write_shard
+from gof.geometry.images import shrink
 from gof.geometry.settings import Camera
 from gof.run.files import InputError
 

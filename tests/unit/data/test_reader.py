@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gof.data import reader as module
-from gof.data.manifest import Manifest, Split, encode_depth, shrink, write_manifest
+from gof.data.manifest import Manifest, Split, encode_depth, write_manifest
 from gof.data.reader import Reader, Rows, load_depth, load_images, load_split
 from gof.data.shards import Shard, write_shard
+from gof.geometry.images import shrink
 from gof.geometry.settings import Camera
 from gof.run.files import InputError
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from gof.geometry.meshes import vertex_normals
 from gof.heads.asset import BaseMesh
-from gof.heads.mesh import EDGE, NECK, make_plan, triangulate, vertex_normals
+from gof.heads.mesh import EDGE, NECK, make_plan, triangulate
 
 CENTER = np.array([0.0, NECK + 0.3, 0.0])
 

@@ -8,7 +8,7 @@ from gof.experiment.model import Model
 from gof.fields.analytic import sphere
 from gof.geometry.cameras import camera_rays
 from gof.geometry.settings import Camera
-from gof.metrics.portraits import Obedient, RandomPairing, Renders, Sitting, draw, surfaces
+from gof.metrics.portraits import Obedient, RandomPairing, Renders, Sitting, surfaces
 from gof.models import pretrained as generators
 from gof.morphable.coefficients import Layout
 from gof.rendering.interface import RenderSettings
@@ -21,7 +21,7 @@ MODEL = Model.model_validate(
 
 @pytest.fixture
 def sitting(obedience):
-    z = draw(obedience.layout, 0, "test", range(3))
+    z = obedience.layout.draw(0, "test", range(3))
     poses = torch.tensor([[0.0, 0.0], [0.3, 0.1], [-0.2, -0.1]])
     return Sitting(z, poses, 16, seed=0, purpose="test")
 
@@ -29,12 +29,12 @@ def sitting(obedience):
 def test_a_heads_coefficients_depend_on_neither_the_batch_nor_the_free_entries(obedience):
     layout = obedience.layout
     bare = Layout({**layout.sizes, "free_geometry": 0, "free_texture": 0})
-    all_, some = draw(layout, 0, "p", range(5)), draw(layout, 0, "p", range(3, 5))
+    all_, some = layout.draw(0, "p", range(5)), layout.draw(0, "p", range(3, 5))
     assert torch.equal(all_[3:], some)
-    assert torch.equal(layout.face(all_), draw(bare, 0, "p", range(5)))
-    for other in (draw(layout, 1, "p", range(5)), draw(layout, 0, "q", range(5))):
+    assert torch.equal(layout.face(all_), bare.draw(0, "p", range(5)))
+    for other in (layout.draw(1, "p", range(5)), layout.draw(0, "q", range(5))):
         assert not (other == all_).any()
-    assert abs(float(draw(layout, 0, "p", range(300)).std()) - 1) < 0.02
+    assert abs(float(layout.draw(0, "p", range(300)).std()) - 1) < 0.02
 
 
 def test_surfaces_are_those_of_a_sphere():

@@ -74,11 +74,7 @@ def test_a_training_depends_on_the_code_of_its_own_field():
     own = set(provenance.closure(FIELDS["film_siren"].module))
     assert {"gof.fields.film_siren", "gof.fields.kernels.cpu"} <= own
     codes = [provenance.stage_code(False, name) for name in ("gof.fields.film_siren", "gof.none")]
-    assert (
-        codes[0]
-        != codes[1]
-        == provenance.code_hash("gof.training.stage")
-    )
+    assert codes[0] != codes[1] == provenance.code_hash("gof.training.stage")
 
 
 def test_a_data_set_depends_on_the_code_of_its_own_source():
