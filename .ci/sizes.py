@@ -1,10 +1,13 @@
-"""No function over 60 lines without its docstring, none that takes **kwargs."""
+"""No function over 60 lines without its docstring, none that takes **kwargs; no file over 300 lines,
+and half of them at most 120."""
 
 import ast
+import statistics
 import sys
 from pathlib import Path
 
 LONGEST = 60
+LONGEST_FILE, MEDIAN = 300, 120
 
 
 def faults(path: Path) -> list[str]:
@@ -23,6 +26,21 @@ def faults(path: Path) -> list[str]:
     return found
 
 
+def lengths(paths: list[Path]) -> list[str]:
+    """Files that are too long, and whether most are."""
+    lines = {path: path.read_text().count("\n") for path in paths}
+    found = [
+        f"{path}: {count} lines, at most {LONGEST_FILE}"
+        for path, count in lines.items()
+        if count > LONGEST_FILE
+    ]
+    middle = statistics.median(lines.values())
+    if middle > MEDIAN:
+        found.append(f"gof: half of the files have over {middle:g} lines, at most {MEDIAN}")
+    return found
+
+
 if __name__ == "__main__":
-    problems = [line for path in sorted(Path("gof").rglob("*.py")) for line in faults(path)]
+    files = sorted(path for path in Path("gof").rglob("*.py") if path.stat().st_size)
+    problems = [*lengths(files), *(line for path in files for line in faults(path))]
     sys.exit("\n".join(problems) or 0)
