@@ -1,5 +1,5 @@
-"""No function over 60 lines without its docstring, none that takes **kwargs; no file over 300 lines,
-and half of them at most 120."""
+"""No function over 60 lines without its docstring, none that takes **kwargs; no file over 300
+lines, half of them at most 120."""
 
 import ast
 import statistics
