@@ -12,7 +12,7 @@ JOBS = {
     "download_head_asset": 1,
     "download_features": 1,
     "head_model": 1,
-    "heads_dataset": 1,
+    "dataset": 1,
     "landmarks": 1,
     "fits": 1,
     "pool": 1,
@@ -61,7 +61,7 @@ def test_seeds_multiply_trainings_and_not_the_data(copied):
     jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
     assert jobs["train"] == 24
     assert (jobs["views"], jobs["evaluate"]) == (9, 36)
-    assert (jobs["heads_dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 6)
+    assert (jobs["dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 6)
 
 
 def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
