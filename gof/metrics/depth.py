@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from gof.data.reader import Reader
     from gof.metrics.context import Context
     from gof.metrics.networks.depth_network import Pairs
 
@@ -74,7 +75,7 @@ Found = dict[str, list[tuple[float, float]]]  # row: (SIDE, MAD) for each evalua
 
 def measure(context: Context, settings: DepthNet) -> dict[str, Any]:
     """SIDE and MAD on test renders of a network taught by the generator, or by the references."""
-    from gof.data.reader import load_depth
+    from gof.data.reader import Reader, load_depth
     from gof.metrics.context import row
     from gof.metrics.scores.depth_errors import depth_errors, mean_depth
 
@@ -82,7 +83,8 @@ def measure(context: Context, settings: DepthNet) -> dict[str, Any]:
     truth, foreground = load_depth(context.manifest, "test", size)
     errors, counts = _taught(context, settings, truth, foreground)
     if context.reference:
-        flat = mean_depth(*load_depth(context.manifest, "train", size)).expand_as(truth)
+        train = Reader(context.manifest, "train")
+        flat = mean_depth(train.depth(size, some) for some in train.blocks()).expand_as(truth)
         fov = context.manifest.camera.fov_deg
         errors["mean_depth"] = [depth_errors(flat, truth, foreground, fov)]
     rows = []
@@ -128,21 +130,20 @@ def _taught(
 
 def _pair_sets(context: Context, settings: DepthNet, seed: int) -> Iterator[tuple[str, Pairs]]:
     """Training pairs of the depth network, by row name."""
-    from gof.data.reader import load_depth, load_images
+    from gof.data.reader import Reader
     from gof.metrics.context import split_of
     from gof.metrics.networks.depth_network import Pairs, shrink_pairs
 
-    small, n = context.view_size, settings.pairs
-    seen = load_images(context.seen, split_of(seed), small)[:n]
-    depth, mask = load_depth(context.seen, split_of(seed), small)
-    yield context.name, Pairs(seen.float() / 127.5 - 1, depth[:n], mask[:n])
+    def pairs(reader: Reader, size: int, numbers: Sequence[int]) -> Pairs:
+        images = reader.images(size, numbers).float() / 127.5 - 1
+        return Pairs(images, *reader.depth(size, numbers))
+
+    small, seen = context.view_size, Reader(context.seen, split_of(seed))
+    yield context.name, pairs(seen, small, range(min(settings.pairs, len(seen))))
     if context.reference:
-        size = settings.score_pixels
-        images = load_images(context.manifest, "train", size)
-        truth, mask = load_depth(context.manifest, "train", size)
-        rows = context.subset(seed, "training pairs", len(images), n)
-        full = Pairs(images[rows].float() / 127.5 - 1, truth[rows], mask[rows])
-        yield "real", shrink_pairs(full, size // small)
+        size, train = settings.score_pixels, Reader(context.manifest, "train")
+        rows = context.subset(seed, "training pairs", len(train), settings.pairs)
+        yield "real", shrink_pairs(pairs(train, size, rows.tolist()), size // small)
 
 
 def _protocol(context: Context, s: DepthNet, name: str, pairs: int) -> str:

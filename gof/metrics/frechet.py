@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from gof.data.reader import Reader
     from gof.metrics.context import Context
     from gof.metrics.networks.extractor import Extractor
 
@@ -39,16 +40,17 @@ class Frechet(MetricSection):
 def measure(context: Context, settings: Frechet) -> dict[str, Any]:
     """Distances of generated (or reference) images to training images, the same ones for all
     evaluation seeds, for every extractor at hand."""
-    from gof.data.reader import load_images
+    from gof.data.reader import Reader
     from gof.metrics.context import row
     from gof.metrics.scores.frechet_distance import frechet_distance
     from gof.run.files import say
 
-    train = load_images(context.manifest, "train", context.view_size)
+    train = Reader(context.manifest, "train")
     n = min(settings.samples, len(train), context.view_count)
     if n < settings.samples:
         say(f"frechet: {n} instead of {settings.samples} images: there are no more")
-    real = train[context.subset(context.seeds[0], "train images", len(train), n)]
+    chosen = context.subset(context.seeds[0], "train images", len(train), n)
+    real = train.images(context.view_size, chosen.tolist())
     held = _held_out(context)
     distances: dict[tuple[str, str], list[float]] = {}
     protocols: dict[tuple[str, str], tuple[int, str]] = {}
@@ -80,35 +82,47 @@ def _extractors(context: Context, settings: Frechet) -> list[Extractor]:
     return [*found, real_fid]
 
 
-def _held_out(context: Context) -> Tensor | None:
-    """All images that are not for training; None where there are none or no reference is wanted."""
-    import torch
-
-    from gof.data.reader import load_images
+def _held_out(context: Context) -> list[Reader]:
+    """The splits that are not for training; none where no reference is wanted."""
+    from gof.data.reader import Reader
 
     if not context.reference:
-        return None
-    others = [name for name, split in context.manifest.splits.items() if name != "train"]
-    filled = [name for name in others if context.manifest.splits[name].count]
-    images = [load_images(context.manifest, name, context.view_size) for name in filled]
-    return torch.cat(images) if images else None
+        return []
+    splits = context.manifest.splits
+    others = [name for name, split in splits.items() if name != "train" and split.count]
+    return [Reader(context.manifest, name) for name in others]
 
 
 def _image_sets(
-    context: Context, seed: int, n: int, held: Tensor | None
+    context: Context, seed: int, n: int, held: list[Reader]
 ) -> Iterator[tuple[str, Tensor]]:
     """Images uint8 [n, 3, r, r] to compare with training images, by row name; of those that are
     held out, as many as there are."""
-    from gof.data.reader import load_images
+    from gof.data.reader import Reader
     from gof.metrics.context import split_of
     from gof.metrics.scores.frechet_distance import blur
 
-    if held is not None and len(held) > 1:  # a covariance needs two
-        few = min(n, len(held))
-        real = held[context.subset(seed, "held-out images", len(held), few)]
+    size, all_held = context.view_size, sum(map(len, held))
+    if all_held > 1:  # a covariance needs two
+        drawn = context.subset(seed, "held-out images", all_held, min(n, all_held))
+        real = _images_of(held, size, drawn)
         yield "real", real
         yield "blurred", blur(real, BLUR_SIGMA)
-    yield context.name, load_images(context.seen, split_of(seed), context.view_size)[:n]
+    seen = Reader(context.seen, split_of(seed))
+    yield context.name, seen.images(size, range(min(n, len(seen))))
+
+
+def _images_of(readers: list[Reader], size: int, numbers: Tensor) -> Tensor:
+    """Images of these numbers, counted through all readers."""
+    import torch
+
+    found = torch.empty((len(numbers), 3, size, size), dtype=torch.uint8)
+    start = 0
+    for reader in readers:
+        own = (numbers >= start) & (numbers < start + len(reader))
+        found[own] = reader.images(size, (numbers[own] - start).tolist())
+        start += len(reader)
+    return found
 
 
 def _kind(context: Context, name: str) -> str:

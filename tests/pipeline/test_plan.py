@@ -107,10 +107,11 @@ def test_a_metric_is_one_file(copied):
 
 
 def test_a_metric_that_needs_more_than_the_data_set_offers_is_not_planned(copied):
-    rules = copied.folder / "workflow" / "rules" / "common.smk"
-    text = rules.read_text()
-    assert text.count('OFFERED = ("images", "depth", ') == 1
-    rules.write_text(text.replace('OFFERED = ("images", "depth", ', 'OFFERED = ("images", '))
+    source = copied.folder / "gof" / "sources" / "heads.py"
+    text = source.read_text()
+    assert text.count("RenderedHeads, OFFERS,") == 1
+    without = 'RenderedHeads, tuple(set(OFFERS) - {"depth"}),'
+    source.write_text(text.replace("RenderedHeads, OFFERS,", without))
     done = copied.plan()
     assert done.jobs == JOBS | {"evaluate": 9, "reference": 5}
     assert "the data set offers no depth" in done.text
@@ -134,8 +135,8 @@ def test_the_bench_is_a_target_of_its_own(copied):
     ("words", "line"),
     [
         ("sead=3", "config: sead: unknown key, got 3"),
-        ("heads={train: 0}", "config: heads.train: "),
-        ("heads={train: many}", "config: heads.train: "),
+        ("datasets={heads: {train: 0}}", "config: datasets.heads.train: "),
+        ("datasets={heads: {train: many}}", "config: datasets.heads.train: "),
         ("camera={near: 1.2}", "config: camera: "),
     ],
 )

@@ -64,6 +64,10 @@ class Tiny:
     def training(self) -> Training:
         return self.model.training
 
+    @training.setter
+    def training(self, training: Training) -> None:
+        self.model = self.model.model_copy(update={"training": training})
+
     def state(self) -> TrainState:
         state = TrainState.create(self.networks, self.model, STAGES[0].resolution, 3)
         state.set_learning_rates(STAGES[0], self.training)

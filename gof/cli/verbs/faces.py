@@ -59,7 +59,10 @@ VERBS = (
     Verb(
         name="pool",
         summary="Draw conditions from the statistics of the fits and render them for training.",
-        example="gof pool --statistics fits/statistics.npz --head-model head_model.npz --out pool/",
+        example=(
+            "gof pool --data manifest.json --statistics fits/statistics.npz"
+            " --head-model head_model.npz --out pool/"
+        ),
         group="faces",
         job="gof.conditioning.jobs:PoolJob",
         run="gof.conditioning.pool:run_pool",

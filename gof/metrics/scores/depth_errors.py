@@ -5,6 +5,8 @@ Depth is distance along the ray, in camera radii.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -81,10 +83,10 @@ def depth_errors(
     return 100 * float(torch.cat(sides).mean()), float(torch.cat(angles).mean())
 
 
-def mean_depth(depth: Tensor, mask: Tensor) -> Tensor:
+def mean_depth(blocks: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
     """Mean depth of each pixel over the images that cover it, [h, w]; the overall mean where none
-    does."""
-    count = mask.sum(0)
-    total = torch.where(mask, depth, 0.0).double().sum(0)
+    does. blocks: depth and mask [n, h, w] of some images at a time."""
+    sums = [(m.sum(0), torch.where(m, depth, 0.0).double().sum(0)) for depth, m in blocks]
+    count, total = (torch.stack(column).sum(0) for column in zip(*sums, strict=True))
     overall = total.sum() / count.sum()
     return torch.where(count > 0, total / count.clamp_min(1), overall).float()

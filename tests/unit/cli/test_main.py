@@ -17,7 +17,7 @@ TOY = """
 import sys, types
 from dataclasses import dataclass
 import gof.cli.main
-from gof.cli.registry import Verb, register
+from gof.cli.registry import VERBS, Verb
 @dataclass(frozen=True)
 class Job:
     'No options.'
@@ -25,7 +25,7 @@ def run(job):
     {body}
 sys.modules['toy'] = types.ModuleType('toy')
 sys.modules['toy'].Job, sys.modules['toy'].run = Job, run
-register(Verb('toy', 'Play.', 'gof toy', 'toys', 'toy:Job', 'toy:run', 'nothing'))
+VERBS.register(Verb('toy', 'Play.', 'gof toy', 'toys', 'toy:Job', 'toy:run', 'nothing'))
 gof.cli.main.main({words})
 """
 

@@ -23,8 +23,7 @@ VERBS = REGISTRY.all()
 PLUGIN = '''
 from dataclasses import dataclass
 from pathlib import Path
-from gof.cli.registry import VERBS as REGISTRY
-from gof.cli.registry import Verb
+from gof.cli.registry import VERBS, Verb
 from gof.run.files import write_json
 from gof.run.job import job
 
@@ -78,7 +77,9 @@ def test_help_of_a_verb_shows_every_option_with_a_text(name, capsys):
 
 
 def _text_under(kind, name):
-    return next((p.description for p in parse_from_object(kind).params if p.arg_name == name), "")
+    """Of a field, of the class or of one it inherits from."""
+    params = [p for one in kind.__mro__[:-1] for p in parse_from_object(one).params]
+    return next((p.description for p in params if p.arg_name == name), "")
 
 
 @pytest.mark.parametrize("name", VERBS)

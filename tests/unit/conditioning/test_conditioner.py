@@ -63,10 +63,17 @@ def test_other_samples_and_updates_have_other_latents(tiny_faces) -> None:
 
 
 @pytest.mark.parametrize(("start", "guided"), [(0, True), (2, False), (None, False)])
-def test_samples_lie_around_the_mesh_from_a_stage_on(tiny_faces, start, guided) -> None:
+def test_samples_lie_around_the_mesh_from_a_stage_on(
+    tiny_faces, start, guided, monkeypatch
+) -> None:
+    def at(read, depth):
+        return read | {"depth": torch.full_like(read["depth"], depth)}
+
     tiny = changed(tiny_faces, guided_from=start)
     # The meshes lie where the untrained field has no surface: only a guide leads there.
-    tiny.conditioner.pool._arrays["depth"] = torch.full((12, 64), 0.9)
+    pool = tiny.conditioner.pool
+    load = pool._load
+    monkeypatch.setattr(pool, "ahead", Ahead(lambda batch: at(load(batch), 0.9)))
     task, state = tiny.task(), tiny.state()
     now = replace(plan(tiny.model, 1, 6), half_width=0.01)
     out = make_fakes(state, task, now, ROWS, "generator").out
@@ -139,9 +146,9 @@ def test_warm_terms_are_labels_with_their_weights(tiny_faces) -> None:
 def test_warping_is_guided_only_where_samples_are(tiny_faces, start, guided, monkeypatch) -> None:
     tiny, guides, render = changed(tiny_faces, guided_from=start), [], terms.render
 
-    def seen(field, rays, settings, streams, guide):
+    def seen(field, rays, settings, streams, guide, ask):
         guides.append(guide)
-        return render(field, rays, settings, streams, guide)
+        return render(field, rays, settings, streams, guide, ask)
 
     monkeypatch.setattr(terms, "render", seen)
     state, task, now, fakes = fakes_of(tiny)

@@ -214,13 +214,11 @@ def test_warping_is_the_sum_of_its_terms(tiny_faces, guided, half_width) -> None
     rays = camera_rays(some.poses, 8, 12.0)
     guide = some.other_guide if guided else None
     there, here = (Balls().bind(z) for z in (some.other, some.face))
-    out = render(there, rays, fakes.settings, rng.streams(0, "warp", [0]), guide)
+    out = render(there, rays, fakes.settings, rng.streams(0, "warp", [0]), guide, Everywhere)
     points = (rays.at(out.t) + 0.004).flatten(1, 2)
     colours, logits = here.radiance(points, points)
     shape = out.t.shape
     colours, logits = colours.view(*shape, 3), logits.view(shape)
-    logits = torch.where(out.shown[..., None], logits, -30)
-    colours = colours * out.shown[..., None, None]
     alpha = logits.sigmoid()
     free = torch.cumprod(1 - alpha, -1)
     weights = alpha * torch.cat([torch.ones_like(free[..., :1]), free[..., :-1]], -1)

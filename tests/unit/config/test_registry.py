@@ -72,8 +72,8 @@ def test_others_are_added_and_taken_back(room):
     entries = Registry("thing", room, "ENTRY")
     added = entries.register(Entry("fifth", 5))
     assert entries.register(Entry("fifth", 5)) == added, "the same again is no other"
-    assert list(entries.all())[-1] == "fifth" and entries["fifth"] is added
-    assert entries.find("fifth") is added and entries.find("sixth") is None
+    assert list(entries.all())[-1] == "fifth" and entries["fifth"] == added
+    assert entries.find("fifth") == added and entries.find("sixth") is None
     entries.forget("fifth")
     entries.forget("fifth")
     assert list(entries.all()) == ["first", "second", "third", "fourth"]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gof.data import manifest
+from gof.data import reader
 from tests.unit.metrics.obeying import Telepath, values
 
 
@@ -13,7 +13,7 @@ def telling_data(monkeypatch):
     told[:, :172] = torch.randn(12, 172, generator=own)
     told[:, 34:36] *= 0.3
     images = (told.view(12, 3, 16, 16) + 1) * 127.5
-    monkeypatch.setattr(manifest, "load_images", lambda *_: images)
+    monkeypatch.setattr(reader, "load_images", lambda *_: images)
 
 
 def test_only_the_varied_factor_moves_for_one_who_obeys(scores, telling_data):

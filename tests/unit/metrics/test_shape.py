@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gof.geometry.cameras import camera_rays
-from gof.metrics.portraits import Renders, draw
+from gof.metrics.portraits import Renders
 from gof.metrics.scores.depth_errors import erode
 from gof.metrics.shape import Shape
 from tests.unit.metrics.obeying import METRICS, Telepath, values
@@ -28,7 +28,7 @@ def test_cross_control_takes_mesh_and_pixels_of_the_other(scores, obedience):
     made = scores("shape", Renders(meshes), metrics={**METRICS, "seeds": [0]})
     found = values(made)["renders", "chamfer_cross"]
     s = Shape(**METRICS["shape"])
-    z = draw(meshes.layout, 0, "shapes", range(s.heads))
+    z = meshes.layout.draw(0, "shapes", range(s.heads))
     seen = meshes.raster(z, torch.zeros(s.heads, 2), s.pixels)
     face = erode(meshes.face(seen)).flatten(1)
     points = camera_rays(torch.zeros(s.heads, 2), s.pixels, 12.0).at(

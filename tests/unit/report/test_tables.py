@@ -184,7 +184,10 @@ def test_a_dash_of_a_trained_model_has_its_reason_below_the_table(results, recor
     other.write_text(json.dumps({**surface, "numbers": value}))
     reasons = {"comparison": {"SIDE ×100, MAD (deg)": "the data set offers no depth"}}
     config = Config.parse({"tracking": {"enabled": False}, "reasons": reasons})
-    run_tables(config, [*records, other], PUBLISHED, tmp_path / "tables")
+    run_tables(
+        config,
+        TablesJob(records=(*records, other), published=PUBLISHED, out=tmp_path / "tables"),
+    )
     text = (tmp_path / "tables" / "comparison.md").read_text()
     assert "| GOF | 30.0 ± 1.5 | – |" in text
     assert "- Not measured: SIDE ×100, MAD (deg): the data set offers no depth.\n" in text

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from gof.experiment.config import Config
+from gof.experiment.scopes import of_stage
 from gof.run.events import measured, parameters
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,7 +33,7 @@ def test_a_later_stage_changes_no_parameter_of_an_earlier_one(model):
     config = Config.parse(yaml.safe_load((ROOT / "config.yaml").read_text()))
     known = {}
     for stage in range(len(config.models[model].stages)):
-        own = config.scoped(config.for_stage(model, stage))
+        own = config.scoped(of_stage(config, model, stage))
         new = parameters(own.model_dump(mode="json", exclude_unset=True), model)
         assert known.items() <= new.items()
         assert f"stages.{stage}.steps" in new.keys() - known.keys()

@@ -34,12 +34,12 @@ def test_micro_batches_fall_into_groups_of_one_deviation(micro, group, taken) ->
     stage = {"resolution": 8, "steps": 1, "batch": micro, "micro_batch": micro}
     values = {
         "models": {"a": {"integrator": "occupancy", "stages": [stage]}},
-        "training": {"discriminator": {"stddev_group": group}},
+        "common": {"discriminator": {"stddev_group": group}},
     }
     if taken:
         Config.parse(values)
         return
-    said = rf"models\.a\.stages\.0\.micro_batch \({micro}\) must be a multiple of .*\({group}\)"
+    said = rf"models\.a: stages\.0\.micro_batch \({micro}\) must be a multiple of .*\({group}\)"
     with pytest.raises(ConfigError, match=said):
         Config.parse(values)
 
@@ -77,13 +77,14 @@ def test_warm_starts_that_teach_something_are_taken(zero) -> None:
 @pytest.mark.parametrize(
     ("values", "key"),
     [
-        ({"training": {"betas": [0.5, 1.0]}}, r"training\.betas\.1"),
-        ({"training": {"ema": 1.0}}, r"training\.ema"),
+        ({"betas": [0.5, 1.0]}, r"models\.a\.training\.betas\.1"),
+        ({"ema": 1.0}, r"models\.a\.training\.ema"),
     ],
 )
 def test_averages_that_never_move_are_refused(values, key) -> None:
+    model = {"integrator": "occupancy", "stages": [{"resolution": 8, "steps": 1}]}
     with pytest.raises(ConfigError, match=key):
-        Config.parse(values)
+        Config.parse({"models": {"a": {**model, "training": values}}})
 
 
 def test_a_crossing_needs_two_samples() -> None:

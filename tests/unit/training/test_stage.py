@@ -17,6 +17,7 @@ from gof.experiment.config import Config
 from gof.geometry.settings import Camera
 from gof.models import pretrained
 from gof.run.files import InputError, read_json, sha256
+from gof.training import jobs
 from gof.training import stage as stages
 from gof.training.distributed import World
 from gof.training.schedule import interval_half_width
@@ -35,13 +36,11 @@ VALUES = {
                 {"resolution": 8, "steps": 4, "batch": 4, "micro_batch": 4},
                 {"resolution": 16, "steps": 2, "batch": 4, "micro_batch": 4},
             ],
+            "field": {"layers": 2, "width": 8},
+            "mapping": {"latent": 4, "width": 8},
+            "discriminator": {"channel_base": 32, "channel_max": 8},
+            "training": {"truncation_latents": 20},
         }
-    },
-    "training": {
-        "field": {"layers": 2, "width": 8, "latent": 4, "mapping_width": 8},
-        "discriminator": {"channel_base": 32, "channel_max": 8},
-        "truncation_latents": 20,
-        "flip": False,
     },
     "runtime": {"log_every": 2, "checkpoint_every": 2, "probe_every": 4},
     "tracking": {"enabled": False},
@@ -57,7 +56,7 @@ def config() -> Config:
 def data(tmp_path: Path) -> Path:
     draw = np.random.default_rng(0)
     images = {f"image_{r}": draw.integers(0, 255, (6, r, r, 3), dtype=np.uint8) for r in (8, 16)}
-    shard = write_shard(tmp_path / "data" / "train-000.npz", images)
+    shard = write_shard(tmp_path / "data" / "train-000", images)
     path, splits = tmp_path / "data" / "manifest.json", {"train": Split(6, (shard,))}
     write_manifest(Manifest(path, "noise", Camera(), (1.0, 0.5, 0.0), (8, 16), splits))
     return path
@@ -84,7 +83,9 @@ def steps(monkeypatch) -> list[int]:
 
 
 def job_of(data: Path, out: Path, stage: int = 0, previous: Path | None = None) -> StageJob:
-    return StageJob("gof", stage, 3, data, out, previous, device="cpu")
+    return StageJob(
+        model="gof", stage=stage, seed=3, data=data, out=out, previous=previous, device="cpu"
+    )
 
 
 def checkpoints(out: Path) -> list[Path]:
@@ -136,24 +137,24 @@ def test_the_next_stage_goes_on_from_the_state_before(config, data, tmp_path, st
 def test_a_fresh_state_is_drawn_from_the_seed(config, data, tmp_path):
     task = stages._task(config, job_of(data, tmp_path), None, World())
     state = stages._start(task, job_of(data, tmp_path), tmp_path / "none")
-    fresh = TrainState.create(config.training, 8, 3).tensors()
+    model = config.models["gof"]
+    fresh = TrainState.create(model.networks(), model, 8, 3).tensors()
     assert all(torch.equal(fresh[name], value) for name, value in state.tensors().items())
-    assert (task.seed, task.background, task.camera) == (3, (1.0, 0.0, -1.0), config.camera)
-    assert task.training is config.training and task.model is config.models["gof"]
+    assert (task.seed, task.background, task.camera) == (3, (1.0, 0.0, -1.0), Camera())
+    assert task.model is model
 
 
 def test_everything_that_counts_is_in_the_fingerprint(config, data, tmp_path, monkeypatch):
     job = job_of(data, tmp_path)
     names = {job.fingerprint(config)}
-    other = Config.parse(VALUES | {"camera": {"yaw": 0.1}})
-    names |= {job.fingerprint(other), StageJob("gof", 0, 4, data, tmp_path).fingerprint(config)}
+    names.add(StageJob(model="gof", seed=4, data=data, out=tmp_path).fingerprint(config))
     names.add(job_of(data, tmp_path, 0, data).fingerprint(config))
     names.add(job.fingerprint(config, Loading({"pool": data})))
-    monkeypatch.setattr(stages, "stage_code", lambda conditional: "other code")
+    monkeypatch.setattr(jobs, "stage_code", lambda *given: "other code")
     names.add(job.fingerprint(config))
     untracked = config.model_copy(update={"track_code": False})
     names.add(job.fingerprint(untracked))
-    assert len(names) == 7 and all(len(name) == 16 for name in names)
+    assert len(names) == 6 and all(len(name) == 16 for name in names)
     monkeypatch.undo()
     assert job.fingerprint(untracked) in names
     data.write_text(data.read_text() + "\n")
@@ -180,8 +181,9 @@ def test_a_conditional_model_gets_its_conditioner_from_the_loader(config, data, 
     assert loader.given == [(model, 0, 3, torch.device("cpu"))]
     assert read_json(out / "stage.json")["inputs"].keys() == {"data", "pool"}
     info = yaml.safe_load((out / "generator.yaml").read_text())
-    assert info["blocks"] == Asking.blocks and info["latent"] == 4
-    assert info["field"]["mapping_width"] == 6
+    networks = info["networks"]
+    assert networks["blocks"] == Asking.blocks and networks["mapping"]["latent"] == 4
+    assert networks["mapping"]["width"] == 6
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,14 @@ def test_a_conditional_model_gets_its_conditioner_from_the_loader(config, data, 
 )
 def test_calls_that_cannot_be_meant_are_refused(config, data, tmp_path, job, loader, error, said):
     name, stage, previous = job
-    wanted = StageJob(name, stage, 3, data, tmp_path / "out", previous and data, "cpu")
+    wanted = StageJob(
+        model=name,
+        stage=stage,
+        data=data,
+        out=tmp_path / "out",
+        previous=previous and data,
+        device="cpu",
+    )
     with pytest.raises(error, match=said):
         run_stage(config, wanted, Loading({}) if loader else None)
     assert not (tmp_path / "out").exists()

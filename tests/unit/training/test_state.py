@@ -77,8 +77,8 @@ def test_mapping_network_moves_by_its_own_learning_rate(tiny) -> None:
 
 
 def test_a_fresh_state_is_drawn_from_its_seed(tiny) -> None:
-    state, same = (TrainState.create(tiny.training, 8, 3) for _ in range(2))
-    other = TrainState.create(tiny.training, 8, 4)
+    state, same = (TrainState.create(tiny.networks, tiny.model, 8, 3) for _ in range(2))
+    other = TrainState.create(tiny.networks, tiny.model, 8, 4)
     assert_same(state, same)
     for name in ("generator", "discriminator"):
         drawn = [getattr(own, name).state_dict() for own in (state, other)]

@@ -34,16 +34,16 @@ def test_sample_numbers_go_on_from_step_to_step_and_are_shared_out(tiny) -> None
     assert tiny.task(World(1, 2)).rows(now) == [[28, 29, 30, 31]]
 
 
-@pytest.mark.parametrize("prior", ["gaussian", "uniform"])
-def test_latents_and_poses_are_those_of_their_streams_and_the_prior(tiny, prior) -> None:
-    task = replace(tiny.task(), camera=Camera(prior=prior, yaw=0.4, pitch=0.2))
+@pytest.mark.parametrize("law", ["gaussian", "uniform"])
+def test_latents_and_poses_are_those_of_their_streams_and_the_law(tiny, law) -> None:
+    task = replace(tiny.task(), camera=Camera(law=law, yaw=0.4, pitch=0.2))
     found = draw(task, ROWS, "generator")
     own = rng.streams(task.seed, "generator", ROWS)
     assert torch.equal(found.latents, own.normal(4))
     assert torch.equal(found.poses, sample_poses(task.camera, own))
     assert found.condition is None
     many = draw(task, list(range(400)), "discriminator")
-    spread = torch.tensor([0.4, 0.2]) / (3**0.5 if prior == "uniform" else 1)
+    spread = torch.tensor([0.4, 0.2]) / (3**0.5 if law == "uniform" else 1)
     assert many.poses.std(0).allclose(spread, rtol=0.15)
     # What is drawn later goes on from there.
     assert torch.equal(found.streams.uniform(3), own.uniform(3))
