@@ -53,7 +53,8 @@ def start_event(
 
 def parameters(settings: Mapping[str, Any], model: str | None) -> dict[str, str]:
     """Settings as dotted names. Those of the model stand for themselves (`integrator`, not
-    `models.gof.integrator`), those of other models are left out.
+    `models.gof.integrator`), those of other models are left out; so do those of a data set where
+    there is one alone.
 
     model: None for the only one there is. What is not set is left out, and terms without weight
     too: settings of a stage say so of what only later stages have, and a parameter cannot change.
@@ -62,6 +63,8 @@ def parameters(settings: Mapping[str, Any], model: str | None) -> dict[str, str]
     if model is None and len(models) == 1:
         (model,) = models
     others = {name: value for name, value in settings.items() if name != "models"}
+    if len(others.get("datasets") or {}) == 1:
+        others |= next(iter(others.pop("datasets").values()))
     return _flat({**others, **models.get(model, {})})
 
 

@@ -178,7 +178,7 @@ def test_a_plugin_that_fails_is_named_and_hinders_no_verb_of_the_package(plugin,
     assert done.returncode == 3 and done.stderr == (
         "gof: error: plugin toy (gof_toy): RuntimeError: broken: mend or uninstall it\n"
     )
-    assert call(plugin, "check", "--config", "{}").returncode == 0
+    assert call(plugin, "mesh", "--help").returncode == 0
 
 
 def test_a_verb_is_registered_and_called_in_this_process(monkeypatch):

@@ -6,6 +6,7 @@ import torch
 from gof.conditioning import conditioner as conditioners
 from gof.conditioning import terms
 from gof.conditioning.conditioner import FaceFiles
+from gof.data.ahead import Ahead
 from gof.losses.settings import Term
 from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.run import rng

@@ -13,6 +13,7 @@ from gof.fields.analytic import sphere
 from gof.geometry.cameras import camera_rays, pixel_grid, plane_rays
 from gof.geometry.settings import Camera
 from gof.losses import conditional as losses
+from gof.rendering.query import Everywhere
 from gof.rendering.render import render
 from gof.run import rng
 from gof.training.schedule import plan

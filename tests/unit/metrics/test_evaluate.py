@@ -179,9 +179,6 @@ def test_sizes_left_open_are_those_of_the_last_stage(tmp_path: Path, data: Path)
         depth = by_key(measure("depth", data, out / "d.json", subject, config))
         protocol = depth[name, "mad_deg"]["protocol"]
         assert f"of {size} px" in protocol and "test renders, 32 px" in protocol
-    alone = Config.parse({**SECTIONS, "metrics": metrics}, "test")
-    with pytest.raises(ConfigError, match="there is no model"):
-        measure("surface", data, tmp_path / "x.json", config=alone)
 
 
 def test_sigma_counts_the_images_with_an_opaque_ray(

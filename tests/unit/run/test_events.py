@@ -14,13 +14,15 @@ def test_the_model_stands_for_itself_and_lists_of_sections_are_numbered():
     settings = {
         "models": {"a": {"x": 1, "stages": [{"n": 2}, {"n": 3}]}, "b": {"y": 1}},
         "seeds": [0, 1],
-        "camera": {"prior": "g", "far": None},
+        "datasets": {"d": {"camera": {"law": "g", "far": None}}},
     }
-    common = {"seeds": "[0, 1]", "camera.prior": "g"}
+    common = {"seeds": "[0, 1]", "camera.law": "g"}
     assert parameters(settings, "a") == {"x": "1", "stages.0.n": "2", "stages.1.n": "3", **common}
     assert parameters(settings, None) == common
     only = {"models": {"b": {"y": 1}}}
     assert parameters(only, None) == parameters(only, "b") == {"y": "1"}
+    two = {"datasets": {"d": {"train": 1}, "e": {"train": 2}}}
+    assert parameters(two, None) == {"datasets.d.train": "1", "datasets.e.train": "2"}
 
 
 def test_a_section_without_weight_counts_unless_it_is_a_term_of_stages():

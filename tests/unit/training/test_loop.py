@@ -47,7 +47,8 @@ def reading(tiny, monkeypatch) -> list[tuple[str, object]]:
     monkeypatch.setattr(Reals, "_load", watched(0))
     monkeypatch.setattr(Pool, "_load", watched(1))
     if isinstance(tiny, TinyFaces):
-        tiny.face.pool.ahead = Ahead(tiny.face.pool._load)
+        pool = tiny.conditioner.pool
+        pool.ahead = Ahead(pool._load)
     return seen
 
 

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from gof.config.errors import ConfigError
-from gof.data.manifest import Manifest, Split, write_manifest
+from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
 from gof.data.shards import write_shard
 from gof.experiment.config import Config
 from gof.geometry.settings import Camera
@@ -114,7 +114,8 @@ def test_a_stage_writes_its_state_its_generator_and_its_record(config, data, tmp
     assert [numbers[name] for name in ("model", "seed", "stage")] == ["gof", 3, 0]
     info = yaml.safe_load((out / "generator.yaml").read_text())
     assert [info[name] for name in ("model", "seed", "stage", "step")] == ["gof", 3, 0, 4]
-    assert (info["dataset"], info["latent"], info["blocks"]) == ("noise", 4, None)
+    assert (info["dataset"], info["blocks"]) == ("noise", None)
+    assert info["networks"]["mapping"]["latent"] == 4
     assert info["background"] == [1.0, 0.0, -1.0]
     assert info["half_width"] == interval_half_width(config.models["gof"].interval, 4)
     generator = pretrained.load(out / "generator.yaml").generator
@@ -135,9 +136,9 @@ def test_the_next_stage_goes_on_from_the_state_before(config, data, tmp_path, st
 
 
 def test_a_fresh_state_is_drawn_from_the_seed(config, data, tmp_path):
-    task = stages._task(config, job_of(data, tmp_path), None, World())
-    state = stages._start(task, job_of(data, tmp_path), tmp_path / "none")
     model = config.models["gof"]
+    task = stages._task(model, job_of(data, tmp_path), load_manifest(data), None, World())
+    state = stages._start(task, job_of(data, tmp_path), tmp_path / "none")
     fresh = TrainState.create(model.networks(), model, 8, 3).tensors()
     assert all(torch.equal(fresh[name], value) for name, value in state.tensors().items())
     assert (task.seed, task.background, task.camera) == (3, (1.0, 0.0, -1.0), Camera())
@@ -173,7 +174,7 @@ class Loading:
 
 
 def test_a_conditional_model_gets_its_conditioner_from_the_loader(config, data, tmp_path):
-    values = {**VALUES["models"]["gof"], "conditions": {"mapping_width": 6}}
+    values = {**VALUES["models"]["gof"], "conditions": {}, "mapping": {"latent": 9, "width": 6}}
     parsed = Config.parse(VALUES | {"models": {"gof": values}})
     loader, out = Loading({"pool": data}), tmp_path / "out"
     run_stage(parsed, job_of(data, out), loader)
@@ -182,7 +183,7 @@ def test_a_conditional_model_gets_its_conditioner_from_the_loader(config, data, 
     assert read_json(out / "stage.json")["inputs"].keys() == {"data", "pool"}
     info = yaml.safe_load((out / "generator.yaml").read_text())
     networks = info["networks"]
-    assert networks["blocks"] == Asking.blocks and networks["mapping"]["latent"] == 4
+    assert info["blocks"] == Asking.blocks and networks["mapping"]["latent"] == 4
     assert networks["mapping"]["width"] == 6
 
 
@@ -213,10 +214,13 @@ def test_calls_that_cannot_be_meant_are_refused(config, data, tmp_path, job, loa
 
 
 def test_a_state_of_other_networks_is_refused(config, data, tmp_path):
-    other = config.training.field.model_copy(update={"width": 12})
-    training = config.training.model_copy(update={"field": other})
+    model = config.models["gof"]
+    other = model.field.model_copy(update={"width": 12})
+    model = model.model_copy(update={"field": other})
     path = tmp_path / "other.safetensors"
-    path.write_bytes(safetensors.torch.save(TrainState.create(training, 8, 0).tensors()))
+    path.write_bytes(
+        safetensors.torch.save(TrainState.create(model.networks(), model, 8, 0).tensors())
+    )
     with pytest.raises(InputError, match=r"other\.safetensors: not a state of these networks"):
         run_stage(config, job_of(data, tmp_path / "out", 1, path))
 
