@@ -37,4 +37,4 @@ class ReadmeJob:
     results: Path = Path("results")
     """a finished run"""
     readme: Path = Path("README.md")
-    """file to change"""
+    """file to change, with the pages in docs/ beside it"""

@@ -1,4 +1,4 @@
-"""The blocks of the README that a finished run writes: results, what was measured, the rule
+"""The blocks of README and docs that a finished run writes: results, what was measured, the rule
 graph."""
 
 from __future__ import annotations
@@ -22,13 +22,18 @@ OTHER_RUNS = ("smoke", "ablations", "desk")  # of workflow/configs/, in results-
 OTHER_PICTURES = ("heads/cgof/seed0/control/*.png", "figures/bench.png")
 
 
-def replaced(text: str, name: str, content: str) -> str:
-    """text with what stands between `<!-- name -->` and `<!-- /name -->` exchanged. Raises
-    InputError without markers."""
+def replaced(pages: dict[Path, str], name: str, content: str) -> dict[Path, str]:
+    """Pages with what stands between `<!-- name -->` and `<!-- /name -->` exchanged. Raises
+    InputError where no page has these markers."""
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-    if not pattern.search(text):
-        raise InputError(f"README: no block between <!-- {name} --> and <!-- /{name} -->: add it")
-    return pattern.sub(lambda match: match[1] + content.rstrip() + "\n" + match[2], text)
+    if not any(pattern.search(text) for text in pages.values()):
+        places = ", ".join(map(str, pages))
+        raise InputError(f"{places}: no block <!-- {name} --> ... <!-- /{name} -->: add it to one")
+
+    def filled(match: re.Match[str]) -> str:
+        return match[1] + content.rstrip() + "\n" + match[2]
+
+    return {path: pattern.sub(filled, text) for path, text in pages.items()}
 
 
 def rule_graph() -> str:
@@ -61,7 +66,7 @@ def measured(results: Path) -> str:
     versions = read_json(results / "tables" / "tables.json")["versions"]
     data = read_json(results / "heads" / "data" / "data.json")
     images = sum(data["numbers"].get(split, 0) for split in ("train", "validation", "test"))
-    sizes = ", ".join(f"{size} px" for size in data["settings"]["heads"]["resolutions"])
+    sizes = ", ".join(f"{size} px" for size in data["settings"]["datasets"]["heads"]["resolutions"])
     lines = [
         f"default run: {_minutes(run)} for {run['jobs']} jobs on {run['cores']} cores"
         f" (torch {versions['torch']}, Python {versions['python']})",
@@ -93,14 +98,15 @@ def _minutes(run: Run) -> str:
 
 
 def run_readme(wanted: ReadmeJob) -> None:
-    """Write the generated blocks of the README, and its pictures, from a finished run. What only a
-    run with a conditional model has, and the bench, may be absent."""
+    """Write the generated blocks of the README and of docs/ beside it, and their pictures, from a
+    finished run. What only a run with a conditional model has, and the bench, may be absent."""
     results, readme = wanted.results, wanted.readme
-    text = readme.read_text()
+    paths = [readme, *sorted((readme.parent / "docs").glob("*.md"))]
+    before = pages = {path: path.read_text() for path in paths}
     for name in (*TABLES, *OTHER_TABLES):
         content = results / "tables" / f"{name}.md"
         if content.exists():
-            text = replaced(text, name, content.read_text())
+            pages = replaced(pages, name, content.read_text())
         elif name in TABLES:
             raise InputError(f"{content}: no such file: run `snakemake --cores all` first")
     shown = [results / picture for picture in PICTURES]
@@ -109,9 +115,11 @@ def run_readme(wanted: ReadmeJob) -> None:
         if not source.exists():
             raise InputError(f"{source}: no such file: run `snakemake --cores all` first")
         atomic_write(readme.parent / "results" / "gallery" / source.name, source.read_bytes())
-    text = replaced(text, "measured", measured(results))
+    pages = replaced(pages, "measured", measured(results))
     if (tables := _beside(results, "ablations") / "tables").exists():
-        text = replaced(text, "ablations", ablations(tables))
-    text = replaced(text, "rules", rule_graph())
-    atomic_write(readme, text)
-    say(f"wrote {readme} and {len(shown)} pictures beside it")
+        pages = replaced(pages, "ablations", ablations(tables))
+    pages = replaced(pages, "rules", rule_graph())
+    changed = [path for path in paths if pages[path] != before[path]]
+    for path in changed:
+        atomic_write(path, pages[path])
+    say(f"wrote {', '.join(map(str, changed)) or 'nothing new'} and {len(shown)} pictures")

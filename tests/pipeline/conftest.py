@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("gof", "workflow", "profiles", "envs", "Snakefile", "config.yaml", "README.md")
+PARTS = ("gof", "workflow", "profiles", "envs", "Snakefile", "config.yaml", "README.md", "docs")
 SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
 
 

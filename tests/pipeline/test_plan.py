@@ -147,9 +147,9 @@ def test_a_wrong_configuration_is_one_line_that_names_the_key(copied, words, lin
     assert "Traceback" not in done.text
 
 
-def test_rule_graph_in_the_readme_is_that_of_the_workflow(here, monkeypatch):
+def test_rule_graph_in_the_docs_is_that_of_the_workflow(here, monkeypatch):
     monkeypatch.chdir(here.folder)
-    text = (here.folder / "README.md").read_text()
+    text = (here.folder / "docs" / "architecture.md").read_text()
     block = re.search(r"<!-- rules -->\n(.*?)\n<!-- /rules -->", text, re.S)
     assert block and block[1] == rule_graph(), "run: gof readme"
 

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -15,14 +16,15 @@ BLOCKS = ("comparison", "measured", "cost", "published", "rules")
 
 def test_only_the_named_block_changes():
     text = "a\n<!-- x -->\nold\n<!-- /x -->\nb\n<!-- y -->\nkeep\n<!-- /y -->\n"
-    changed = readme.replaced(text, "x", r"new \1")
-    assert changed == text.replace("old", r"new \1")
-    assert readme.replaced(changed, "x", "old") == text
+    pages = {Path("a"): text, Path("b"): "none here"}
+    changed = readme.replaced(pages, "x", r"new \1")
+    assert changed == {**pages, Path("a"): text.replace("old", r"new \1")}
+    assert readme.replaced(changed, "x", "old") == pages
 
 
 def test_a_missing_block_is_named():
     with pytest.raises(InputError, match="<!-- z -->"):
-        readme.replaced("text", "z", "new")
+        readme.replaced({Path("a"): "text"}, "z", "new")
 
 
 def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch):
@@ -36,20 +38,24 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     run_figures(UNTRACKED, FiguresJob(records, out=results / "figures"))
     runs = [(24, 900.0), (24, 1200.0), (3, 5.0)]
     data = {"numbers": {"train": 30, "test": 6}, "wall_s": 12.3}
-    data["settings"] = {"heads": {"resolutions": [64, 128]}}
+    data["settings"] = {"datasets": {"heads": {"resolutions": [64, 128]}}}
     (results / "heads" / "data").mkdir()
     (results / "heads" / "data" / "data.json").write_text(json.dumps(data))
     lines = [json.dumps({"jobs": j, "wall_s": w, "cores": 2}) for j, w in runs]
     (results / "runs.jsonl").write_text("\n".join(lines) + "\n")
     page = results.parent / "README.md"
-    page.write_text("".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in BLOCKS))
+    page.write_text("".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in BLOCKS[:-1]))
+    other = results.parent / "docs" / "architecture.md"
+    other.parent.mkdir(exist_ok=True)
+    other.write_text("<!-- rules -->\n<!-- /rules -->\n")
     readme.run_readme(ReadmeJob(results=results, readme=page))
+    assert other.read_text() == "<!-- rules -->\ngraph\n<!-- /rules -->\n"
     text = page.read_text()
     assert "default run: 20.0 minutes for 24 jobs on 2 cores" in text
     assert "memory: 100 MiB in the largest job, 200 MiB in the 2 largest" in text
     assert "36 heads with depth and normals (64 px, 128 px) in 12 s" in text
     assert "| GOF | 30.0 ± 1.5 |" in text
-    assert "69.2" in text and "graph" in text
+    assert "69.2" in text
     assert (results / "gallery" / "shapes.png").exists()
     assert not (results / "gallery" / "sweeps.png").exists()
     readme.run_readme(ReadmeJob(results=results, readme=page))

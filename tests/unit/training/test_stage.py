@@ -174,7 +174,7 @@ class Loading:
 
 
 def test_a_conditional_model_gets_its_conditioner_from_the_loader(config, data, tmp_path):
-    values = {**VALUES["models"]["gof"], "conditions": {}, "mapping": {"latent": 9, "width": 6}}
+    values = {**VALUES["models"]["gof"], "conditions": {"mapping_width": 6}}
     parsed = Config.parse(VALUES | {"models": {"gof": values}})
     loader, out = Loading({"pool": data}), tmp_path / "out"
     run_stage(parsed, job_of(data, out), loader)
