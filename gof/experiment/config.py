@@ -34,6 +34,7 @@ TAKEN = {
     "datasets": {"assets", "figures", "logs", "mlflow", "tables"},
     "models": {"data", "faces", "model", "reference"},
 }
+Reasons = dict[str, dict[str, dict[str, str]]]  # data set, table, columns: why
 Kind = TypeVar("Kind", bound=DataSet)
 
 
@@ -78,8 +79,8 @@ class Config(Section):
     tracking: Tracking = Tracking()
     track_code: bool = Field(True, description="rerun a stage when the code it uses changes")
     note: str = Field("", max_length=500, description="a line put on every table and figure")
-    reasons: dict[str, dict[str, str]] = Field(
-        {}, description="of a table: what it lacks, and why; the workflow sets it for `gof tables`"
+    reasons: Reasons = Field(
+        {}, description="what tables lack, and why; the workflow sets it for `gof tables`"
     )
 
     @model_validator(mode="before")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gof.experiment.config import Config
+from gof.experiment.config import Config, Reasons
 from gof.metrics.registry import Metric, lacking, metrics
 from gof.sources.registry import SOURCES
 
@@ -61,12 +61,11 @@ def measured(config: Config, dataset: str) -> list[Metric[Any]]:
     ]
 
 
-def reasons(config: Config) -> dict[str, dict[str, str]]:
-    """Of every table: which of its columns were not measured where, and why."""
-    found: dict[str, dict[str, str]] = {}
+def reasons(config: Config) -> Reasons:
+    """Why models, and columns of tables, were not measured on data sets."""
+    found: Reasons = {name: {"comparison": dict(why)} for name, why in left_out(config).items()}
     for dataset in config.datasets:
-        on = f" on {dataset}" if len(config.datasets) > 1 else ""
         for metric in metrics().values():
             if why := lacking(metric, offers(config, dataset)):
-                found.setdefault(metric.table, {})[f"{metric.titles}{on}"] = why
+                found.setdefault(dataset, {}).setdefault(metric.table, {})[metric.titles] = why
     return found

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gof.experiment.config import Config
+from gof.experiment.config import Config, Reasons
 from gof.metrics.registry import METRICS
 
 
@@ -73,7 +73,7 @@ def _with_untrained(config: Config, dataset: str, scope: str) -> str:
     return json.dumps(values, separators=(",", ":"))
 
 
-def of_tables(config: Config, reasons: dict[str, dict[str, str]]) -> str:
+def of_tables(config: Config, reasons: Reasons) -> str:
     """What the tables say besides numbers: the note, and reasons for what was not measured."""
     return config.model_copy(update={"reasons": reasons}).only("note", "reasons")
 

@@ -4,7 +4,7 @@ shapes side by side."""
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -38,21 +38,34 @@ STYLE: dict[Any, Any] = {
     "savefig.dpi": 160,
 }
 History = list[dict[str, float]]
+Training = tuple[str, str, str]  # data set, model, seed
 
 
-def histories(records: Sequence[Record]) -> dict[tuple[str, str], History]:
-    """The log of every training (model, seed) over all its stages, in the order of steps."""
-    merged: dict[tuple[str, str], dict[float, dict[str, float]]] = {}
+def histories(records: Sequence[Record]) -> dict[Training, History]:
+    """The log of every training over all its stages, in the order of steps."""
+    merged: dict[Training, dict[float, dict[str, float]]] = {}
     for record in (r for r in records if r.kind == "train"):
-        steps = merged.setdefault((record.model, record.seed), {})
+        steps = merged.setdefault(_training(record), {})
         steps.update({entry["step"]: entry for entry in record.numbers["history"]})
     return {key: [steps[step] for step in sorted(steps)] for key, steps in merged.items()}
 
 
-def growths(records: Sequence[Record], model: str) -> list[float]:
+def _training(record: Record) -> Training:
+    return record.dataset, record.model, record.seed
+
+
+def _label(training: Training, among: Iterable[Training]) -> str:
+    """A training's model, with its data set and its seed where there are several."""
+    dataset, model, seed = training
+    datasets, _, seeds = (set(part) for part in zip(*among, strict=True))
+    on = f" on {dataset}" if len(datasets) > 1 else ""
+    return label(model) + on + (f", seed {seed}" if len(seeds) > 1 else "")
+
+
+def growths(records: Sequence[Record], dataset: str, model: str) -> list[float]:
     """Steps at which the resolution of a model grew: the last step of every stage but the last."""
-    ends = {float(r.numbers["step"]) for r in records if r.kind == "train" and r.model == model}
-    return sorted(ends)[:-1]
+    own = (r for r in records if r.kind == "train" and (r.dataset, r.model) == (dataset, model))
+    return sorted({float(r.numbers["step"]) for r in own})[:-1]
 
 
 def _curve(axes: Axes, history: History, name: str, style: Mapping[str, Any]) -> None:
@@ -62,43 +75,43 @@ def _curve(axes: Axes, history: History, name: str, style: Mapping[str, Any]) ->
         axes.plot(steps, values, color=style["color"], ls=style["ls"], label=style["label"])
 
 
-def _styles(keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], dict[str, Any]]:
-    """A colour for each model, a line style for each seed."""
-    models = list(dict.fromkeys(model for model, _ in keys))
-    seeds = list(dict.fromkeys(seed for _, seed in keys))
+def _styles(trainings: Sequence[Training]) -> dict[Training, dict[str, Any]]:
+    """A colour for each model on a data set, a line style for each seed."""
+    models = list(dict.fromkeys(training[:2] for training in trainings))
+    seeds = list(dict.fromkeys(seed for *_, seed in trainings))
     return {
-        (model, seed): {
-            "color": COLOURS[models.index(model) % len(COLOURS)],
-            "ls": LINES[seeds.index(seed) % len(LINES)],
-            "label": label(model) + (f", seed {seed}" if len(seeds) > 1 else ""),
+        training: {
+            "color": COLOURS[models.index(training[:2]) % len(COLOURS)],
+            "ls": LINES[seeds.index(training[2]) % len(LINES)],
+            "label": _label(training, trainings),
         }
-        for model, seed in keys
+        for training in trainings
     }
 
 
 def losses(records: Sequence[Record]) -> Figure:
-    """Losses of generator and discriminator, a panel for each model."""
+    """Losses of generator and discriminator, a panel for each model on a data set."""
     logs = histories(records)
-    models = list(dict.fromkeys(model for model, _ in logs))
+    models = list(dict.fromkeys(training[:2] for training in logs))
     figure, panels = plt.subplots(
         1, len(models), figsize=(3.4 * len(models) + 0.6, 2.6), sharey=True, squeeze=False
     )
     for axes, model in zip(panels[0], models, strict=True):
-        seeds = [seed for name, seed in logs if name == model]
-        for number, seed in enumerate(seeds):
+        trainings = [training for training in logs if training[:2] == model]
+        for number, training in enumerate(trainings):
             for colour, part, name in zip(
                 COLOURS, ("generator", "discriminator"), ("loss_g", "loss_d"), strict=False
             ):
                 style = {"color": colour, "ls": LINES[number % len(LINES)], "label": part}
                 _curve(
                     axes,
-                    logs[model, seed],
+                    logs[training],
                     name,
                     style if number == 0 else {**style, "label": None},
                 )
-        for step in growths(records, model):
+        for step in growths(records, *model):
             axes.axvline(step, color="0.7", lw=0.8, zorder=0)
-        axes.set(title=label(model), xlabel="step")
+        axes.set(title=_label((*model, ""), [(*m, "") for m in models]), xlabel="step")
     panels[0][0].set_ylabel("loss")
     panels[0][-1].legend()
     return figure
@@ -107,11 +120,11 @@ def losses(records: Sequence[Record]) -> Figure:
 def interval(records: Sequence[Record]) -> Figure:
     """Half-width of the interval (models that have one) and Sigma over training."""
     logs = histories(records)
-    shells = {record.model for record in records if record.integrator == "occupancy"}
+    shells = {r.model for r in records if r.integrator == "occupancy"}
     styles = _styles(list(logs))
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.6))
     for key, history in logs.items():
-        if key[0] in shells:
+        if key[1] in shells:
             _curve(left, history, "interval", styles[key])
         _curve(right, history, "sigma", styles[key])
     left.set(
@@ -127,7 +140,7 @@ def interval(records: Sequence[Record]) -> Figure:
 
 def weights(records: Sequence[Record]) -> Figure:
     """Mean rendering weight along rays around the weighted depth."""
-    profiles = {(r.model, r.seed): r.numbers["profile"] for r in records if "profile" in r.numbers}
+    profiles = {_training(r): r.numbers["profile"] for r in records if "profile" in r.numbers}
     if not profiles:
         raise InputError(
             "figures: no surface.json with a `profile`: run `gof evaluate --metric surface`"
@@ -158,11 +171,11 @@ def shapes(records: Sequence[Record]) -> Figure:
     height, width = pictures[0].shape[:2]
     size = (3.6 * len(pictures), 3.6 * height / width + 0.3)
     figure, panels = plt.subplots(1, len(pictures), figsize=size, squeeze=False)
-    several = len({r.seed for r, _ in sheets}) > 1
+    trainings = [_training(record) for record, _ in sheets]
     for axes, (record, _), picture in zip(panels[0], sheets, pictures, strict=True):
         axes.imshow(picture, interpolation="nearest")
         axes.set_axis_off()
-        axes.set_title(label(record.model) + (f", seed {record.seed}" if several else ""))
+        axes.set_title(_label(_training(record), trainings))
     return figure
 
 

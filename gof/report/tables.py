@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -170,9 +171,15 @@ def cost(records: Sequence[Record], note: str) -> tuple[Table, pd.DataFrame]:
             for record in records
         ]
     )
+    several = frame["dataset"].nunique() > 1
+
+    def named(r: Any) -> str:
+        on = f" on {r.dataset}" if several else ""
+        return f"{label(str(r.model))}{on}, seed {r.seed}" if r.model else str(r.dataset)
+
     rows: list[list[Cell] | None] = [
         [
-            Cell(f"{label(str(r.model))}, seed {r.seed}" if r.model else str(r.dataset)),
+            Cell(named(r)),
             Cell(str(r.node)),
             Cell(str(r.step) or "–"),
             Cell(f"{r.wall_min:.2f}"),
@@ -201,7 +208,7 @@ def published(path: Path) -> tuple[Table, pd.DataFrame]:
     frame["resolution"] = frame["resolution"].astype("Int64").astype(str).replace("<NA>", "–")
     columns = ["paper", "model", "dataset", "resolution", "metric", "value", "source"]
     rows = [[Cell(str(row[name])) for name in columns] for _, row in frame.iterrows()]
-    note = "Other data and other protocols: not comparable with `heads`."
+    note = "Other data and other protocols: not comparable with the tables of this run."
     return Table("Published numbers", columns, rows, [note]), frame[columns]
 
 
@@ -216,27 +223,43 @@ def run_tables(config: Config, wanted: TablesJob) -> None:
         atomic_write(out / "metrics.csv", _csv(frame))
         written = ["metrics.csv"]
         for name, columns in columns_of(records).items():
-            reasons = config.reasons.get(name, {})
-            notes = [
-                *([config.note] if config.note else []),
-                *(f"Not measured: {what}: {why}." for what, why in reasons.items()),
-                *_dashes(frame, columns, missing(records)),
-            ]
-            table = comparison(frame, TITLES.get(name, name.capitalize()), columns, notes)
-            if table is not None:
-                _write(out / name, table, _wide(frame, columns))
+            if tables := _by_data_set(config, records, name, columns):
+                _write(out / name, tables, _wide(frame, columns))
                 written.append(f"{name}.md")
-        _write(out / "cost", *cost(records, config.note))
-        _write(out / "published", *published(wanted.published))
+        for name, (table, values) in (
+            ("cost", cost(records, config.note)),
+            ("published", published(wanted.published)),
+        ):
+            _write(out / name, [table], values)
         running.numbers = {"metrics": len(frame)}
         for name in (*written, "cost.md"):
             running.artifact(out / name)
 
 
+def _by_data_set(
+    config: Config, records: Sequence[Record], name: str, columns: Sequence[Column]
+) -> list[Table]:
+    """One of the tables, for each data set of which it has numbers."""
+    datasets, found = list(dict.fromkeys(record.dataset for record in records)), []
+    title = TITLES.get(name, name.capitalize())
+    for dataset in datasets:
+        own = [record for record in records if record.dataset == dataset]
+        frame, reasons = long_form(own), config.reasons.get(dataset, {}).get(name, {})
+        notes = [
+            *([config.note] if config.note else []),
+            *(f"Not measured: {what}: {why}." for what, why in reasons.items()),
+            *_dashes(frame, columns, missing(own)),
+        ]
+        on = f" on {dataset}" if len(datasets) > 1 else ""
+        found.append(comparison(frame, f"{title}{on}", columns, notes))
+    return [table for table in found if table is not None]
+
+
 def _wide(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """A row for each model and seed, value and spread of each metric side by side."""
+    """A row for each data set, model and seed, value and spread of each metric side by side."""
     frame = frame[frame["metric"].isin([column.metric for column in columns])]
-    pivot = frame.pivot(index=["model", "seed"], columns="metric", values=["value", "spread"])
+    rows = ["dataset", "model", "seed"]
+    pivot = frame.pivot(index=rows, columns="metric", values=["value", "spread"])
     pivot.columns = pd.Index([f"{name[1]}_{name[0]}" for name in pivot.columns.to_list()])
     return pivot.reset_index()
 
@@ -245,7 +268,7 @@ def _csv(frame: pd.DataFrame) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def _write(stem: Path, table: Table, frame: pd.DataFrame) -> None:
-    atomic_write(stem.with_suffix(".md"), table.markdown())
-    atomic_write(stem.with_suffix(".tex"), table.tex())
+def _write(stem: Path, tables: Sequence[Table], frame: pd.DataFrame) -> None:
+    atomic_write(stem.with_suffix(".md"), "\n".join(table.markdown() for table in tables))
+    atomic_write(stem.with_suffix(".tex"), "\n".join(table.tex() for table in tables))
     atomic_write(stem.with_suffix(".csv"), _csv(frame))

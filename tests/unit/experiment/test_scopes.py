@@ -59,6 +59,15 @@ def test_a_reason_is_given_for_what_is_not_trained():
     }
 
 
+def test_tables_are_told_what_is_not_measured():
+    found = plan.reasons(config())
+    assert set(found) == {"ph", "few"}, "heads offers everything"
+    why = "the data set offers no depth"
+    assert found["few"]["comparison"]["SIDE ×100, MAD (deg)"] == why
+    assert found["few"]["comparison"]["pigan"] == "not among few's models"
+    assert "control" in found["ph"] and "control" not in plan.left_out(config())["ph"]
+
+
 def test_what_data_sets_offer():
     own = config()
     assert plan.offers(own, "ph") == {"images"}

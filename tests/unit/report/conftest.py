@@ -51,9 +51,9 @@ def history(first, last):
     ]
 
 
-def make_training(folder, model, seed=0, shift=0.0):
+def make_training(folder, model, seed=0, shift=0.0, dataset="heads"):
     """Records of one training as the workflow lays them out."""
-    base = folder / "heads" / model / f"seed{seed}"
+    base = folder / dataset / model / f"seed{seed}"
     values = {m: (v + shift, s) for m, (v, s) in ROWS[model].items()}
     profile = {"offset": [-0.1, 0.0, 0.1], "weight": [0.1, 0.8, 0.1]}
     columns = described("comparison", COMPARISON)

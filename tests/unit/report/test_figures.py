@@ -25,9 +25,9 @@ def lines(axes):
 
 def test_histories_join_stages_in_order(read):
     logs = figures.histories(read)
-    assert list(logs) == [("gof", "0"), ("pigan", "0")]
-    assert [entry["step"] for entry in logs["gof", "0"]] == list(range(1, 15))
-    assert figures.growths(read, "gof") == [10.0]
+    assert list(logs) == [("heads", "gof", "0"), ("heads", "pigan", "0")]
+    assert [entry["step"] for entry in logs["heads", "gof", "0"]] == list(range(1, 15))
+    assert figures.growths(read, "heads", "gof") == [10.0]
 
 
 def test_losses_has_a_panel_for_each_model_with_both_curves(read):
@@ -63,11 +63,26 @@ def test_shapes_puts_the_sheets_side_by_side(read):
 def test_models_differ_in_colour_and_seeds_in_line(results, records, training):
     read = read_records([*records, *training(results, "gof", seed=1)])
     styles = figures._styles(list(figures.histories(read)))
-    assert (
-        styles["gof", "0"]["color"] == styles["gof", "1"]["color"] != styles["pigan", "0"]["color"]
+    gof, again, pigan = (
+        styles["heads", *key] for key in (("gof", "0"), ("gof", "1"), ("pigan", "0"))
     )
-    assert styles["gof", "0"]["ls"] != styles["gof", "1"]["ls"]
-    assert styles["gof", "1"]["label"] == "GOF, seed 1"
+    assert gof["color"] == again["color"] != pigan["color"] and gof["ls"] != again["ls"]
+    assert again["label"] == "GOF, seed 1"
+
+
+def test_data_sets_are_told_apart(results, records, training):
+    more = training(results, "gof", dataset="photographs")
+    json_of = more[1].read_text().replace('"loss_d": 0.5', '"loss_d": 0.25')
+    more[1].write_text(json_of)
+    read = read_records([*records, *more])
+    logs = figures.histories(read)
+    assert logs["heads", "gof", "0"][0]["loss_d"] == 0.5
+    assert logs["photographs", "gof", "0"][0]["loss_d"] == 0.25
+    titles = ["GOF on heads", "pi-GAN on heads", "GOF on photographs"]
+    for draw in (figures.losses, figures.shapes):
+        assert [axes.get_title() for axes in draw(read).axes] == titles
+    (axes,) = figures.weights(read).axes
+    assert list(lines(axes)) == titles
 
 
 def test_a_note_is_stamped_on_the_picture():

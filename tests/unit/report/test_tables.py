@@ -182,7 +182,8 @@ def test_a_dash_of_a_trained_model_has_its_reason_below_the_table(results, recor
     row = {"model": "pigan", "metric": "ear", "value": 1.0, "spread": 0.0, "n": 1, "protocol": "e"}
     value = {"rows": [row], "columns": [column]}
     other.write_text(json.dumps({**surface, "numbers": value}))
-    reasons = {"comparison": {"SIDE ×100, MAD (deg)": "the data set offers no depth"}}
+    why = {"SIDE ×100, MAD (deg)": "the data set offers no depth"}
+    reasons = {"heads": {"comparison": why}, "other": {"comparison": {"ear": "no"}}}
     config = Config.parse({"tracking": {"enabled": False}, "reasons": reasons})
     run_tables(
         config,
@@ -194,6 +195,29 @@ def test_a_dash_of_a_trained_model_has_its_reason_below_the_table(results, recor
     assert "- –, Σ ×1e4: GOF: no ray is opaque enough.\n" in text
     assert "- –, ear: GOF: of conditional models alone.\n" in text
     assert text.count("\n- –, ") == 2
+
+
+def test_every_data_set_has_its_table_with_its_own_best(results, records, training, tmp_path):
+    more = training(results, "pigan", dataset="photographs", shift=1.0)
+    why = {"cgof": "photographs offers no coefficients"}
+    reasons = {"photographs": {"comparison": why}}
+    config = Config.parse({"tracking": {"enabled": False}, "reasons": reasons})
+    out = tmp_path / "tables"
+    run_tables(config, TablesJob(records=(*records, *more), published=PUBLISHED, out=out))
+    heads, photographs = (out / "comparison.md").read_text().split("**Image")[1:]
+    assert heads.startswith(" quality and geometry on heads**")
+    assert photographs.startswith(" quality and geometry on photographs**")
+    assert "| pi-GAN | **20.0 ± 0.5** | 2.57 ± 0.20 |" in heads and "| GOF |" in heads
+    assert "| pi-GAN | **21.0 ± 0.5** | **3.57 ± 0.20** |" in photographs
+    assert "| GOF |" not in photographs and "cgof" not in heads
+    assert "- Not measured: cgof: photographs offers no coefficients.\n" in photographs
+    wide = pd.read_csv(out / "comparison.csv")
+    assert set(zip(wide.dataset, wide.model, strict=True)) >= {
+        ("heads", "pigan"),
+        ("photographs", "pigan"),
+    }
+    assert (out / "comparison.tex").read_text().count("\\begin{tabular}") == 2
+    assert "pi-GAN on photographs, seed 0" in (out / "cost.md").read_text()
 
 
 def test_cost_lists_every_node_and_the_sum(records):
