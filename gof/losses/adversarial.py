@@ -26,9 +26,17 @@ def r1_penalty(real_scores: Tensor, images: Tensor) -> Tensor:
     return 0.5 * gradient.square().sum((1, 2, 3)).mean()
 
 
-def pose_loss(predicted: Tensor, poses: Tensor) -> Tensor:
-    """Squared error of predicted yaw and pitch for each image: [n, 2], [n, 2] -> [n]."""
-    return (predicted - poses).square().mean(-1)
+def pose_loss(predicted: Tensor, poses: Tensor, circle: bool = False) -> Tensor:
+    """Squared error of predicted yaw and pitch for each image: [n, 2], [n, 2] -> [n].
+
+    circle: yaws go all the way round, and theirs is the chord's, 2 - 2 cos d, which is d^2 for
+    small d.
+    """
+    error = predicted - poses
+    if circle:
+        yaw, pitch = error.unbind(-1)
+        return (2 - 2 * yaw.cos() + pitch.square()) / 2
+    return error.square().mean(-1)
 
 
 def topk_count(step: int, count: int, decay: float, floor: float) -> int:

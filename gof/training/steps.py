@@ -70,7 +70,7 @@ def discriminator_step(
             real_scores, _ = discriminator(real, plan.fade)
             fake_scores, read = discriminator(fakes.images.detach(), plan.fade)
         adversary = adversarial.discriminator_loss(real_scores.float(), fake_scores.float())
-        pose = adversarial.pose_loss(read.float(), fakes.drawn.poses).mean()
+        pose = _pose_loss(task, read, fakes).mean()
         r1 = real_scores.new_zeros(())
         if penalise:
             r1 = adversarial.r1_penalty(real_scores, real)
@@ -146,6 +146,12 @@ class _Log:
         return dict(zip(self.sums, world.total(torch.stack(list(self.sums.values()))), strict=True))
 
 
+def _pose_loss(task: Task, read: Tensor, fakes: Fakes) -> Tensor:
+    """How far poses that the discriminator reads off fakes are from theirs, [n]."""
+    circle = task.camera.law == "sphere"
+    return adversarial.pose_loss(read.float(), fakes.drawn.poses, circle)
+
+
 def _adversarial_terms(state: TrainState, task: Task, plan: StepPlan, fakes: Fakes) -> Terms:
     """What the discriminator says of the fakes it takes for real most."""
     training = task.training
@@ -155,7 +161,7 @@ def _adversarial_terms(state: TrainState, task: Task, plan: StepPlan, fakes: Fak
     )
     weights = adversarial.topk_weights(scores.float(), keep)
     adversary = (weights * adversarial.generator_loss(scores.float())).sum()
-    pose = (weights * adversarial.pose_loss(read.float(), fakes.drawn.poses)).sum()
+    pose = (weights * _pose_loss(task, read, fakes)).sum()
     return {"loss_g": (1.0, adversary), "pose_g": (training.pose_weight, pose)}
 
 

@@ -64,6 +64,16 @@ def test_r1_of_scores_that_bend_is_a_mean_over_images_with_a_gradient() -> None:
     torch.testing.assert_close(bend.grad, (2 * images.detach()).square() * bend.detach() / 2)
 
 
+def test_yaws_that_go_all_the_way_round_meet_behind() -> None:
+    poses = torch.tensor([[math.pi - 0.05, 0.2], [0.0, 0.0], [0.0, 0.1]])
+    read = torch.tensor([[-math.pi + 0.05, 0.2], [math.pi, 0.0], [0.001, 0.3]])
+    found = adversarial.pose_loss(read, poses, circle=True)
+    chord = (2 * math.sin(0.05)) ** 2  # of unit vectors 0.1 apart
+    expected = torch.tensor([chord / 2, 2.0, (1e-6 + 0.04) / 2])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-7)
+    assert adversarial.pose_loss(read, poses)[0] > 10
+
+
 def test_pose_loss_of_each_image() -> None:
     read = torch.tensor([[0.1, 0.3], [0.0, -0.2], [1.0, 1.0]])
     poses = torch.tensor([[0.2, -0.1], [0.0, 0.2], [1.0, 1.0]])

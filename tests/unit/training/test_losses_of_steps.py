@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from gof.geometry.settings import Camera
+from gof.losses import adversarial
 from gof.losses.settings import NormalSmoothness, Opacity
 from gof.rendering.surface import normals
 from gof.training import steps
@@ -253,3 +255,19 @@ def test_only_the_generators_fakes_have_a_gradient(scene, who) -> None:
     batches = list(each_fakes(state, tiny.task(), now, who))
     assert len(batches) == 2
     assert all(fakes.images.requires_grad == (who == "generator") for fakes in batches)
+
+
+@pytest.mark.parametrize(("law", "circle"), [("gaussian", False), ("sphere", True)])
+def test_poses_all_the_way_round_are_compared_on_the_circle(scene, monkeypatch, law, circle):
+    tiny, state, now = scene
+    task, seen = replace(tiny.task(), camera=Camera(law=law)), []
+    measure = adversarial.pose_loss
+
+    def spied(read, poses, around):
+        seen.append(around)
+        return measure(read, poses, around)
+
+    monkeypatch.setattr(adversarial, "pose_loss", spied)
+    discriminator_step(state, task, now, reals_for(tiny, task, now))
+    generator_step(state, task, now)
+    assert len(seen) == 4 and set(seen) == {circle}
