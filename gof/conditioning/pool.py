@@ -34,7 +34,7 @@ from gof.geometry.settings import Camera
 from gof.geometry.shading import View, pictures
 from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.morphable.landmarks import FIRST_INNER
-from gof.morphable.meshes import lit, load_pair
+from gof.morphable.meshes import load_pair, vertex_radiance
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, say, sha256, write_png
 from gof.run.job import job
@@ -82,12 +82,12 @@ def render(
     model: MorphableModel, statistics: Statistics, drawn: Draw, scene: Scene
 ) -> dict[str, np.ndarray]:
     """Arrays of a shard for a batch of conditions."""
-    head, other = statistics.colour(drawn.z), statistics.colour(drawn.z_b)
+    head, other = statistics.unwhiten(drawn.z), statistics.unwhiten(drawn.z_b)
     vertices = model.vertices(head.identity, head.expression)
     vertices_b = model.vertices(other.identity, other.expression)
     camera, sizes, triangles = scene.camera, scene.resolutions, model.triangles
     view = View(drawn.pose, camera.fov_deg, scene.background)
-    images = pictures(vertices, triangles, lit(model, vertices, head), view, sizes)
+    images = pictures(vertices, triangles, vertex_radiance(model, vertices, head), view, sizes)
     arrays: dict[str, Tensor] = {}
     for size, image in images.items():
         raster = rasterise(vertices, triangles, drawn.pose, size, camera.fov_deg)

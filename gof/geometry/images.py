@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import reduce
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -14,3 +15,21 @@ def shrink(images: Tensor, size: int) -> Tensor:
     # Slice by slice: a mean over both axes takes many times as long.
     rows = reduce(torch.add, images.unflatten(1, (size, factor)).unbind(2))
     return reduce(torch.add, rows.unflatten(2, (size, factor)).unbind(3)) / factor**2
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """Images [n, c, r, r] at another size, bilinear, antialiased where it shrinks."""
+    if images.shape[-1] == size:
+        return images
+    shrinks = size < images.shape[-1]  # elsewhere the same image, in three times the time
+    return F.interpolate(images, (size, size), mode="bilinear", antialias=shrinks)
+
+
+def blur(images: Tensor, sigma: float, reach: int) -> Tensor:
+    """Gaussian blur of images [n, c, r, r], cut `reach` pixels from the middle; sigma in pixels;
+    edges repeat."""
+    x = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
+    kernel = torch.softmax(-0.5 * (x / sigma) ** 2, 0)
+    y = F.pad(images.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
+    y = F.conv2d(F.conv2d(y, kernel[None, None, None]), kernel[None, None, :, None])
+    return y.unflatten(0, images.shape[:2]).squeeze(2)

@@ -37,3 +37,12 @@ def _add_normals(
                 at = triangles[face, corner]
                 for axis in range(3):
                     total[n, at, axis] += normals[face, axis]
+
+
+def sphere_directions(count: int) -> np.ndarray:
+    """Evenly spread unit vectors [count, 3] (Fibonacci lattice)."""
+    index = np.arange(count) + 0.5
+    height = 1 - 2 * index / count
+    turn = np.pi * (1 + 5**0.5) * index
+    flat = np.sqrt(1 - height**2)
+    return np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], -1)

@@ -13,7 +13,7 @@ from torch import Tensor
 from gof.data.download import resolve
 from gof.experiment.config import Config
 from gof.geometry.cameras import project
-from gof.geometry.meshes import vertex_normals
+from gof.geometry.meshes import sphere_directions, vertex_normals
 from gof.geometry.raster import rasterise
 from gof.heads.asset import BaseMesh, HeadAsset
 from gof.heads.figure import write_figure
@@ -92,15 +92,6 @@ def _shape_law(base: BaseMesh, plan: Plan, drawn: _Drawn) -> ShapeLaw:
         torch.from_numpy(front),
         torch.from_numpy(layers).float(),
     )
-
-
-def sphere_directions(count: int) -> np.ndarray:
-    """Evenly spread unit vectors [count, 3] (Fibonacci lattice)."""
-    index = np.arange(count) + 0.5
-    height = 1 - 2 * index / count
-    turn = np.pi * (1 + 5**0.5) * index
-    flat = np.sqrt(1 - height**2)
-    return np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], -1)
 
 
 def openness(vertices: Tensor, triangles: Tensor, views: int = OPENNESS_VIEWS) -> Tensor:

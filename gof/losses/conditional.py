@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gof.geometry.cameras import plane_rays
+from gof.geometry.images import blur
 from gof.morphable.landmarks import FIRST_INNER
 from gof.rendering.interface import Guide, RenderOutput
 from gof.run.rng import Streams
@@ -92,18 +93,9 @@ def charbonnier(a: Tensor, b: Tensor) -> Tensor:
     return ((a - b).square() + 1e-8).sqrt() - 1e-4
 
 
-def blur(images: Tensor) -> Tensor:
-    """Gaussian blur of images [n, c, r, r], 5 x 5 pixels, sigma 2; edges repeat."""
-    x = torch.arange(-BLUR_REACH, BLUR_REACH + 1, device=images.device, dtype=images.dtype)
-    kernel = torch.softmax(-0.5 * (x / BLUR_SIGMA) ** 2, 0)
-    y = F.pad(images.flatten(0, 1)[:, None], (BLUR_REACH,) * 4, mode="replicate")
-    y = F.conv2d(F.conv2d(y, kernel[None, None, None]), kernel[None, None, :, None])
-    return y.unflatten(0, images.shape[:2]).squeeze(2)
-
-
 def warping_image_term(image: Tensor, warped: Tensor, kept: Tensor) -> Tensor:
     """Mean difference of blurred images [n, 3, r, r] over the pixels kept, bool [n, r, r]."""
-    apart = charbonnier(blur(image), blur(warped)).mean(1)
+    apart = charbonnier(*(blur(view, BLUR_SIGMA, BLUR_REACH) for view in (image, warped))).mean(1)
     return _mean_over(apart, kept)
 
 

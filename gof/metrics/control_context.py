@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gof.geometry.cameras import sample_poses
 from gof.metrics.context import Row, row
-from gof.metrics.portraits import Obedient, RandomPairing, Renders, Source
+from gof.metrics.portraits import Conditional, RandomPairing, Renders, Subject
 from gof.models import pretrained as generators
 from gof.morphable.meshes import Meshes
 from gof.readers.files import load_regressor
@@ -43,7 +43,7 @@ class ControlContext:
 
     context: Context
     meshes: Meshes
-    sources: tuple[Source, ...]
+    sources: tuple[Subject, ...]
     judge: Judge | None
 
     @property
@@ -90,12 +90,12 @@ def control_context(context: Context, truncation: float) -> ControlContext:
     there is one, and ceiling. Raises InputError for files that do not fit."""
     manifest, files = context.manifest, context.files
     pair = (files["head_model"], files["statistics"])
-    sources: list[Source] = []
+    sources: list[Subject] = []
     if context.generator is not None:
         model, name = context.model, context.name
         layout = generators.layout_of(model, context.generator)
         meshes = Meshes.read(pair, layout, manifest.camera, manifest.background)
-        sources = [Obedient(name, model), Obedient(f"{name}_truncated", model, truncation)]
+        sources = [Conditional(name, model), Conditional(f"{name}_truncated", model, truncation)]
     else:
         meshes = Meshes.read(pair, None, manifest.camera, manifest.background)
         if (floor := files.get("floor")) is not None:

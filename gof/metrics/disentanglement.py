@@ -14,7 +14,7 @@ from gof.run.columns import Column
 if TYPE_CHECKING:
     from gof.metrics.context import Context
     from gof.metrics.control_context import ControlContext, Found
-    from gof.metrics.portraits import Source
+    from gof.metrics.portraits import Subject
     from gof.readers.interface import Reading
 
 
@@ -92,12 +92,12 @@ def _real_spreads(
 
 
 def _factor_spreads(
-    control: ControlContext, s: Disentanglement, source: Source, varied: tuple[int, str]
+    control: ControlContext, s: Disentanglement, source: Subject, varied: tuple[int, str]
 ) -> dict[str, float]:
     """Spread of every factor over the images of a subject in which one factor alone is drawn anew,
     mean over subjects. varied: evaluation seed and that factor."""
     from gof.metrics.control_context import BLOCKS_OF
-    from gof.metrics.portraits import Sitting
+    from gof.metrics.portraits import Request
     from gof.metrics.scores.control import spread
 
     (seed, factor), layout = varied, control.meshes.layout
@@ -111,8 +111,8 @@ def _factor_spreads(
         latents[:, layout.place(block)] = anew[:, layout.place(block)]
     if factor == "pose":
         poses = control.poses(seed, "variations of pose", count)
-    sitting = Sitting(latents, poses, s.pixels, seed, f"varied {factor}")
-    read = control.read(source.portraits(sitting).rgb)
+    request = Request(latents, poses, s.pixels, seed, f"varied {factor}")
+    read = control.read(source.portraits(request).rgb)
     shape = (s.subjects, s.variations, -1)
     return {
         key: float(spread(control.seen_of(read, key).reshape(shape)).mean()) for key in BLOCKS_OF

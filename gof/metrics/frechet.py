@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gof.metrics.context import Context
     from gof.metrics.networks.extractor import Extractor
 
-BLUR_SIGMA = 1.0  # pixels, of the reference `blurred`
+BLUR = (1.0, 3)  # sigma and reach, pixels, of the reference `blurred`
 
 
 class Frechet(MetricSection):
@@ -98,16 +98,19 @@ def _image_sets(
 ) -> Iterator[tuple[str, Tensor]]:
     """Images uint8 [n, 3, r, r] to compare with training images, by row name; of those that are
     held out, as many as there are."""
+    import torch
+
     from gof.data.reader import Reader
+    from gof.geometry.images import blur
     from gof.metrics.context import split_of
-    from gof.metrics.scores.frechet_distance import blur
 
     size, all_held = context.view_size, sum(map(len, held))
     if all_held > 1:  # a covariance needs two
         drawn = context.subset(seed, "held-out images", all_held, min(n, all_held))
         real = _images_of(held, size, drawn)
         yield "real", real
-        yield "blurred", blur(real, BLUR_SIGMA)
+        blurred = torch.cat([blur(part.float(), *BLUR) for part in real.split(100)])
+        yield "blurred", blurred.round().clamp(0, 255).to(torch.uint8)
     seen = Reader(context.seen, split_of(seed))
     yield context.name, seen.images(size, range(min(n, len(seen))))
 
@@ -129,7 +132,7 @@ def _kind(context: Context, name: str) -> str:
     """What the images of a row are."""
     kinds = {
         "real": "held-out images",
-        "blurred": f"held-out images blurred (Gaussian, sigma {BLUR_SIGMA:g} px)",
+        "blurred": f"held-out images blurred (Gaussian, sigma {BLUR[0]:g} px)",
     }
     return kinds.get(name, context.generated)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gof.metrics.context import Context
     from gof.metrics.control_context import ControlContext, Found
-    from gof.metrics.portraits import Portraits, Source
+    from gof.metrics.portraits import Portraits, Subject
 
 
 class LandmarkControl(SizedSection):
@@ -60,11 +60,11 @@ def scores(control: ControlContext, s: LandmarkControl) -> dict[str, Any]:
 
 
 def _landmarks_of(
-    control: ControlContext, s: LandmarkControl, source: Source, seed: int
+    control: ControlContext, s: LandmarkControl, source: Subject, seed: int
 ) -> dict[str, float]:
     import torch
 
-    from gof.metrics.portraits import Sitting
+    from gof.metrics.portraits import Request
     from gof.metrics.scores.control import MOVING, correlation, transfer_error
     from gof.morphable.landmarks import FIRST_INNER, nme_percent
 
@@ -76,8 +76,8 @@ def _landmarks_of(
     moved[:, place] = first[:, place]
     latents = torch.cat([first, second, moved])
     poses = torch.zeros(len(latents), 2)
-    sitting = Sitting(latents, poses, s.pixels, seed, "landmarks")
-    seen = source.portraits(sitting)
+    request = Request(latents, poses, s.pixels, seed, "landmarks")
+    seen = source.portraits(request)
     read = control.read(seen.rgb).landmarks
     wanted, wanted_3d = meshes.landmarks(source.psi * latents, poses)
     world = _lifted(read, seen, poses, control.camera.fov_deg)

@@ -25,9 +25,9 @@ BLOCK = 4  # meshes drawn together
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class Request:
     """Who is asked for: latents [n, total], poses [n, 2], in pictures of `resolution` pixels; seed
-    and purpose tell the draws of this sitting from others."""
+    and purpose tell the draws of this request from others."""
 
     latents: Tensor
     poses: Tensor
@@ -46,7 +46,7 @@ class Portraits:
     mask: Tensor
 
 
-class Source(Protocol):
+class Subject(Protocol):
     """Answers sittings. `psi` truncates mesh and field alike: it pulls coefficients toward their
     mean, for the meshes a source is compared with, and styles toward theirs. (Latents times psi are
     no condition a field has seen: in so many dimensions the short ones never occur.)"""
@@ -59,32 +59,32 @@ class Source(Protocol):
     def psi(self) -> float:
         """Truncation, 1 for none."""
 
-    def portraits(self, sitting: Sitting) -> Portraits:
+    def portraits(self, request: Request) -> Portraits:
         """Pictures and depth."""
 
-    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
+    def surfaces(self, request: Request, coarse: int) -> tuple[Tensor, Tensor]:
         """Distance of the surface along the rays [n, r, r] and, bool [n, r, r], whether they meet
         it, found with `coarse` evenly spaced samples where there is a field."""
 
 
 @dataclass(frozen=True, slots=True)
-class Obedient:
+class Conditional:
     """A conditional generator, its raw field: no mesh guides the samples."""
 
     name: str
     model: Pretrained
     psi: float = 1.0
 
-    def portraits(self, sitting: Sitting) -> Portraits:
-        """See `Source`."""
-        label = f"{self.name}, {sitting.purpose}, evaluation seed {sitting.seed}"
-        request = ViewRequest(sitting.latents, sitting.poses, sitting.resolution, self.psi, label)
-        seen = views(self.model, request)
+    def portraits(self, request: Request) -> Portraits:
+        """See `Subject`."""
+        label = f"{self.name}, {request.purpose}, evaluation seed {request.seed}"
+        wanted = ViewRequest(request.latents, request.poses, request.resolution, self.psi, label)
+        seen = views(self.model, wanted)
         return Portraits(seen.rgb, seen.depth, seen.alpha > 0.5)
 
-    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
-        """See `Source`."""
-        return surfaces(self.model, sitting, coarse, self.psi)
+    def surfaces(self, request: Request, coarse: int) -> tuple[Tensor, Tensor]:
+        """See `Subject`."""
+        return surfaces(self.model, request, coarse, self.psi)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +96,19 @@ class RandomPairing:
     name: str = "random_pairing"
     psi: float = 1.0
 
-    def portraits(self, sitting: Sitting) -> Portraits:
-        """See `Source`."""
-        return Obedient(self.name, self.model).portraits(self._anyone(sitting))
+    def portraits(self, request: Request) -> Portraits:
+        """See `Subject`."""
+        return Conditional(self.name, self.model).portraits(self._anyone(request))
 
-    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
-        """See `Source`."""
-        return surfaces(self.model, self._anyone(sitting), coarse, self.psi)
+    def surfaces(self, request: Request, coarse: int) -> tuple[Tensor, Tensor]:
+        """See `Subject`."""
+        return surfaces(self.model, self._anyone(request), coarse, self.psi)
 
-    def _anyone(self, sitting: Sitting) -> Sitting:
+    def _anyone(self, request: Request) -> Request:
         own = rng.streams(
-            sitting.seed, f"random pairing, {sitting.purpose}", range(len(sitting.latents))
+            request.seed, f"random pairing, {request.purpose}", range(len(request.latents))
         )
-        return replace(sitting, latents=own.normal(self.model.generator.latent))
+        return replace(request, latents=own.normal(self.model.generator.latent))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,33 +119,33 @@ class Renders:
     name: str = "renders"
     psi: float = 1.0
 
-    def portraits(self, sitting: Sitting) -> Portraits:
-        """See `Source`."""
-        label = f"{self.name}, {sitting.purpose}, evaluation seed {sitting.seed}"
-        pairs = zip(sitting.latents.split(BLOCK), sitting.poses.split(BLOCK), strict=True)
+    def portraits(self, request: Request) -> Portraits:
+        """See `Subject`."""
+        label = f"{self.name}, {request.purpose}, evaluation seed {request.seed}"
+        pairs = zip(request.latents.split(BLOCK), request.poses.split(BLOCK), strict=True)
         rows = []
         for latents, poses in tqdm(list(pairs), desc=label, disable=None):
-            seen = self.meshes.raster(latents, poses, sitting.resolution)
-            image = self.meshes.pictures(latents, poses, sitting.resolution)
+            seen = self.meshes.raster(latents, poses, request.resolution)
+            image = self.meshes.pictures(latents, poses, request.resolution)
             rows.append((image, seen.depth, seen.mask))
         rgb, depth, mask = (torch.cat(column) for column in zip(*rows, strict=True))
         return Portraits(rgb, depth, mask)
 
-    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[Tensor, Tensor]:
-        """See `Source`; a mesh needs no samples."""
-        seen = self.meshes.raster(sitting.latents, sitting.poses, sitting.resolution)
+    def surfaces(self, request: Request, coarse: int) -> tuple[Tensor, Tensor]:
+        """See `Subject`; a mesh needs no samples."""
+        seen = self.meshes.raster(request.latents, request.poses, request.resolution)
         return seen.depth, seen.mask
 
 
 @torch.no_grad()
-def surfaces(model: Pretrained, sitting: Sitting, coarse: int, psi: float) -> tuple[Tensor, Tensor]:
+def surfaces(model: Pretrained, request: Request, coarse: int, psi: float) -> tuple[Tensor, Tensor]:
     """First crossing of fields along the rays of all pixels: t, hit [n, r, r]."""
-    square = (sitting.resolution, sitting.resolution)
+    square = (request.resolution, request.resolution)
     device = model.generator.mean_style.device
     rows = []
-    for z, pose in zip(sitting.latents.split(1), sitting.poses.split(1), strict=True):
+    for z, pose in zip(request.latents.split(1), request.poses.split(1), strict=True):
         field = model.bind(z.to(device), psi)
-        rays = camera_rays(pose.to(device), sitting.resolution, model.camera.fov_deg)
+        rays = camera_rays(pose.to(device), request.resolution, model.camera.fov_deg)
         t, logits = evenly_sampled(field, rays, model.settings, coarse)
         hit, surface_t = find_surface(field, rays, t, logits, model.settings)
         rows.append((surface_t.unflatten(-1, square).cpu(), hit.unflatten(-1, square).cpu()))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gof.metrics.context import Context
     from gof.metrics.control_context import ControlContext, Found
-    from gof.metrics.portraits import Source
+    from gof.metrics.portraits import Subject
 
 
 class Shape(SizedSection):
@@ -71,13 +71,13 @@ def scores(control: ControlContext, s: Shape) -> dict[str, Any]:
 
 
 def _shape_of(
-    control: ControlContext, s: Shape, source: Source, seed: int
+    control: ControlContext, s: Shape, source: Subject, seed: int
 ) -> tuple[dict[str, float], int]:
     """Means over heads, and how many comparisons there was no surface or face for."""
     import torch
 
     from gof.geometry.cameras import camera_rays
-    from gof.metrics.portraits import Sitting
+    from gof.metrics.portraits import Request
     from gof.metrics.scores.control import chamfer
     from gof.metrics.scores.depth_errors import erode
     from gof.run.files import say
@@ -87,8 +87,8 @@ def _shape_of(
     poses = torch.zeros(s.heads, 2)
     seen = meshes.raster(source.psi * latents, poses, s.pixels)
     asked, face = seen.depth, erode(meshes.face(seen))
-    sitting = Sitting(latents, poses, s.pixels, seed, "shapes")
-    t, hit = source.surfaces(sitting, s.coarse)
+    request = Request(latents, poses, s.pixels, seed, "shapes")
+    t, hit = source.surfaces(request, s.coarse)
     rays = camera_rays(poses[:1], s.pixels, control.camera.fov_deg)
 
     def points(depth: Tensor, mask: Tensor) -> Tensor:

@@ -108,7 +108,7 @@ class Statistics:
         """Whitened coefficients [n, sum of sizes] by block."""
         return dict(zip(BLOCKS, z.split(list(self.sizes.values()), dim=-1), strict=True))
 
-    def colour(self, z: Tensor) -> Coefficients:
+    def unwhiten(self, z: Tensor) -> Coefficients:
         """Whitened [n, sum of sizes] -> coefficients: c = m + L z."""
         parts = self.split(z)
         return Coefficients(

@@ -22,7 +22,7 @@ from gof.run.files import InputError
 Colour = tuple[float, float, float]
 
 
-def lit(model: MorphableModel, vertices: Tensor, head: Coefficients) -> Tensor:
+def vertex_radiance(model: MorphableModel, vertices: Tensor, head: Coefficients) -> Tensor:
     """Linear light [n, v, 3] that the vertices send back."""
     normals = vertex_normals(vertices, model.triangles)
     return model.colours(head.albedo) * shade(normals, head.light.unflatten(-1, (9, 3)))
@@ -73,7 +73,7 @@ class Meshes:
 
     def coefficients(self, latents: Tensor) -> Coefficients:
         """What latents [n, total] ask for."""
-        return self.statistics.colour(self.layout.face(latents))
+        return self.statistics.unwhiten(self.layout.face(latents))
 
     def vertices(self, latents: Tensor) -> Tensor:
         """[n, v, 3] in camera radii."""
@@ -99,6 +99,6 @@ class Meshes:
         """Renders [n, 3, r, r] in [-1, 1], lit and coloured as the data set is."""
         asked, vertices = self.coefficients(latents), self.vertices(latents)
         view = View(poses, self.camera.fov_deg, self.background)
-        light = lit(self.head, vertices, asked)
+        light = vertex_radiance(self.head, vertices, asked)
         image = pictures(vertices, self.head.triangles, light, view, (resolution,))[resolution]
         return image.permute(0, 3, 1, 2).float() / 127.5 - 1

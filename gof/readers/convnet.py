@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gof.geometry.images import resize
 from gof.readers.interface import FaceRegressor, Reading
 from gof.run import rng
 
@@ -15,14 +16,6 @@ SIZE = 64  # pixels the network sees
 WIDTHS = (1, 2, 4, 6)  # channels of its four levels, in those of the first
 HIDDEN = 256
 LANDMARKS = 68
-
-
-def resized(images: Tensor, size: int) -> Tensor:
-    """Images [n, c, r, r] at another size, bilinear, antialiased where it shrinks."""
-    if images.shape[-1] == size:
-        return images
-    shrinks = size < images.shape[-1]  # elsewhere the same image, in three times the time
-    return F.interpolate(images, (size, size), mode="bilinear", antialias=shrinks)
 
 
 class _Level(nn.Module):
@@ -75,7 +68,7 @@ class ConvRegressor(FaceRegressor):
 
     def forward(self, images: Tensor) -> Reading:
         """See `FaceRegressor`."""
-        x = F.relu(self.norm(self.stem(resized(images, SIZE))))
+        x = F.relu(self.norm(self.stem(resize(images, SIZE))))
         x = F.relu(self.hidden(self.levels(x).flatten(1)))
         z, placed = self.head(x).split([self.coefficients, len(self.centre)], -1)
         pose, marks = (self.centre + self.scale * placed).split([2, 2 * LANDMARKS], -1)

@@ -11,10 +11,11 @@ from gof.data.manifest import Manifest, load_manifest
 from gof.data.reader import Reader, load_images, load_split
 from gof.fitting.fit import load_fits
 from gof.fitting.landmark_set import load_landmarks
+from gof.geometry.images import resize
 from gof.geometry.lighting import KERNEL
 from gof.morphable.coefficients import Statistics
 from gof.morphable.model import MorphableModel, Palette
-from gof.readers.convnet import SIZE, resized
+from gof.readers.convnet import SIZE
 from gof.readers.jobs import RegressorJob
 from gof.run.files import InputError, sha256
 
@@ -47,7 +48,7 @@ def images_of(manifest: Manifest, split: str) -> Tensor:
         return load_images(manifest, split, SIZE)
     reader, largest = Reader(manifest, split), max(manifest.resolutions)
     blocks = (reader.images(largest, numbers) for numbers in reader.blocks())
-    return torch.cat([resized(part.float(), SIZE).round().byte() for part in blocks])
+    return torch.cat([resize(part.float(), SIZE).round().byte() for part in blocks])
 
 
 def pool_faces(wanted: RegressorJob, split: str) -> Faces:

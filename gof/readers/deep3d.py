@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gof.geometry.lighting import KERNEL, harmonics
+from gof.geometry.meshes import sphere_directions
 from gof.morphable.coefficients import BLOCKS, Coefficients, Statistics
 from gof.morphable.model import MorphableModel
 from gof.morphable.similarity import CENTRE, CROP, DISTANCE, FOCAL, FRAME, ZOOM, constant_crop
@@ -75,14 +76,6 @@ def on_plane(points: Tensor) -> Tensor:
     return (pixels / ZOOM + points.new_tensor(CENTRE)) / (FRAME / 2) - 1
 
 
-def _sphere(count: int) -> Tensor:
-    """Directions spread evenly, [count, 3] (Fibonacci lattice)."""
-    z = 1 - (2 * torch.arange(count) + 1) / count
-    turn = torch.arange(count) * (math.pi * (3 - math.sqrt(5)))
-    flat = (1 - z * z).sqrt()
-    return torch.stack([flat * turn.cos(), flat * turn.sin(), z], -1)
-
-
 def shading(gamma: Tensor, normals: Tensor) -> Tensor:
     """What its light coefficients [n, 27] multiply code values by, at unit normals [n, k, 3] in the
     camera's frame: [n, k, 3]."""
@@ -116,7 +109,7 @@ class Deep3D(FaceRegressor):
         )
         self.register_buffer("mean", torch.zeros(total))
         self.register_buffer("unmix", torch.eye(total))
-        directions = _sphere(DIRECTIONS)
+        directions = torch.from_numpy(sphere_directions(DIRECTIONS)).float()
         kernel = torch.tensor(KERNEL)
         self.register_buffer("directions", directions, persistent=False)
         self.register_buffer(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from gof.geometry.images import resize
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,3 @@ class Extractor:
             y = y[0] if isinstance(y, list) else y
             rows.append(y.flatten(1).double().cpu())
         return torch.cat(rows)
-
-
-def resize(images: Tensor, size: int) -> Tensor:
-    """Bilinear resize of [n, 3, r, r], antialiased where it shrinks."""
-    if images.shape[-1] == size:
-        return images
-    shape = (size, size)
-    return F.interpolate(images, shape, mode="bilinear", align_corners=False, antialias=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gof.run.files import InputError
@@ -38,18 +37,3 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 def _triangle(x: Tensor) -> Tensor:
     """[n, d] -> R with R^T R = x^T x and at most d rows."""
     return x if len(x) <= x.shape[1] else torch.linalg.qr(x, mode="r").R
-
-
-def blur(images: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of uint8 images [n, 3, r, r]; sigma in pixels. Edges repeat."""
-    reach = max(1, round(3 * sigma))
-    x = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    rows = []
-    for part in images.split(100):
-        y = part.float().flatten(0, 1)[:, None]
-        y = F.pad(y, (reach, reach, reach, reach), mode="replicate")
-        y = F.conv2d(F.conv2d(y, kernel[None, None, None]), kernel[None, None, :, None])
-        rows.append(y.unflatten(0, (-1, 3)).squeeze(2).round().clamp(0, 255).to(torch.uint8))
-    return torch.cat(rows)

@@ -95,7 +95,7 @@ def test_flow_takes_points_of_b_to_the_same_points_of_a(head_model, scene):
     model, statistics = MorphableModel.load(head_model), toy_statistics()
     drawn = draw(statistics, scene, "train", range(3))
     arrays = render(model, statistics, drawn, scene)
-    heads = [statistics.colour(z) for z in (drawn.z, drawn.z_b)]
+    heads = [statistics.unwhiten(z) for z in (drawn.z, drawn.z_b)]
     a, b = (model.vertices(head.identity, head.expression) for head in heads)
     rays = camera_rays(drawn.pose, 32, scene.camera.fov_deg)
     near, far = scene.camera.near, scene.camera.far
@@ -118,7 +118,7 @@ def test_labels_are_those_of_head_a(head_model, scene):
     model, statistics = MorphableModel.load(head_model), toy_statistics()
     drawn = draw(statistics, scene, "train", range(2))
     arrays = render(model, statistics, drawn, scene)
-    head = statistics.colour(torch.from_numpy(arrays["z"]))
+    head = statistics.unwhiten(torch.from_numpy(arrays["z"]))
     vertices = model.vertices(head.identity, head.expression)
     marks = vertices[:, model.landmarks]
     np.testing.assert_allclose(arrays["landmarks_3d"], marks, atol=1e-7)

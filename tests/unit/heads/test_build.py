@@ -6,7 +6,8 @@ import torch
 
 from gof.config.errors import ConfigError
 from gof.experiment.config import Config
-from gof.heads.build import build_head_model, openness, run_head_model, sphere_directions
+from gof.geometry.meshes import sphere_directions
+from gof.heads.build import build_head_model, openness, run_head_model
 from gof.heads.jobs import HeadModelJob
 from gof.heads.settings import RenderedHeads
 from gof.heads.shapes import FLOOR

@@ -164,14 +164,6 @@ def test_warping_is_zero_for_a_field_warped_exactly() -> None:
     assert pixels > 1e-2 and volume > 1e-2
 
 
-def test_blur_keeps_a_constant_and_the_sum() -> None:
-    images = torch.zeros(1, 3, 16, 16)
-    images[:, :, 8, 8] = 1
-    blurred = face.blur(images)
-    torch.testing.assert_close(blurred.sum((2, 3)), torch.ones(1, 3))
-    torch.testing.assert_close(face.blur(torch.ones(2, 3, 8, 8)), torch.ones(2, 3, 8, 8))
-
-
 def test_labels_are_those_of_the_sphere() -> None:
     rays = camera_rays(POSES, 16, FOV)
     guide = sphere_guide(rays)

@@ -161,7 +161,7 @@ def blurred(image: torch.Tensor, row: int, column: int) -> float:
 def test_warped_images() -> None:
     image, warped = draws("image", 3, 6, 6), draws("warped", 3, 6, 6)
     kept = draws("kept", 6, 6) < 0.5
-    blur = losses.blur(image)
+    blur = losses.blur(image, losses.BLUR_SIGMA, losses.BLUR_REACH)
     assert blur.shape == image.shape
     errors = []
     for i, row, column in kept.nonzero().tolist():

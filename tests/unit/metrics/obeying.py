@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import torch
 
-from gof.metrics.portraits import Portraits, Sitting
+from gof.metrics.portraits import Portraits, Request
 from gof.morphable.meshes import Meshes
 
 METRICS = {
@@ -29,23 +29,23 @@ class Telepath:
     push: float = 0.0
     empty: bool = False
 
-    def _heard(self, sitting: Sitting) -> torch.Tensor:
-        return self.psi * (sitting.latents if self.listens else sitting.latents.roll(3, 0).neg())
+    def _heard(self, request: Request) -> torch.Tensor:
+        return self.psi * (request.latents if self.listens else request.latents.roll(3, 0).neg())
 
-    def portraits(self, sitting: Sitting) -> Portraits:
-        z = self._heard(sitting)
-        plane, _ = self.meshes.landmarks(z, sitting.poses)
+    def portraits(self, request: Request) -> Portraits:
+        z = self._heard(request)
+        plane, _ = self.meshes.landmarks(z, request.poses)
         face = self.meshes.layout.face(z)
         face = face + self.leak * face.mean(-1, keepdim=True)
-        told = torch.cat([face, sitting.poses, plane.flatten(1)], -1)
-        r = sitting.resolution
+        told = torch.cat([face, request.poses, plane.flatten(1)], -1)
+        r = request.resolution
         rgb = torch.zeros(len(z), 3 * r * r)
         rgb[:, : told.shape[1]] = told
-        seen = self.meshes.raster(z, sitting.poses, r)
+        seen = self.meshes.raster(z, request.poses, r)
         return Portraits(rgb.view(-1, 3, r, r), seen.depth, seen.mask)
 
-    def surfaces(self, sitting: Sitting, coarse: int) -> tuple[torch.Tensor, torch.Tensor]:
-        seen = self.meshes.raster(self._heard(sitting), sitting.poses, sitting.resolution)
+    def surfaces(self, request: Request, coarse: int) -> tuple[torch.Tensor, torch.Tensor]:
+        seen = self.meshes.raster(self._heard(request), request.poses, request.resolution)
         return seen.depth + self.push, seen.mask & torch.tensor(not self.empty)
 
 

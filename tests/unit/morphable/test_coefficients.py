@@ -21,12 +21,12 @@ def statistics() -> Statistics:
 
 def test_whitening_is_the_way_back(statistics) -> None:
     z = torch.randn(6, 14, generator=rng.generator(0, "z"))
-    torch.testing.assert_close(statistics.whiten(statistics.colour(z)), z, atol=1e-4, rtol=0)
+    torch.testing.assert_close(statistics.whiten(statistics.unwhiten(z)), z, atol=1e-4, rtol=0)
 
 
 def test_coloured_draws_have_the_mean_and_covariance(statistics) -> None:
     z = torch.randn(40_000, 14, generator=rng.generator(0, "z"))
-    drawn = statistics.colour(z)
+    drawn = statistics.unwhiten(z)
     for name in BLOCKS:
         factor, block = statistics.factor[name], getattr(drawn, name)
         torch.testing.assert_close(block.mean(0), statistics.mean[name], atol=0.08, rtol=0)

@@ -158,7 +158,7 @@ def test_reading_is_that_of_the_coefficients(weights, statistics):
     torch.testing.assert_close(reading.pose, camera_pose(rotation(angles)))
     # light: in the head's frame it does what theirs does to code values in the camera's
     z = statistics.split(reading.z)
-    light = statistics.colour(reading.z).light
+    light = statistics.unwhiten(reading.z).light
     normals = torch.nn.functional.normalize(noise(2, 200, 3, seed=11), dim=-1)
     linear = shade(normals, light.unflatten(-1, (9, 3)))
     theirs = shading(gamma, normals @ rotation(angles).mT).clamp_min(0) ** EXPONENT

@@ -4,7 +4,8 @@ import pytest
 import torch
 import yaml
 
-from gof.readers.convnet import SIZE, ConvRegressor, resized
+from gof.geometry.images import resize
+from gof.readers.convnet import SIZE, ConvRegressor
 from gof.readers.files import load_regressor, save_regressor
 from gof.run.files import InputError
 
@@ -62,8 +63,8 @@ def test_the_same_content_is_read_much_alike_at_every_size():
 
     own = picture(SIZE)
     for size in (16, 24, 256):
-        assert (resized(picture(size), SIZE) - own).abs().max() < 2 / size
-    assert torch.equal(resized(own, SIZE), own)
+        assert (resize(picture(size), SIZE) - own).abs().max() < 2 / size
+    assert torch.equal(resize(own, SIZE), own)
 
 
 def test_weights_are_a_function_of_seed_and_name():

@@ -118,7 +118,7 @@ def test_labels_come_from_the_pool_and_from_fits_without_failures(files):
     )
     truth = load_split(load_manifest(files.data), "train", ["identity", "pose"])
     kept = [0, *range(3, 12)]
-    coloured = toy_statistics().colour(everything.z[24:])
+    coloured = toy_statistics().unwhiten(everything.z[24:])
     torch.testing.assert_close(
         coloured.identity, torch.from_numpy(truth["identity"][kept]), atol=1e-4, rtol=1e-4
     )
@@ -130,8 +130,8 @@ def test_visibility_is_the_change_of_what_a_block_governs(lively):
     metric = visibility(model, statistics)
     generator = torch.Generator().manual_seed(3)
     z = 1e-2 * torch.randn(4000, 38, generator=generator)
-    head = statistics.colour(z)
-    middle = statistics.colour(torch.zeros(1, 38))
+    head = statistics.unwhiten(z)
+    middle = statistics.unwhiten(torch.zeros(1, 38))
     directions = torch.nn.functional.normalize(torch.randn(1, 500, 3, generator=generator), dim=-1)
     directions = directions.expand(4000, -1, -1)
     seen = {

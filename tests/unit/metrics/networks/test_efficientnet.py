@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from gof.data.assets import FEATURES
 from gof.data.download import default_cache
+from gof.geometry.images import resize
 from gof.metrics.networks.efficientnet import (
     EFFICIENTNET_FILE,
     EfficientNetLite0,
     _Conv,
     load_efficientnet,
 )
-from gof.metrics.networks.extractor import resize
 from gof.run.files import InputError, sha256
 
 

@@ -1,7 +1,8 @@
 import torch
 
+from gof.geometry.images import resize
 from gof.metrics.networks.efficientnet import EfficientNetLite0
-from gof.metrics.networks.extractor import Extractor, resize
+from gof.metrics.networks.extractor import Extractor
 
 
 def test_features_depend_on_neither_batch_nor_company(random_network: EfficientNetLite0) -> None:

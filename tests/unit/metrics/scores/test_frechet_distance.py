@@ -4,7 +4,7 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from gof.metrics.scores.frechet_distance import blur, frechet_distance
+from gof.metrics.scores.frechet_distance import frechet_distance
 from gof.run.files import InputError
 
 
@@ -69,15 +69,3 @@ def test_sets_that_have_no_covariance_are_refused() -> None:
     bad[3, 2] = torch.nan
     with pytest.raises(InputError, match="not finite"):
         frechet_distance(normal(1, 9, 4), bad)
-
-
-def test_blur_keeps_the_mean_and_has_the_stated_width() -> None:
-    flat = torch.full((2, 3, 12, 12), 77, dtype=torch.uint8)
-    assert torch.equal(blur(flat, 1.5), flat)
-    # A line of light becomes a Gaussian of that standard deviation.
-    line = torch.zeros(1, 3, 41, 41, dtype=torch.uint8)
-    line[..., 20] = 255
-    profile = blur(line, 2.0)[0, 1, 20].double()
-    x = torch.arange(41.0, dtype=torch.float64) - 20
-    variance = (profile * x.square()).sum() / profile.sum()
-    assert float(variance) == pytest.approx(4.0, rel=0.04)
