@@ -13,6 +13,7 @@ from gof.config.section import (
     Fraction,
     Resolutions,
     Section,
+    Seed,
 )
 from gof.losses.settings import Term
 
@@ -88,4 +89,4 @@ class Pool(Section):
     test: Count = Field(200, description="heads on which the regressors are tested too")
     resolutions: Resolutions = Field((16, 32, 64), description="pixels")
     shard_size: Count = Field(400, description="heads in a file")
-    seed: int = 0
+    seed: Seed = 0

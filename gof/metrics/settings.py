@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from gof.config.section import Section
+from gof.config.section import Section, Seed
 from gof.metrics.registry import METRICS, metrics
 from gof.metrics.section import MetricSection, RenderedViews, sized
 
@@ -24,7 +24,7 @@ from gof.metrics.section import MetricSection, RenderedViews, sized
 class Metrics(Section):
     """Evaluation; every metric runs once for each evaluation seed."""
 
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0, 1)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1)
     views: RenderedViews = RenderedViews()
 
     @model_validator(mode="wrap")

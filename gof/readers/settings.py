@@ -8,6 +8,7 @@ from gof.config.section import (
     Count,
     Positive,
     Section,
+    Seed,
 )
 
 
@@ -18,7 +19,7 @@ class Regressor(Section):
     steps: Count = 2200
     batch: Count = 32
     lr: Positive = Field(4e-3, description="largest learning rate of the cycle")
-    seed: int = 0
+    seed: Seed = 0
     deep3d: str | None = Field(
         None,
         description="epoch_20.pth of Deep3DFaceRecon_pytorch, to use its network instead of"
@@ -30,7 +31,7 @@ class Judge(Regressor):
     """The same with another width and seed, so that no model is graded by its own teacher."""
 
     width: Count = Field(16, description="channels of the first level")
-    seed: int = 1
+    seed: Seed = 1
 
 
 class Regressors(Section):

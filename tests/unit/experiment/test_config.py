@@ -133,6 +133,9 @@ def refusal(values):
         ({"seeds": [1, 2, 1]}, "seeds: one stands twice in [1, 2, 1]"),
         ({"note": "x" * 501}, "note: "),
         ({"metrics": {"seeds": []}}, "metrics.seeds: "),
+        ({"metrics": {"seeds": [-1]}}, "metrics.seeds.0: "),
+        ({"faces": {"pool": {"seed": -1}}}, "faces.pool.seed: "),
+        ({"faces": {"regressors": {"judge": {"seed": -1}}}}, "faces.regressors.judge.seed: "),
         (
             {**model(conditions={}), "faces": {}},
             "faces.pool.resolutions lacks 8, a size of models.a",
