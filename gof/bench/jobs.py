@@ -19,7 +19,11 @@ class BenchJob:
     points; normals: first and second order; data: 1,000 renders of heads; raster: 16 head meshes;
     default-run: minutes, from its log; smoke-run: likewise; growth: slopes of cost over size, and
     their figure"""
+    head_model: Path | None = None
+    """head_model.npz of `gof head-model`, for data and raster"""
+    generator: Path | None = None
+    """generator.yaml of a GOF, for image-surface-psnr"""
     results: Path = Path("results")
-    """of a default run"""
+    """of a default run, whose minutes stand there"""
     out: Path = Path("results/bench.json")
     """JSON to write, a list of rows; tables/bench.md and figures/bench.png appear beside it"""

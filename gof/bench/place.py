@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gof.bench.jobs import BenchJob
 from gof.bench.measure import Products
 from gof.experiment.config import Config
 from gof.experiment.model import Model
@@ -46,34 +47,42 @@ def network_of(field: FilmSirenSettings) -> Networks:
     return Networks(field=field, start_shape=SHAPE)
 
 
+def _given(option: str, path: Path | None) -> Path:
+    if path is None:
+        raise InputError(f"{option}: not given; `snakemake --cores all bench` knows its own")
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where rows find what they measure: the configuration, the folders of a default run and of a
-    smoke run, and the device of fields (meshes and rasters are made on the CPU)."""
+    """Where rows find what they measure: the configuration, the files of a default run, the folder
+    of a smoke run, and the device of fields (meshes and rasters are made on the CPU)."""
 
     config: Config
-    results: Path
+    given: BenchJob
     smoke: Path
     device: torch.device
 
     @property
     def head_model(self) -> Path:
-        """The head model of the default run. Raises InputError where there is none."""
-        path = self.results / "heads" / "model" / "head_model.npz"
-        if not path.exists():
-            raise InputError(f"{path}: no such file: `snakemake --cores all {path}` makes it")
-        return path
+        """Raises InputError where none is given."""
+        return _given("--head-model", self.given.head_model)
+
+    @property
+    def generator(self) -> Path:
+        """Likewise."""
+        return _given("--generator", self.given.generator)
 
     @property
     def heads(self) -> RenderedHeads:
-        """The settings of the default run's data set."""
-        own = self.config.datasets.get("heads")
-        return own if isinstance(own, RenderedHeads) else RenderedHeads()
+        """The settings of the first data set of rendered heads."""
+        kinds = self.config.datasets.values()
+        return next((own for own in kinds if isinstance(own, RenderedHeads)), RenderedHeads())
 
     @property
     def cpu(self) -> Place:
         """The same without a GPU."""
-        return Place(self.config, self.results, self.smoke, torch.device("cpu"))
+        return Place(self.config, self.given, self.smoke, torch.device("cpu"))
 
     def points(self, count: int) -> Tensor:
         """Random points of the scene, [1, count, 3]."""

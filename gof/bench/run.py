@@ -153,7 +153,7 @@ def run_bench(config: Config, wanted: BenchJob) -> None:
     chosen, results, out = wanted_rows(wanted.rows), wanted.results, wanted.out
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     place, found, about = (
-        Place(config, results, results.with_name(SMOKE), device),
+        Place(config, wanted, results.with_name(SMOKE), device),
         Found(),
         machine(),
     )

@@ -48,7 +48,7 @@ def run_sync(config: Config, job: SyncJob) -> None:
 
 def run_schema(_: SchemaJob) -> None:
     """Print the JSON schema of the configuration."""
-    from gof.experiment.config import schema
+    from gof.experiment.schema import schema
     from gof.run.files import say
 
     sys.stdout.write(schema())

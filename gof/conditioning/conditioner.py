@@ -13,7 +13,7 @@ from gof.conditioning import terms
 from gof.conditioning.condition import Condition, Pool
 from gof.conditioning.schedule import is_guided, term_weights
 from gof.conditioning.settings import Conditions
-from gof.data.manifest import load_manifest
+from gof.data.manifest import Manifest, load_manifest
 from gof.experiment.model import Model
 from gof.fields.field import Field
 from gof.geometry.settings import Camera
@@ -105,13 +105,15 @@ class FaceFiles:
         return asdict(self)
 
     def __call__(
-        self, model: Model, stage: int, seed: int, device: torch.device
+        self, model: Model, stage: int, seed: int, seen: Manifest, device: torch.device
     ) -> FaceConditioner:
         """Read the files for a stage. Raises InputError for what does not fit."""
         conditions, resolution = model.conditions, model.stages[stage].resolution
         assert conditions is not None
         sizes = Statistics.load(self.statistics).sizes
-        pool = Pool(load_manifest(self.pool), resolution, seed)
+        drawn = load_manifest(self.pool)
+        seen.must_be_seen_by(self.pool, drawn.camera, drawn.background)
+        pool = Pool(drawn, resolution, seed)
         if pool.size != sum(sizes.values()):
             raise InputError(
                 f"{self.pool}: {pool.size} coefficients a head, {self.statistics} has"

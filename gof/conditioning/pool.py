@@ -26,6 +26,7 @@ from gof.data.manifest import Manifest, encode_depth, load_manifest, write_manif
 from gof.data.reader import Reader
 from gof.data.settings import OFFERS
 from gof.data.shards import Shard, write_shard
+from gof.data.sheet import write_sheet
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.experiment.config import Config
 from gof.geometry.cameras import project, sample_poses
@@ -36,14 +37,13 @@ from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.morphable.landmarks import FIRST_INNER
 from gof.morphable.meshes import load_pair, vertex_radiance
 from gof.morphable.model import MorphableModel
-from gof.run.files import InputError, say, sha256, write_png
+from gof.run.files import InputError, say, sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.rng import streams
 from gof.run.target import placed
 
-SHEET_COLUMNS, SHEET_ROWS = 10, 2
-FLOW_SHOWN = 0.01  # displacement that saturates a colour of the sheet, camera radii
+SHEET = 20  # heads on the sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,9 @@ class Scene:
     seed: int
 
 
-def draw(statistics: Statistics, scene: Scene, split: str, numbers: Sequence[int]) -> Draw:
+def draw_conditions(
+    statistics: Statistics, scene: Scene, split: str, numbers: Sequence[int]
+) -> Draw:
     """Conditions number `numbers` of a split, each from its own stream: z ~ N(0, I), a second
     expression, a pose from the camera's law."""
     own = streams(scene.seed, f"pool/{split}", numbers)
@@ -122,7 +124,9 @@ def _render_shard(task: _Task) -> Shard:
     scene, split = task.scene, task.piece.split
     arrays = in_blocks(
         task.piece,
-        lambda numbers: render(model, statistics, draw(statistics, scene, split, numbers), scene),
+        lambda numbers: render(
+            model, statistics, draw_conditions(statistics, scene, split, numbers), scene
+        ),
     )
     return write_shard(task.piece.path, arrays)
 
@@ -155,7 +159,7 @@ def run_pool(config: Config, wanted: PoolJob) -> None:
         )
         running.numbers = {name: split.count for name, split in splits.items()}
         running.numbers |= _check(manifest)
-        _write_sheet(manifest, sheet)
+        write_sheet(manifest, sheet, ("image", "depth", "depth_b", "flow"), SHEET)
         running.artifact(sheet)
         write_manifest(manifest)
 
@@ -182,31 +186,3 @@ def _check(manifest: Manifest) -> dict[str, float]:
         say(f"pool: {outside} of {len(reader)} faces reach beyond the image")
     moved = float(np.sqrt(squares / seen)) if seen else 0.0
     return {"faces_beyond_image": outside, "displacement": moved}
-
-
-def _write_sheet(manifest: Manifest, out: Path) -> None:
-    """Heads in rows: image, depth of a, depth of b (near is bright), flow as colour."""
-    size = max(manifest.resolutions)
-    names = [f"{name}_{size}" for name in ("image", "depth", "depth_b", "flow")]
-    reader = Reader(manifest, "train")
-    stored = reader.read(names, range(min(SHEET_COLUMNS * SHEET_ROWS, len(reader))))
-    rows = []
-    for start in range(0, SHEET_COLUMNS * SHEET_ROWS, SHEET_COLUMNS):
-        image, depth, depth_b, flow = (
-            stored[name][start : start + SHEET_COLUMNS] for name in names
-        )
-        if not len(image):
-            break
-        seen = np.concatenate([depth, depth_b])
-        low, high = (seen[seen > 0].min(), seen.max()) if seen.any() else (0, 1)
-        greys = [
-            np.where(own > 0, 255 - 200 * (own - float(low)) / max(high - float(low), 1), 0)
-            for own in (depth, depth_b)
-        ]
-        colour = 127.5 + 127.5 * flow.astype(np.float32) / FLOW_SHOWN
-        colour = np.where((depth_b > 0)[..., None], colour, 0)
-        rows += [image, *(np.repeat(grey[..., None], 3, -1) for grey in greys), colour]
-    width = SHEET_COLUMNS * size
-    strips = [row.clip(0, 255).astype(np.uint8).swapaxes(0, 1).reshape(size, -1, 3) for row in rows]
-    padded = [np.pad(s, ((0, 0), (0, width - s.shape[1]), (0, 0))) for s in strips]
-    write_png(out, np.concatenate(padded))

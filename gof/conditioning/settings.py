@@ -82,7 +82,7 @@ class Conditions(Section):
         return self.model_copy(update=later)
 
 
-class Pool(Section):
+class PoolSettings(Section):
     """Conditions drawn from the coefficients' statistics, rendered beforehand."""
 
     count: Count = Field(3000, description="heads")

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 # Bounds are far beyond what makes sense: they catch a slip of the keyboard.
 Positive = Annotated[float, Field(gt=0, le=1e9)]
@@ -32,7 +32,16 @@ Resolutions = Annotated[tuple[Resolution, ...], AfterValidator(_nested)]
 
 
 class Section(BaseModel):
-    """Base of every section: unknown keys and numbers that are not finite are errors, values do not
-    change after loading."""
+    """Base of every section: unknown keys and numbers that are not finite are errors, true is not
+    1, values do not change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[str(info.field_name)]
+        parts = value if isinstance(value, list | tuple) else [value]
+        if field.annotation is not bool and any(isinstance(part, bool) for part in parts):
+            raise ValueError("true and false stand for no number, name or list")
+        return value

@@ -10,6 +10,7 @@ last: without it there is no data set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,19 @@ class Manifest:
         sizes, colour = tuple(settings.resolutions), settings.background
         own = {"source": settings.source}
         return cls(path, name, settings.camera, colour, sizes, splits, own, offers, settings.flip)
+
+    def must_be_seen_by(self, other: Path, camera: Camera, background: Sequence[float]) -> None:
+        """Raise InputError where what `other` holds has not this data set's camera and background,
+        naming the first contradiction."""
+        values = {f"camera.{key}": (getattr(camera, key), own) for key, own in self.camera}
+        # Other files hold colours in other units.
+        near = (tuple(round(value, 5) for value in each) for each in (background, self.background))
+        for name, (theirs, own) in {**values, "background": tuple(near)}.items():
+            if theirs != own:
+                raise InputError(
+                    f"{other}: its {name} is {theirs}, {self.path} has {own}: give files that were"
+                    " made for one data set"
+                )
 
     def split(self, name: str) -> Split:
         """A split with images. Raises InputError naming those that have some."""

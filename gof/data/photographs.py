@@ -19,11 +19,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
-from gof.data.reader import Reader
 from gof.data.settings import Photographs
 from gof.data.shards import SHARDS, Shard, write_shard
+from gof.data.sheet import write_sheet
 from gof.data.source import Making
-from gof.run.files import InputError, say, write_png
+from gof.run.files import InputError, say
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
 
@@ -31,7 +31,7 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 500_000_000
 SKIPPABLE = 0.01  # share of bad files that `--on-bad skip` leaves out
 CHUNK = 256  # files decoded ahead
-SHEET, COLUMNS = 40, 10  # images of the sheet
+SHEET = 40  # images on the sheet
 WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # modes with 16 bits a pixel, grey
 
 
@@ -213,24 +213,11 @@ def prepare(making: Making) -> None:
         manifest = Manifest.of(out, making.name, settings, splits, ("images",))
         skipped = [result.name for result in bad]
         manifest.provenance.update(images=len(files) - len(bad), skipped=skipped)
-        _draw_sheet(manifest, sheet)
+        write_sheet(manifest, sheet, ("image",), SHEET)
         running.artifact(sheet)
         write_manifest(manifest)
         counts = {name: split.count for name, split in splits.items()}
         running.numbers = {**counts, "skipped": len(bad)}
-
-
-def _draw_sheet(manifest: Manifest, out: Path) -> None:
-    """The first training images in rows. Raises InputError where there are none."""
-    size = max(manifest.resolutions)
-    reader = Reader(manifest, "train")
-    images = reader.rows(f"image_{size}", range(min(SHEET, len(reader))))
-    columns = min(COLUMNS, len(images))
-    rows = -(-len(images) // columns)
-    page = np.full((rows * columns, size, size, 3), 255, np.uint8)
-    page[: len(images)] = images
-    page = page.reshape(rows, columns, size, size, 3).swapaxes(1, 2)
-    write_png(out, page.reshape(rows * size, columns * size, 3))
 
 
 def _too_many(folder: Path, bad: list[_Result], total: int, on_bad: str) -> str:

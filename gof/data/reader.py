@@ -163,6 +163,38 @@ class Reader(Rows):
         return decode_depth(self.rows(f"{kind}_{resolution}", numbers), manifest)
 
 
+class Images:
+    """Images of some readers, counted through all of them, or those with some numbers: split like a
+    tensor uint8 [n, 3, r, r], but read as they are asked for."""
+
+    def __init__(
+        self, readers: Sequence[Reader], resolution: int, numbers: Sequence[int] | None = None
+    ) -> None:
+        self._readers, self._resolution = list(readers), resolution
+        self._stops = np.cumsum([len(reader) for reader in readers], dtype=np.int64)
+        everything = range(int(self._stops[-1]) if readers else 0)
+        self._numbers = np.asarray(everything if numbers is None else numbers, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """The images in their order, `size` at a time."""
+        for start in range(0, len(self), size):
+            yield self._read(self._numbers[start : start + size])
+
+    def _read(self, numbers: np.ndarray) -> Tensor:
+        r = self._resolution
+        found = torch.empty((len(numbers), 3, r, r), dtype=torch.uint8)
+        start = 0
+        for reader, stop in zip(self._readers, self._stops, strict=True):
+            own = (start <= numbers) & (numbers < stop)
+            if own.any():
+                found[torch.from_numpy(own)] = reader.images(r, (numbers[own] - start).tolist())
+            start = stop
+        return found
+
+
 def decode_depth(stored: np.ndarray, manifest: Manifest) -> tuple[Tensor, Tensor]:
     """uint16 as stored -> distances along rays, float32 with 0 for background, and the mask."""
     distances = _distances(manifest.camera.near, manifest.camera.far)

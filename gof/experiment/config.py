@@ -1,14 +1,13 @@
 """The experiment. `config.yaml` and the files in `workflow/configs` hold only values; what they may
-hold stands in the `settings` of each room. The JSON schema is written from these models."""
+hold stands in the `settings` of each room."""
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
-from gof.conditioning.settings import Pool
+from gof.conditioning.settings import PoolSettings
 from gof.config.choice import OneOf
 from gof.config.errors import ConfigError
 from gof.config.reading import INLINE, merged, read, sensible
@@ -16,13 +15,13 @@ from gof.config.section import Name, Section, Seed
 from gof.data.settings import DataSet
 from gof.experiment.inheritance import resolved
 from gof.experiment.model import Model
-from gof.fitting.settings import Fit, Landmarks
+from gof.fitting.settings import Fit, LandmarkSettings
 from gof.geometry.settings import Camera
 from gof.metrics.settings import Metrics
 from gof.pictures.settings import Samples
 from gof.readers.settings import Regressors
 from gof.run.settings import Tracking
-from gof.shapes.settings import Meshes
+from gof.shapes.settings import MeshSettings
 from gof.sources.registry import SOURCES
 from gof.training.settings import Runtime
 
@@ -42,12 +41,12 @@ def _sections() -> dict[str, type[DataSet]]:
     return {name: source.section for name, source in SOURCES.all().items()}
 
 
-class Faces(Section):
+class FaceSections(Section):
     """Everything about faces that is not a generator."""
 
-    landmarks: Landmarks = Landmarks()
+    landmarks: LandmarkSettings = LandmarkSettings()
     fit: Fit = Fit()
-    pool: Pool = Pool()
+    pool: PoolSettings = PoolSettings()
     regressors: Regressors = Regressors()
 
 
@@ -63,7 +62,7 @@ class Config(Section):
     datasets: dict[Name, Annotated[DataSet, OneOf("source", _sections)]] = Field(
         {}, description="data sets by name; `source` decides on other settings; null removes one"
     )
-    faces: Faces = Faces()
+    faces: FaceSections = FaceSections()
     common: dict[str, Any] = Field(
         {}, description="what all models share: settings of a model that each may override"
     )
@@ -74,7 +73,7 @@ class Config(Section):
     )
     runtime: Runtime = Runtime()
     samples: Samples = Samples()
-    meshes: Meshes = Meshes()
+    meshes: MeshSettings = MeshSettings()
     metrics: SerializeAsAny[Metrics] = Field(default_factory=lambda: Metrics.model_validate({}))
     tracking: Tracking = Tracking()
     track_code: bool = Field(True, description="rerun a stage when the code it uses changes")
@@ -208,8 +207,3 @@ def _first(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         what = "unknown key"
     return f"{key}: {what}{given}" if key else what
-
-
-def schema() -> str:
-    """JSON schema of the configuration, as `workflow/schemas/config.schema.json` holds it."""
-    return json.dumps(Config.model_json_schema(), indent=2) + "\n"

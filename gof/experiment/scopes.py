@@ -36,17 +36,22 @@ def of_metric(config: Config, dataset: str, metric: str, model: str | None = Non
     """A metric of a model, or with None of the references: its section and the evaluation seeds,
     with the sizes that follow the model's. Raises ConfigError."""
     how = METRICS[metric]
-    parts = {metric, "views"} if how.subject == "views" else {metric}
-    measured = _sized(config, dataset, metric, model)
-    scope = measured.model_dump_json(include={"metrics": {"seeds", *parts}})
+    scope = of_measurement(_sized(config, dataset, metric, model), metric)
     fresh = model is None and how.subject == "generator" and not how.conditional
     return _with_untrained(config, dataset, scope) if fresh else scope
 
 
+def of_measurement(config: Config, metric: str, *others: str) -> str:
+    """A metric, or `views`, with sizes as they stand; beside it these sections."""
+    viewed = metric == "views" or METRICS[metric].subject == "views"
+    parts = {"seeds", metric, *(("views",) if viewed else ())}
+    chosen: dict[str, Any] = {"metrics": parts, **dict.fromkeys(others, True)}
+    return config.model_dump_json(include=chosen)
+
+
 def of_views(config: Config, dataset: str, model: str | None = None) -> str:
     """The views of a model, or with None those of an untrained one. Raises ConfigError."""
-    measured = _sized(config, dataset, None, model)
-    scope = measured.model_dump_json(include={"metrics": {"seeds", "views"}})
+    scope = of_measurement(_sized(config, dataset, None, model), "views")
     return _with_untrained(config, dataset, scope) if model is None else scope
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gof.fields.kernels import cpu as layers
 from gof.fields.kernels import fused
-from gof.fields.kernels.cpu import Film, Heads
+from gof.fields.kernels.cpu import Film, OutputHeads
 from gof.fields.kinds.film_siren import FilmSirenSettings
 
 FREQUENCY_SCALE, FREQUENCY_SHIFT = 15.0, 30.0  # f = 15 f' + 30
@@ -91,7 +91,7 @@ class BoundFilmSiren:
     def _read(self, points: Tensor, directions: Tensor | None) -> Tensor:
         """What the heads read, without their biases; see `gof.fields.kernels.cpu.evaluate`."""
         films = self.films if directions is not None else self.films[:-1]
-        heads = Heads(self.siren.occupancy.weight, self.siren.colour.weight)
+        heads = OutputHeads(self.siren.occupancy.weight, self.siren.colour.weight)
         evaluate = fused.evaluate if fused.available(points, films) else layers.evaluate
         return evaluate(points * (2 / self.siren.settings.scene_side), directions, films, heads)
 

@@ -94,7 +94,7 @@ def _area(model: MorphableModel) -> Tensor:
     return around
 
 
-def look(
+def look_at_vertices(
     images: Tensor, world: Tensor, triangles: Tensor, place: Placement, fov_deg: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What images [n, 3, r, r] (code values 0 to 1) show at the vertices of meshes [n, v, 3] in

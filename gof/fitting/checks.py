@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gof.data.manifest import Manifest
-from gof.data.reader import Reader, load_depth, load_split
+from gof.data.reader import Reader, load_split
 from gof.fitting.fit import Fits
 from gof.geometry.cameras import project
 from gof.geometry.raster import Raster, rasterise
@@ -26,13 +27,13 @@ COLUMNS = described("faces", (ERROR, DEPTH_RATIO))
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Of n heads: coefficients, pose [n, 2], landmarks [n, 68, 2], depth [n, r, r] (along the rays,
-    0 beside the head)."""
+    """Of n heads: coefficients, pose [n, 2], landmarks [n, 68, 2]. depth: from numbers of heads to
+    distances along the rays, [len(numbers), r, r], 0 beside the head."""
 
     coefficients: Coefficients
     pose: Tensor
     landmarks: Tensor
-    depth: Tensor
+    depth: Callable[[range], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ def load_truth(manifest: Manifest, split: str) -> Truth:
     """The truth of a split, depth at its smallest size."""
     own = {n: torch.from_numpy(a) for n, a in load_split(manifest, split, TRUTH).items()}
     head = Coefficients(own["identity"], own["expression"], own["albedo"], own["light"].flatten(1))
-    depth, _ = load_depth(manifest, split, min(manifest.resolutions))
-    return Truth(head, own["pose"], own["landmarks"], depth)
+    reader, size = Reader(manifest, split), min(manifest.resolutions)
+    return Truth(head, own["pose"], own["landmarks"], lambda some: reader.depth(size, some)[0])
 
 
 def fits_model(model: MorphableModel, head: Coefficients) -> bool:
@@ -72,20 +73,21 @@ def on_face(model: MorphableModel, raster: Raster) -> Tensor:
 def depth_errors(model: MorphableModel, fits: Fits, truth: Truth, fov_deg: float) -> DepthErrors:
     """Compare depths at the pixels where all three heads, true, fitted and mean, are seen and the
     true one shows its face."""
-    size, columns = truth.depth.shape[-1], []
+    columns = []
     for start in range(0, len(fits.ok), BLOCK):
-        own = slice(start, start + BLOCK)
+        stop = min(start + BLOCK, len(fits.ok))
+        own, depth = slice(start, stop), truth.depth(range(start, stop))
+        size = depth.shape[-1]
         place = fits.placement[own]
         head, true = fits.coefficients[own], truth.coefficients[own]
         shapes = model.vertices(head.identity, head.expression)
 
-        def seen(points: Tensor, pose: Tensor) -> Raster:
+        def seen(points: Tensor, pose: Tensor, size: int = size) -> Raster:
             return rasterise(points, model.triangles, pose, size, fov_deg)
 
         fitted = seen(place.apply(shapes), place.pose)
         mean = seen(place.apply(model.mean.expand_as(shapes)), place.pose)
         real = seen(model.vertices(true.identity, true.expression), truth.pose[own])
-        depth = truth.depth[own]
         mask = on_face(model, real) & fitted.mask & mean.mask & (depth > 0)
         for other in (fitted, mean):
             away = torch.where(mask, (other.depth - depth).abs(), torch.nan)

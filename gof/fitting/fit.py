@@ -13,7 +13,14 @@ from torch import Tensor
 
 from gof.data.shards import Shard, load_shard
 from gof.data.verification import verify
-from gof.fitting.appearance import ColourFit, fit_colour, light_law, look, observe, sample_vertices
+from gof.fitting.appearance import (
+    ColourFit,
+    fit_colour,
+    light_law,
+    look_at_vertices,
+    observe,
+    sample_vertices,
+)
 from gof.fitting.geometry import (
     Gaussian,
     Marks,
@@ -178,7 +185,7 @@ class Fitter:
             torch.where(usable, shape.placement.shift, 0.0),
         )
         world = placement.apply(self.model.vertices(identity, expression))
-        seen = look(images, world, self.model.triangles, placement, self.fov_deg)
+        seen = look_at_vertices(images, world, self.model.triangles, placement, self.fov_deg)
         colour = fit_colour(observe(seen, self.chosen), self.palette, self.light)
         residual = nme_percent(shape.landmarks, points)
         failure = self._failure(shape, colour, residual, confidence)

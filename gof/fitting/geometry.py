@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from gof.geometry.cameras import camera_axes
-from gof.heads.render import random_expressions
+from gof.morphable.expressions import random_expressions
 from gof.morphable.model import MorphableModel
 from gof.run.rng import streams
 
 PLACE = 6  # parameters before the coefficients: yaw, pitch, roll, shift
-LAW_DRAWS = 4000  # of the head model's law of expressions
+LAW_DRAWS = 4000  # of the law of expressions
 FIRST_DAMPING, CALMER, FIRMER = 1e-3, 0.2, 8.0
 SETTLED = 1e-6  # relative fall of the objective below which an image is done
 STUCK = 1e6  # damping beyond which no step helps
@@ -105,9 +105,9 @@ def _rotation(angles: Tensor) -> Tensor:
 
 
 def expression_law(model: MorphableModel, least: float) -> Gaussian:
-    """What is known about expressions before an image is seen: mean and covariance of the law that
-    the data set `heads` draws from (`gof.heads.render`), every standard deviation raised by
-    `least`; N(0, 1) where the model knows none of its units (Basel Face Model)."""
+    """What is known about expressions before an image is seen: mean and covariance of
+    `gof.morphable.expressions`, every standard deviation raised by `least`; N(0, 1) where the model
+    knows none of its units (Basel Face Model)."""
     own = streams(0, "fit/expressions", range(LAW_DRAWS))
     drawn = random_expressions(model.expression_names, own).double()
     size = len(model.expression)

@@ -41,7 +41,7 @@ YAW, PITCH, ROLL, SHIFT = 0.6, 0.3, 0.1, 0.05  # standard deviations of a face's
 
 
 @dataclass(frozen=True, slots=True)
-class Faces:
+class DetectedFaces:
     """The faces of a picture: points [f, 68, 2] on its plane (x right, y up, the picture spans [-1,
     1]) and confidence [f, 68]."""
 
@@ -49,7 +49,7 @@ class Faces:
     confidence: Tensor
 
 
-Finder = Callable[[Tensor], Faces]  # of a square picture uint8 [3, s, s]
+Finder = Callable[[Tensor], DetectedFaces]  # of a square picture uint8 [3, s, s]
 
 
 def finder(regressor: Path | None) -> Finder:
@@ -60,18 +60,20 @@ def finder(regressor: Path | None) -> Finder:
         return _detect
     network = load_regressor(regressor)
 
-    def read_off(picture: Tensor) -> Faces:
+    def read_off(picture: Tensor) -> DetectedFaces:
         small = torch.nn.functional.interpolate(picture[None].float(), READ, mode="area")
         points = network(small / 127.5 - 1).landmarks
-        return Faces(points, torch.ones(points.shape[:2]))
+        return DetectedFaces(points, torch.ones(points.shape[:2]))
 
     return read_off
 
 
-def _detect(picture: Tensor) -> Faces:
+def _detect(picture: Tensor) -> DetectedFaces:
     found = detect(picture[None])
     count = int(found.faces[0])
-    return Faces(found.points[:1].expand(count, -1, -1), found.confidence[:1].expand(count, -1))
+    return DetectedFaces(
+        found.points[:1].expand(count, -1, -1), found.confidence[:1].expand(count, -1)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ class Portrait:
     fits: Fits
 
 
-def one_face(faces: Faces, path: Path) -> tuple[Tensor, Tensor]:
+def one_face(faces: DetectedFaces, path: Path) -> tuple[Tensor, Tensor]:
     """Points and confidence of the only face. Raises InputError where there is none or are
     several."""
     count = len(faces.points)

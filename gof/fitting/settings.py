@@ -13,7 +13,7 @@ from gof.config.section import (
 )
 
 
-class Landmarks(Section):
+class LandmarkSettings(Section):
     """68 landmarks of every image."""
 
     source: Literal["truth", "detector", "regressor"] = Field(

@@ -1,9 +1,11 @@
-"""Images as tensors."""
+"""Images as tensors; pages of images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,3 +35,14 @@ def blur(images: Tensor, sigma: float, reach: int) -> Tensor:
     y = F.pad(images.flatten(0, 1)[:, None], (reach,) * 4, mode="replicate")
     y = F.conv2d(F.conv2d(y, kernel[None, None, None]), kernel[None, None, :, None])
     return y.unflatten(0, images.shape[:2]).squeeze(2)
+
+
+def stacked(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of images uint8 [n, h, w, 3], one below the other: [height, width, 3]; white where a row
+    is shorter than the longest."""
+    strips = [np.concatenate(list(row), axis=1) for row in rows]
+    width = max(strip.shape[1] for strip in strips)
+    edges = [((0, 0), (0, width - strip.shape[1]), (0, 0)) for strip in strips]
+    return np.concatenate(
+        [np.pad(*both, constant_values=255) for both in zip(strips, edges, strict=True)]
+    )

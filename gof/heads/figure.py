@@ -1,4 +1,4 @@
-"""Pictures to look at: what the head model can do, and a sheet of a data set."""
+"""A picture of what the head model can do."""
 
 from __future__ import annotations
 
@@ -108,21 +108,3 @@ def write_figure(model: MorphableModel, fov_deg: float, out: Path) -> None:
             page.paste(Image.fromarray(pixels), corner)
             pen.text((corner[0] + 6, corner[1] + TILE + 1), row[column].label, fill="black")
     write_png(out, np.asarray(page))
-
-
-def write_sheet(arrays: dict[str, np.ndarray], size: int, columns: int, out: Path) -> None:
-    """Images of a shard in rows; under each row its depth (near is bright) and normals."""
-    rows, count = [], len(arrays["pose"])
-    columns = min(columns, count)
-    for start in range(0, count - columns + 1, columns):
-        own = slice(start, start + columns)
-        depth = arrays[f"depth_{size}"][own].astype(np.float32)
-        inside = depth > 0
-        low, high = depth[inside].min(), depth[inside].max()
-        grey = np.where(inside, 255 - 200 * (depth - low) / max(high - low, 1), 0)
-        normal = (arrays[f"normal_{size}"][own].astype(np.int16) + 128).clip(0, 255)
-        rows.append(arrays[f"image_{size}"][own])
-        rows.append(np.repeat(grey[..., None], 3, -1).astype(np.uint8))
-        rows.append(np.where(inside[..., None], normal, 0).astype(np.uint8))
-    page = np.concatenate([row.swapaxes(0, 1).reshape(size, columns * size, 3) for row in rows])
-    write_png(out, page)

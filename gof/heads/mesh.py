@@ -26,7 +26,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class EdgeSplit:
     """One round of refinement: edges [n, 2] that receive a vertex in their middle; triangles
     [faces, 3] before it."""
 
@@ -43,7 +43,7 @@ class Plan:
     kept: Tensor
     cut: Tensor
     share: Tensor
-    rounds: tuple[Split, ...]
+    rounds: tuple[EdgeSplit, ...]
     rim: Tensor
     triangles: Tensor
     part: Tensor
@@ -61,7 +61,7 @@ class Plan:
         return torch.cat([points, floor, floor.mean(1, keepdim=True)], 1)
 
 
-def _midpoints(points: Tensor, split: Split, curved: bool) -> Tensor:
+def _midpoints(points: Tensor, split: EdgeSplit, curved: bool) -> Tensor:
     """Middles of edges. Curved ones lie on the cubic boundary of a PN triangle (Vlachos et al.,
     "Curved PN triangles", 2001, sec. 3.1)."""
     a, b = points[:, split.edges[:, 0]], points[:, split.edges[:, 1]]
@@ -180,9 +180,9 @@ def _longest(middle: np.ndarray, is_eye: np.ndarray) -> np.ndarray:
 
 def _refine(
     base: BaseMesh, plan: Plan, on_plane: np.ndarray
-) -> tuple[tuple[Split, ...], np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[tuple[EdgeSplit, ...], np.ndarray, np.ndarray, np.ndarray]:
     """Split long edges, a few rounds."""
-    rounds: list[Split] = []
+    rounds: list[EdgeSplit] = []
     triangles, part = plan.triangles.numpy(), plan.part.numpy()
     points = plan.apply(torch.from_numpy(base.vertices)[None])[:, : len(on_plane)]
     for _ in range(ROUNDS):
@@ -192,7 +192,7 @@ def _refine(
         ends = points[0].numpy()[edges]
         length = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=-1)
         long = length > _longest(ends.mean(1), is_eye)
-        split = Split(torch.from_numpy(edges[long]), torch.from_numpy(triangles))
+        split = EdgeSplit(torch.from_numpy(edges[long]), torch.from_numpy(triangles))
         number = np.where(long, np.cumsum(long) - 1 + len(on_plane), -1)
         points = torch.cat([points, _midpoints(points, split, curved=True)], 1)
         on_plane = np.concatenate([on_plane, on_plane[edges[long]].all(1)])

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from gof.data.manifest import Manifest, encode_depth, write_manifest
-from gof.data.reader import Reader
 from gof.data.settings import OFFERS
 from gof.data.shards import Shard, write_shard
+from gof.data.sheet import write_sheet
 from gof.data.source import Making
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.geometry.cameras import project, sample_poses
@@ -22,35 +22,21 @@ from gof.geometry.lighting import random_light, shade
 from gof.geometry.meshes import vertex_normals
 from gof.geometry.raster import interpolate, rasterise
 from gof.geometry.shading import View, pictures
-from gof.heads.figure import write_sheet
 from gof.heads.settings import RenderedHeads
+from gof.morphable.expressions import random_expressions
 from gof.morphable.model import MorphableModel
 from gof.run.files import sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
-from gof.run.rng import Streams, streams
+from gof.run.rng import streams
 
 SPLITS = ("train", "validation", "test")
 SHEET = 40  # images on the sheet
 LARGEST = 2.2  # coefficients beyond it are drawn in: rarer heads would be caricatures
 
-# Expressions as (share of the expressive heads, {unit: largest amplitude}); Left and Right are
-# added where both exist.
-EXPRESSIONS: tuple[tuple[float, dict[str, float]], ...] = (
-    (0.34, {"mouthSmile": 0.9, "cheekSquint": 0.6, "mouthDimple": 0.3}),
-    (0.16, {"mouthSmile": 0.8, "jawOpen": 0.30, "cheekSquint": 0.5, "mouthUpperUp": 0.3}),
-    (0.14, {"jawOpen": 0.45}),
-    (0.08, {"browInnerUp": 0.9, "browOuterUp": 0.8, "eyeWide": 0.6, "jawOpen": 0.25}),
-    (0.08, {"browDown": 0.8, "eyeSquint": 0.5, "mouthPress": 0.5}),
-    (0.08, {"mouthFrown": 0.8, "browInnerUp": 0.6}),
-    (0.06, {"mouthPucker": 0.7}),
-    (0.06, {"eyeBlink": 0.9}),
-)
-NEUTRAL = 0.4  # share of heads without an expression
-
 
 @dataclass(frozen=True, slots=True)
-class Heads:
+class HeadBatch:
     """Coefficients of a batch: identity [b, i], expression [b, e], albedo [b, k], light [b, 9, 3],
     pose [b, 2]."""
 
@@ -61,32 +47,13 @@ class Heads:
     pose: Tensor
 
 
-def random_expressions(names: tuple[str, ...], streams: Streams) -> Tensor:
-    """Sparse expression coefficients [batch, len(names)], 0 to 1: one draw a stream."""
-    draw = streams.uniform(3 + max(len(units) for _, units in EXPRESSIONS))
-    choice = torch.searchsorted(
-        torch.tensor([share for share, _ in EXPRESSIONS]).cumsum(0), draw[:, 0].contiguous()
-    ).clamp(max=len(EXPRESSIONS) - 1)
-    result = torch.zeros(len(draw), len(names))
-    for row in range(len(draw)):
-        if draw[row, 1] < NEUTRAL:
-            continue
-        strength = 0.3 + 0.7 * draw[row, 2]
-        for k, (unit, largest) in enumerate(EXPRESSIONS[int(choice[row])][1].items()):
-            amplitude = largest * strength * (0.5 + 0.5 * draw[row, 3 + k])
-            for side in ("", "Left", "Right"):
-                if unit + side in names:
-                    result[row, names.index(unit + side)] = amplitude
-    return result
-
-
 def random_heads(
     model: MorphableModel, settings: RenderedHeads, split: str, indices: Iterable[int]
-) -> Heads:
+) -> HeadBatch:
     """Heads number `indices` of a split. Every number of every split has its own stream, so no two
     share an identity."""
     own = streams(settings.seed, f"heads/{split}", list(indices))
-    return Heads(
+    return HeadBatch(
         own.normal(len(model.identity)).clamp(-LARGEST, LARGEST),
         random_expressions(model.expression_names, own),
         own.normal(model.palette.size).clamp(-LARGEST, LARGEST),
@@ -96,7 +63,7 @@ def random_heads(
 
 
 def render_heads(
-    model: MorphableModel, heads: Heads, settings: RenderedHeads
+    model: MorphableModel, heads: HeadBatch, settings: RenderedHeads
 ) -> dict[str, np.ndarray]:
     """Arrays of a shard for a batch: images, depth, normals and landmarks at
     settings.resolutions, and the coefficients."""
@@ -143,15 +110,6 @@ def _render_shard(task: _Task) -> Shard:
     return write_shard(task.piece.path, in_blocks(task.piece, render))
 
 
-def _write_sheet(manifest: Manifest) -> None:
-    """sheet.png: the first training images, and depth and normals of some."""
-    size = max(manifest.resolutions)
-    names = [f"image_{size}", f"depth_{size}", f"normal_{size}", "pose"]
-    reader = Reader(manifest, "train")
-    arrays = reader.read(names, range(min(SHEET, len(reader))))
-    write_sheet(arrays, size, 10, manifest.path.with_name("sheet.png"))
-
-
 def render_data_set(making: Making) -> None:
     """Render the data set into the folder of `making.out`, its manifest, which is written last.
     Raises InputError where the head model is missing or damaged."""
@@ -166,7 +124,7 @@ def render_data_set(making: Making) -> None:
         splits = by_split(planned, render_all(_render_shard, tasks))
         manifest = Manifest.of(out, making.name, settings, splits, OFFERS)
         manifest.provenance.update(head_model=sha256(head_model), seed=settings.seed)
-        _write_sheet(manifest)
+        write_sheet(manifest, sheet, ("image", "depth", "normal"), SHEET)
         running.artifact(sheet)
         write_manifest(manifest)
         running.numbers = {name: split.count for name, split in splits.items()}

@@ -57,7 +57,9 @@ class Context:
     def model(self) -> Pretrained:
         """The generator that is measured."""
         if self.generator is not None:
-            return generators.load(self.generator, self.device)
+            found = generators.load(self.generator, self.device)
+            self.manifest.must_be_seen_by(self.generator, found.camera, found.shown_background)
+            return found
         place = self.manifest.camera, self.manifest.background
         return untrained(self.config, place, self.untrained, self.device)
 

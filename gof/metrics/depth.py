@@ -16,13 +16,15 @@ from gof.metrics.section import MetricSection, known
 from gof.run.columns import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
     from gof.data.reader import Reader
     from gof.metrics.context import Context
-    from gof.metrics.networks.depth_network import Pairs
+    from gof.metrics.networks.depth_network import DepthUNet, Pairs
+
+BLOCK = 100  # test images that are looked at together
 
 
 class DepthNet(MetricSection):
@@ -75,24 +77,22 @@ Found = dict[str, list[tuple[float, float]]]  # row: (SIDE, MAD) for each evalua
 
 def measure(context: Context, settings: DepthNet) -> dict[str, Any]:
     """SIDE and MAD on test renders of a network taught by the generator, or by the references."""
-    from gof.data.reader import Reader, load_depth
+    from gof.data.reader import Reader
     from gof.metrics.context import row
-    from gof.metrics.scores.depth_errors import depth_errors, mean_depth
+    from gof.metrics.scores.depth_errors import mean_depth
 
-    size = settings.score_pixels
-    truth, foreground = load_depth(context.manifest, "test", size)
-    errors, counts = _taught(context, settings, truth, foreground)
+    size, test = settings.score_pixels, Reader(context.manifest, "test")
+    errors, counts = _taught(context, settings, test)
     if context.reference:
         train = Reader(context.manifest, "train")
-        flat = mean_depth(train.depth(size, some) for some in train.blocks()).expand_as(truth)
-        fov = context.manifest.camera.fov_deg
-        errors["mean_depth"] = [depth_errors(flat, truth, foreground, fov)]
+        flat = mean_depth(train.depth(size, some) for some in train.blocks())
+        errors["mean_depth"] = [_errors(test, size, lambda some: flat.expand(len(some), -1, -1))]
     rows = []
     for name, found in errors.items():
         sides, mads = (list(column) for column in zip(*found, strict=True))
         protocol = _protocol(context, settings, name, counts.get(name, 0))
-        rows.append(row(name, "side_x100", sides, len(truth), protocol))
-        rows.append(row(name, "mad_deg", mads, len(truth), protocol))
+        rows.append(row(name, "side_x100", sides, len(test), protocol))
+        rows.append(row(name, "mad_deg", mads, len(test), protocol))
     why = "no pixel of its images is covered"
     missing = [
         {"model": name, "metric": metric, "why": why}
@@ -102,16 +102,20 @@ def measure(context: Context, settings: DepthNet) -> dict[str, Any]:
     return {"rows": rows, "missing": missing}
 
 
-def _taught(
-    context: Context, settings: DepthNet, truth: Tensor, foreground: Tensor
-) -> tuple[Found, dict[str, int]]:
-    """Errors of a network taught by each set of pairs, and how many pairs there were."""
-    from gof.data.reader import load_images
-    from gof.metrics.networks.depth_network import predict, train_depth_net
+def _errors(test: Reader, size: int, depth: Callable[[range], Tensor]) -> tuple[float, float]:
+    """SIDE and MAD of what `depth` finds for test images of these numbers, [n, size, size]."""
     from gof.metrics.scores.depth_errors import depth_errors
+
+    blocks = ((depth(some), *test.depth(size, some)) for some in test.blocks(BLOCK))
+    return depth_errors(blocks, test.manifest.camera.fov_deg)
+
+
+def _taught(context: Context, settings: DepthNet, test: Reader) -> tuple[Found, dict[str, int]]:
+    """Errors of a network taught by each set of pairs, and how many pairs there were."""
+    from gof.metrics.networks.depth_network import predict, train_depth_net
     from gof.run.files import say
 
-    images = load_images(context.manifest, "test", context.view_size).float() / 127.5 - 1
+    size = settings.score_pixels
     camera, device = context.manifest.camera, context.device
     errors: Found = {}
     counts: dict[str, int] = {}
@@ -122,9 +126,12 @@ def _taught(
                 say(f"warning: {name}: no pixel of its images is covered: no SIDE, no MAD")
                 continue
             network = train_depth_net(pairs.to(device), settings, camera, seed)
-            guess = predict(network, images.to(device), settings.score_pixels).cpu()
-            found = depth_errors(guess, truth, foreground, camera.fov_deg)
-            errors.setdefault(name, []).append(found)
+
+            def guess(some: range, network: DepthUNet = network) -> Tensor:
+                images = test.images(context.view_size, some).to(device)
+                return predict(network, images.float() / 127.5 - 1, size).cpu()
+
+            errors.setdefault(name, []).append(_errors(test, size, guess))
     return errors, counts
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import torch
 
 from gof.data.manifest import load_manifest
+from gof.experiment import scopes
 from gof.experiment.config import Config
 from gof.metrics.context import Context
 from gof.metrics.jobs import EvaluateJob
@@ -22,13 +23,19 @@ def run_evaluate(config: Config, wanted: EvaluateJob) -> None:
     metric = METRICS[wanted.metric]
     _check(wanted, metric)
     record = placed(wanted.out, f"{metric.name}.json")
+    others = ("models",) if wanted.reference else ()
+    config = config.scoped(scopes.of_measurement(config, metric.name, *others))
     with job(record, "evaluate", config, wanted.inputs()) as running:
+        manifest, seen = load_manifest(wanted.data), None
+        if wanted.views is not None:
+            seen = load_manifest(wanted.views)
+            manifest.must_be_seen_by(wanted.views, seen.camera, seen.background)
         context = Context(
             config,
-            load_manifest(wanted.data),
+            manifest,
             "cuda" if torch.cuda.is_available() else "cpu",
             wanted.generator,
-            None if wanted.views is None else load_manifest(wanted.views),
+            seen,
             wanted.reference,
             wanted.untrained,
             wanted.files(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from gof.data.reader import Reader
     from gof.metrics.context import Context
-    from gof.metrics.networks.extractor import Extractor
+    from gof.metrics.networks.extractor import Extractor, ImageSet
 
 BLUR = (1.0, 3)  # sigma and reach, pixels, of the reference `blurred`
 
@@ -40,7 +41,7 @@ class Frechet(MetricSection):
 def measure(context: Context, settings: Frechet) -> dict[str, Any]:
     """Distances of generated (or reference) images to training images, the same ones for all
     evaluation seeds, for every extractor at hand."""
-    from gof.data.reader import Reader
+    from gof.data.reader import Images, Reader
     from gof.metrics.context import row
     from gof.metrics.scores.frechet_distance import frechet_distance
     from gof.run.files import say
@@ -50,7 +51,7 @@ def measure(context: Context, settings: Frechet) -> dict[str, Any]:
     if n < settings.samples:
         say(f"frechet: {n} instead of {settings.samples} images: there are no more")
     chosen = context.subset(context.seeds[0], "train images", len(train), n)
-    real = train.images(context.view_size, chosen.tolist())
+    real = Images([train], context.view_size, chosen.tolist())
     held = _held_out(context)
     distances: dict[tuple[str, str], list[float]] = {}
     protocols: dict[tuple[str, str], tuple[int, str]] = {}
@@ -95,37 +96,39 @@ def _held_out(context: Context) -> list[Reader]:
 
 def _image_sets(
     context: Context, seed: int, n: int, held: list[Reader]
-) -> Iterator[tuple[str, Tensor]]:
-    """Images uint8 [n, 3, r, r] to compare with training images, by row name; of those that are
-    held out, as many as there are."""
-    import torch
-
-    from gof.data.reader import Reader
-    from gof.geometry.images import blur
+) -> Iterator[tuple[str, ImageSet]]:
+    """Images to compare with training images, by row name; of those that are held out, as many as
+    there are."""
+    from gof.data.reader import Images, Reader
     from gof.metrics.context import split_of
 
     size, all_held = context.view_size, sum(map(len, held))
     if all_held > 1:  # a covariance needs two
         drawn = context.subset(seed, "held-out images", all_held, min(n, all_held))
-        real = _images_of(held, size, drawn)
+        real = Images(held, size, drawn.tolist())
         yield "real", real
-        blurred = torch.cat([blur(part.float(), *BLUR) for part in real.split(100)])
-        yield "blurred", blurred.round().clamp(0, 255).to(torch.uint8)
+        yield "blurred", Blurred(real)
     seen = Reader(context.seen, split_of(seed))
-    yield context.name, seen.images(size, range(min(n, len(seen))))
+    yield context.name, Images([seen], size, range(min(n, len(seen))))
 
 
-def _images_of(readers: list[Reader], size: int, numbers: Tensor) -> Tensor:
-    """Images of these numbers, counted through all readers."""
-    import torch
+@dataclass(frozen=True, slots=True)
+class Blurred:
+    """Images less sharp than those given."""
 
-    found = torch.empty((len(numbers), 3, size, size), dtype=torch.uint8)
-    start = 0
-    for reader in readers:
-        own = (numbers >= start) & (numbers < start + len(reader))
-        found[own] = reader.images(size, (numbers[own] - start).tolist())
-        start += len(reader)
-    return found
+    images: ImageSet
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """Some at a time."""
+        import torch
+
+        from gof.geometry.images import blur
+
+        for part in self.images.split(size):
+            yield blur(part.float(), *BLUR).round().clamp(0, 255).to(torch.uint8)
 
 
 def _kind(context: Context, name: str) -> str:

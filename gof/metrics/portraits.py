@@ -17,7 +17,7 @@ from gof.geometry.cameras import camera_rays
 from gof.metrics.scores.ray_profile import evenly_sampled
 from gof.models.pretrained import Pretrained
 from gof.morphable.meshes import Meshes
-from gof.pictures.views import ViewRequest, views
+from gof.pictures.views import ViewRequest, render_views
 from gof.rendering.render import find_surface
 from gof.run import rng
 
@@ -79,7 +79,7 @@ class Conditional:
         """See `Subject`."""
         label = f"{self.name}, {request.purpose}, evaluation seed {request.seed}"
         wanted = ViewRequest(request.latents, request.poses, request.resolution, self.psi, label)
-        seen = views(self.model, wanted)
+        seen = render_views(self.model, wanted)
         return Portraits(seen.rgb, seen.depth, seen.alpha > 0.5)
 
     def surfaces(self, request: Request, coarse: int) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gof.metrics.portraits import Subject
 
 
-class Shape(SizedSection):
+class ShapeSettings(SizedSection):
     """Distance of generated faces to the meshes they were asked for, seen from the front
     (method-cgof 5.3)."""
 
@@ -35,14 +35,14 @@ class Shape(SizedSection):
     truncation: Fraction = Field(0.7, description="psi of the truncated row")
 
 
-def measure(context: Context, settings: Shape) -> dict[str, Any]:
+def measure(context: Context, settings: ShapeSettings) -> dict[str, Any]:
     """Chamfer distance of faces to the mesh that was asked for, and to another's."""
     from gof.metrics.control_context import control_context
 
     return scores(control_context(context, settings.truncation), settings)
 
 
-def scores(control: ControlContext, s: Shape) -> dict[str, Any]:
+def scores(control: ControlContext, s: ShapeSettings) -> dict[str, Any]:
     """The same, of the sources of a context."""
     found: Found = {}
     left_out = 0
@@ -71,7 +71,7 @@ def scores(control: ControlContext, s: Shape) -> dict[str, Any]:
 
 
 def _shape_of(
-    control: ControlContext, s: Shape, source: Subject, seed: int
+    control: ControlContext, s: ShapeSettings, source: Subject, seed: int
 ) -> tuple[dict[str, float], int]:
     """Means over heads, and how many comparisons there was no surface or face for."""
     import torch
@@ -114,7 +114,7 @@ def _shape_of(
 
 METRIC = Metric(
     name="shape",
-    section=Shape,
+    section=ShapeSettings,
     table="control",
     columns=(
         Column("chamfer", "Chamfer", rank=20),

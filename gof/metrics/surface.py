@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gof.models.pretrained import Pretrained
 
 
-class Surface(SizedSection):
+class SurfaceSettings(SizedSection):
     """Weighted variance, surface agreement, outward shapes (method-gof 3.3)."""
 
     samples: Count = 64
@@ -34,7 +34,7 @@ class Surface(SizedSection):
 Kind = tuple[str, list[float | None], list[int], str]  # metric, values, images of each, protocol
 
 
-def measure(context: Context, settings: Surface) -> dict[str, Any]:
+def measure(context: Context, settings: SurfaceSettings) -> dict[str, Any]:
     """Sigma with and without front clean-up, agreement of crossing and mean depth, share of
     outward-facing shapes."""
     import torch
@@ -61,7 +61,7 @@ def measure(context: Context, settings: Surface) -> dict[str, Any]:
     return {"rows": rows, "missing": missing, "profile": profile}
 
 
-def _kinds(model: Pretrained, s: Surface, totals: Sequence[SurfaceTotals]) -> list[Kind]:
+def _kinds(model: Pretrained, s: SurfaceSettings, totals: Sequence[SurfaceTotals]) -> list[Kind]:
     """What is told of the totals of each evaluation seed."""
     base = f"{s.coarse} evenly spaced samples, {s.pixels} px, psi {s.truncation:g}"
     spacing = (model.settings.far - model.settings.near) / s.coarse
@@ -105,7 +105,7 @@ def _counted(counts: Sequence[int], samples: int) -> str:
     return f"{', '.join(map(str, counts))} (by evaluation seed) of {samples} images"
 
 
-def _totals(context: Context, s: Surface, seed: int) -> SurfaceTotals:
+def _totals(context: Context, s: SurfaceSettings, seed: int) -> SurfaceTotals:
     """The totals of one evaluation seed."""
     from gof.geometry.cameras import camera_rays
     from gof.metrics.context import poses
@@ -140,7 +140,7 @@ def _mean(values: list[float] | list[bool]) -> float | None:
 
 METRIC = Metric(
     name="surface",
-    section=Surface,
+    section=SurfaceSettings,
     table="comparison",
     columns=(
         Column("sigma", "Σ ×1e4", rank=20),

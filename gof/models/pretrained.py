@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import yaml
-from safetensors import SafetensorError
-from torch import Tensor, nn
+from torch import Tensor
 
 from gof.fields.field import Field
 from gof.geometry.settings import Camera
@@ -19,9 +16,10 @@ from gof.morphable.coefficients import Layout
 from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Sampling
 from gof.run import rng
-from gof.run.files import InputError, atomic_write, sha256
+from gof.run.files import InputError
+from gof.run.network_file import NetworkFile
 
-FORMAT = 2
+FILE = NetworkFile("generator", 2, "train one first")
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,11 @@ class Pretrained:
         """The blocks of a conditional generator's latent."""
         blocks = self.info.get("blocks")
         return Layout(blocks) if blocks else None
+
+    @property
+    def shown_background(self) -> tuple[float, ...]:
+        """Its background, 0 to 1, as a data set has it."""
+        return tuple((value + 1) / 2 for value in self.settings.background)
 
     @property
     def interval_max(self) -> float:
@@ -69,38 +72,20 @@ def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
     info must hold `networks`, `camera`, `trained_as` (the model's section), `half_width` and
     `background`, all as plain values.
     """
-    weights = path.with_suffix(".safetensors")
-    state = {name: tensor.contiguous() for name, tensor in generator.state_dict().items()}
-    atomic_write(weights, safetensors.torch.save(state))
-    described = {"format": FORMAT, "weights": weights.name, "sha256": sha256(weights), **info}
-    atomic_write(path, yaml.safe_dump(described, sort_keys=False))
+    FILE.save(path, generator, info)
 
 
 def load(path: Path, device: str = "cpu") -> Pretrained:
     """Read a saved generator. Raises InputError when a file is missing, damaged or of another
     format."""
-    try:
-        info = yaml.safe_load(path.read_text())
-        if info["format"] != FORMAT:
-            raise InputError(f"{path}: format {info['format']}, this version reads {FORMAT}")
-        weights, digest = path.parent / info["weights"], info["sha256"]
+    with FILE.described(path) as info:
         networks = Networks.model_validate(info["networks"])
         camera, trained_as = Camera.model_validate(info["camera"]), info["trained_as"]
         sampling = Sampling.model_validate(trained_as["sampling"])
         place = camera, tuple(info["background"])
         settings = RenderSettings.of(trained_as["integrator"], sampling, info["half_width"], place)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such generator: train one first") from None
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: not a generator description ({reason})") from None
-    if sha256(weights) != digest:
-        raise InputError(f"{weights}: content does not match {path.name}: damaged, export it again")
-    generator = Generator(networks)
-    load_state(generator, weights)
-    return Pretrained(generator.to(device).eval().requires_grad_(False), camera, settings, info)
+    generator = FILE.filled(Generator(networks), path, info)
+    return Pretrained(generator.to(device), camera, settings, info)
 
 
 def layout_of(model: Pretrained, path: Path) -> Layout:
@@ -110,15 +95,3 @@ def layout_of(model: Pretrained, path: Path) -> Layout:
         name = model.info["model"]
         raise InputError(f"{path}: {name} is no conditional generator: train with `conditions`")
     return model.layout
-
-
-def load_state(module: nn.Module, weights: Path) -> None:
-    """Fill a module from a safetensors file. Raises InputError naming the file and the first odd
-    key."""
-    try:
-        module.load_state_dict(safetensors.torch.load_file(weights))
-    except FileNotFoundError:
-        raise InputError(f"{weights}: no such file") from None
-    except (SafetensorError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{weights}: cannot be read as these weights: {reason}") from None

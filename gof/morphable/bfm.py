@@ -231,7 +231,7 @@ def _in_world(front: Arrays, path: Path, fov_deg: float) -> Arrays:
     }
 
 
-def draw(model: MorphableModel, fov_deg: float, out: Path) -> None:
+def write_figure(model: MorphableModel, fov_deg: float, out: Path) -> None:
     """The mean with its landmarks from five sides; then the first five components of identity,
     expression and albedo at +2 standard deviations, in rows."""
     poses = torch.zeros(4 * COLUMNS, 2)
@@ -265,7 +265,7 @@ def run_bfm(config: Config, wanted: BfmJob) -> None:
         say(f"{mat}: reading")
         write_model(out, read_bfm(mat, config.camera.fov_deg))
         model = MorphableModel.load(out)
-        draw(model, config.camera.fov_deg, picture)
+        write_figure(model, config.camera.fov_deg, picture)
         running.artifact(picture)
         running.numbers = {
             "vertices": len(model.mean),

@@ -26,7 +26,7 @@ from gof.morphable.meshes import Meshes
 from gof.morphable.model import HEAD_RADIUS
 from gof.pictures.edits import Edit, meshes_of, swept
 from gof.pictures.jobs import ShowControlJob
-from gof.pictures.views import ViewRequest, to_uint8, views
+from gof.pictures.views import ViewRequest, render_views, to_uint8
 from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
 from gof.run.files import InputError, say, write_png
@@ -91,7 +91,7 @@ def sweeps(model: Pretrained, meshes: Meshes, resolution: int) -> np.ndarray:
         name = f"{component} ±0.5 rad" if factor == "pose" else f"{factor} {component}"
         request = ViewRequest(latents, poses, resolution, 1.0, f"sweep of {name}")
         mesh = meshes.pictures(latents, poses, resolution)
-        strips += [Strip(name, mesh), Strip("generated", views(model, request).rgb)]
+        strips += [Strip(name, mesh), Strip("generated", render_views(model, request).rgb)]
     values = torch.linspace(-2, 2, STEPS).tolist()
     return page([f"{value:+.1f}" if round(value, 1) else "0" for value in values], strips)
 

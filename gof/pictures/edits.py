@@ -18,7 +18,7 @@ from gof.morphable.coefficients import Layout
 from gof.morphable.directions import FACTORS, direction, moved
 from gof.morphable.meshes import Meshes
 from gof.pictures.jobs import EditJob
-from gof.pictures.views import ViewRequest, gif, sheet, views
+from gof.pictures.views import ViewRequest, gif, render_views, sheet
 from gof.run.files import InputError, MachineError, atomic_write, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
@@ -75,7 +75,7 @@ def rows_of_pictures(
     latents, poses = swept(model, edit, meshes)
     label = f"{edit.factor} of seed {edit.seed}"
     request = ViewRequest(latents, poses, resolution, edit.truncation, label, normals=True)
-    seen = views(model, request)
+    seen = render_views(model, request)
     rows = [seen.rgb, torch.where(seen.hit[:, None], seen.normal, 1.0)]
     if meshes is not None:
         rows.insert(0, meshes.pictures(edit.truncation * latents, poses, resolution))

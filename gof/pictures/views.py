@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays
+from gof.geometry.images import stacked
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.pictures.jobs import SamplesJob
@@ -58,7 +59,7 @@ class ViewRequest:
 
 
 @torch.no_grad()
-def views(model: Pretrained, request: ViewRequest) -> Views:
+def render_views(model: Pretrained, request: ViewRequest) -> Views:
     """Render views without jitter, small ones some together."""
     r, device = request.resolution, model.generator.mean_style.device
     rows: list[list[Tensor]] = []
@@ -94,7 +95,7 @@ def depth_picture(depth: Tensor, mask: Tensor, near: float, far: float) -> Tenso
 
 def sheet(rows: list[Tensor]) -> np.ndarray:
     """Rows of images [n, 3, r, r] in [-1, 1] as one picture [height, width, 3] uint8."""
-    return np.concatenate([np.concatenate(list(to_uint8(row)), axis=1) for row in rows], axis=0)
+    return stacked([to_uint8(row) for row in rows])
 
 
 def gif(frames: list[np.ndarray], milliseconds: int) -> bytes:
@@ -115,7 +116,7 @@ def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
     for yaw in s.yaws:
         poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
         request = ViewRequest(latents, poses, s.resolution, s.truncation, label, normals=True)
-        seen = views(model, request)
+        seen = render_views(model, request)
         depth = depth_picture(seen.surface_t, seen.hit, model.camera.near, model.camera.far)
         normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
         rows += [seen.rgb, depth, normal]
@@ -131,7 +132,7 @@ def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
         yaw = s.turntable_yaw * float(phase.sin())
         poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
         request = ViewRequest(latents, poses, s.resolution, s.truncation, normals=True)
-        seen = views(model, request)
+        seen = render_views(model, request)
         normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
         frames.append(sheet([seen.rgb, normal]))
     return frames

@@ -23,7 +23,7 @@ STEP = 1e-2  # of albedo coefficients, to see what they do to colours
 
 
 @dataclass(frozen=True, slots=True)
-class Faces:
+class LabelledFaces:
     """n labelled images: uint8 [n, 3, SIZE, SIZE], z [n, d], pose [n, 2], landmarks [n, 68, 2]."""
 
     images: Tensor
@@ -34,8 +34,8 @@ class Faces:
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, rows: Tensor | slice) -> Faces:
-        return Faces(self.images[rows], self.z[rows], self.pose[rows], self.landmarks[rows])
+    def __getitem__(self, rows: Tensor | slice) -> LabelledFaces:
+        return LabelledFaces(self.images[rows], self.z[rows], self.pose[rows], self.landmarks[rows])
 
     def placed(self) -> Tensor:
         """Pose and landmarks side by side, [n, 2 + 136]."""
@@ -51,7 +51,7 @@ def images_of(manifest: Manifest, split: str) -> Tensor:
     return torch.cat([resize(part.float(), SIZE).round().byte() for part in blocks])
 
 
-def pool_faces(wanted: RegressorJob, split: str) -> Faces:
+def pool_faces(wanted: RegressorJob, split: str) -> LabelledFaces:
     """Renders of the pool, whose labels are the truth. Raises InputError where they were drawn from
     other statistics."""
     manifest = load_manifest(wanted.pool)
@@ -61,10 +61,10 @@ def pool_faces(wanted: RegressorJob, split: str) -> Faces:
         )
     stored = load_split(manifest, split, ["z", "pose", "landmarks"])
     z, pose, marks = (torch.from_numpy(stored[name]) for name in ("z", "pose", "landmarks"))
-    return Faces(images_of(manifest, split), z, pose, marks)
+    return LabelledFaces(images_of(manifest, split), z, pose, marks)
 
 
-def data_faces(wanted: RegressorJob, split: str) -> Faces:
+def data_faces(wanted: RegressorJob, split: str) -> LabelledFaces:
     """Images of the data set with their landmarks and fits; those without either are left out.
     Raises InputError where these are not of the same images, or nothing is left."""
     images = images_of(load_manifest(wanted.data), split)
@@ -78,14 +78,14 @@ def data_faces(wanted: RegressorJob, split: str) -> Faces:
     if not kept.any():
         raise InputError(f"{wanted.fits}: no image of split {split!r} was fitted")
     z = Statistics.load(wanted.statistics).whiten(fits.coefficients)
-    return Faces(images[kept], z[kept], fits.pose[kept], marks.points[kept])
+    return LabelledFaces(images[kept], z[kept], fits.pose[kept], marks.points[kept])
 
 
-def training_faces(wanted: RegressorJob) -> Faces:
+def training_faces(wanted: RegressorJob) -> LabelledFaces:
     """Training images of the pool and of the data set."""
     parts = [pool_faces(wanted, "train"), data_faces(wanted, "train")]
-    names = Faces.__dataclass_fields__
-    return Faces(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
+    names = LabelledFaces.__dataclass_fields__
+    return LabelledFaces(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 def to_unit(images: Tensor) -> Tensor:

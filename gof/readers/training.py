@@ -18,7 +18,7 @@ from gof.morphable.landmarks import ERROR, nme_percent
 from gof.morphable.meshes import load_pair
 from gof.readers.convnet import SIZE, ConvRegressor
 from gof.readers.data import (
-    Faces,
+    LabelledFaces,
     data_faces,
     pool_faces,
     shown,
@@ -56,7 +56,7 @@ class Trainer:
     """Minibatches, one optimiser; every draw is a function of (seed, step)."""
 
     def __init__(
-        self, settings: Regressor, name: str, metric: dict[str, Tensor], faces: Faces
+        self, settings: Regressor, name: str, metric: dict[str, Tensor], faces: LabelledFaces
     ) -> None:
         self.settings, self.name, self.metric, self.faces = settings, name, metric, faces
         self.network = ConvRegressor(sum(map(len, metric.values())), settings.width)
@@ -73,7 +73,7 @@ class Trainer:
             self.optimiser, settings.lr, total_steps=settings.steps, pct_start=WARM_UP
         )
 
-    def batch(self, step: int) -> tuple[Tensor, Faces]:
+    def batch(self, step: int) -> tuple[Tensor, LabelledFaces]:
         """Images [b, 3, r, r] in [-1, 1] of a size of SEEN, noisy, and their labels."""
         own = rng.generator(self.settings.seed, f"regressor batch/{self.name}", step)
         rows = torch.randint(len(self.faces), (self.settings.batch,), generator=own)
@@ -141,7 +141,7 @@ def correlations(found: Tensor, truth: Tensor, metric: dict[str, Tensor]) -> dic
 
 
 def measure(
-    network: FaceRegressor, test: Faces, pool: Faces, metric: dict[str, Tensor]
+    network: FaceRegressor, test: LabelledFaces, pool: LabelledFaces, metric: dict[str, Tensor]
 ) -> dict[str, Any]:
     """Errors on the data set's test images at several sizes, and on renders of the pool what only
     they have the truth of. Pose errors are mean angles in radians."""

@@ -19,7 +19,7 @@ TABLES = ("comparison", "cost", "published")
 OTHER_TABLES = ("control", "faces", "bench")  # what not every run has
 PICTURES = (Path("figures/shapes.png"),)
 OTHER_RUNS = ("smoke", "ablations", "desk")  # of workflow/configs/, in results-NAME/
-OTHER_PICTURES = ("heads/cgof/seed0/control/*.png", "figures/bench.png")
+OTHER_PICTURES = ("*/*/seed0/control/*.png", "figures/bench.png")
 
 
 def replaced(pages: dict[Path, str], name: str, content: str) -> dict[Path, str]:
@@ -64,20 +64,24 @@ def measured(results: Path) -> str:
     run, cost = complete_run(results), pd.read_csv(results / "tables" / "cost.csv")
     peaks = sorted(cost["peak_mib"], reverse=True)[: int(run["cores"])]
     versions = read_json(results / "tables" / "tables.json")["versions"]
-    data = read_json(results / "heads" / "data" / "data.json")
-    images = sum(data["numbers"].get(split, 0) for split in ("train", "validation", "test"))
-    sizes = ", ".join(f"{size} px" for size in data["settings"]["datasets"]["heads"]["resolutions"])
     lines = [
         f"default run: {_minutes(run)} for {run['jobs']} jobs on {run['cores']} cores"
         f" (torch {versions['torch']}, Python {versions['python']})",
         f"memory: {peaks[0]} MiB in the largest job, {sum(peaks)} MiB in the {len(peaks)} largest",
-        f"data set: {images} heads with depth and normals ({sizes}) in {data['wall_s']:.0f} s",
     ]
+    lines += [_data_set(path) for path in sorted(results.glob("*/data/data.json"))]
     for name in OTHER_RUNS:
         if (other := _beside(results, name) / "runs.jsonl").exists():
             run = complete_run(other.parent)
             lines.append(f"{name}.yaml: {_minutes(run)} for {run['jobs']} jobs")
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _data_set(record: Path) -> str:
+    data, name = read_json(record), record.parent.parent.name
+    images = sum(data["numbers"].get(split, 0) for split in ("train", "validation", "test"))
+    sizes = ", ".join(f"{size} px" for size in data["settings"]["datasets"][name]["resolutions"])
+    return f"data set {name}: {images} images ({sizes}) in {data['wall_s']:.0f} s"
 
 
 def _beside(results: Path, name: str) -> Path:

@@ -14,7 +14,7 @@ from gof.config.section import (
 )
 
 
-class Meshes(Section):
+class MeshSettings(Section):
     """Extracted meshes."""
 
     count: Count = 4

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from gof.data.manifest import Manifest
 from gof.experiment.model import Model
 from gof.fields.field import Field
 from gof.geometry.settings import Camera
@@ -59,5 +60,8 @@ class Loader(Protocol):
     def files(self) -> dict[str, Path]:
         """What it reads, by the names under which a record lists them."""
 
-    def __call__(self, model: Model, stage: int, seed: int, device: torch.device) -> Conditioner:
-        """The conditioner of stage number `stage`. Raises InputError for files that do not fit."""
+    def __call__(
+        self, model: Model, stage: int, seed: int, seen: Manifest, device: torch.device
+    ) -> Conditioner:
+        """The conditioner of stage number `stage` beside the data set `seen`. Raises InputError for
+        files that do not fit."""

@@ -115,7 +115,7 @@ def _task(
     red, green, blue = (2 * value - 1 for value in manifest.background)
     conditioner, latent = None, None
     if loader is not None:
-        conditioner = loader(model, wanted.stage, wanted.seed, world.device)
+        conditioner = loader(model, wanted.stage, wanted.seed, manifest, world.device)
         latent = sum(conditioner.blocks.values())
     networks, background = model.networks(latent), (red, green, blue)
     return Task(model, networks, manifest.camera, background, wanted.seed, world, conditioner)
@@ -159,7 +159,7 @@ def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, run
         "background": list(task.background),
     }
     generators.save(out / "generator.yaml", state.ema, info)
-    watch.draw(out / "samples.png", generators.load(out / "generator.yaml"), config)
+    watch.write_samples(out / "samples.png", generators.load(out / "generator.yaml"), config)
     running.artifact(out / "samples.png")
     running.artifact(out / "generator.yaml")
     running.numbers = {

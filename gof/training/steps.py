@@ -17,7 +17,7 @@ from gof.training.distributed import World
 from gof.training.fakes import Fakes
 from gof.training.schedule import StepPlan
 from gof.training.state import TrainState
-from gof.training.task import Task, draw, make_fakes
+from gof.training.task import Task, draw_samples, make_fakes
 
 
 class NonFinite(ArithmeticError):
@@ -113,7 +113,7 @@ def warm_step(state: TrainState, task: Task, plan: StepPlan) -> dict[str, Tensor
     state.optimizer_g.zero_grad(set_to_none=True)
     log = _Log(plan.stage.micro_batch / plan.stage.batch)
     for rows in task.rows(plan):
-        drawn = draw(task, rows, "generator")
+        drawn = draw_samples(task, rows, "generator")
         field = state.generator.bind(state.generator.style(drawn.latents))
         log.add(task.conditioner.warm_terms(field, drawn, plan, task.camera))
     _update(state.optimizer_g, [state.generator], task.training.clip_generator, task, "generator")

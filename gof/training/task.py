@@ -58,7 +58,7 @@ class Task:
         return [[first + i for i in rows] for rows in micro]
 
 
-def draw(task: Task, rows: list[int], who: str) -> Drawn:
+def draw_samples(task: Task, rows: list[int], who: str) -> Drawn:
     """What the samples `rows` are made from; `who` tells the draws of the updates apart."""
     streams = rng.streams(task.seed, who, rows, task.world.device)
     if task.conditioner is not None:
@@ -69,7 +69,7 @@ def draw(task: Task, rows: list[int], who: str) -> Drawn:
 
 def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], who: str) -> Fakes:
     """Images for the samples `rows`."""
-    drawn = draw(task, rows, who)
+    drawn = draw_samples(task, rows, who)
     field = state.generator.bind(state.generator.style(drawn.latents))
     r = plan.stage.resolution
     rays = camera_rays(drawn.poses, r, task.camera.fov_deg)

@@ -54,6 +54,6 @@ def probe(task: Task) -> Probe:
     return look
 
 
-def draw(path: Path, model: Pretrained, config: Config) -> None:
+def write_samples(path: Path, model: Pretrained, config: Config) -> None:
     """Write the sample sheet of a finished stage."""
     write_png(path, sample_sheet(model, config, "samples"))

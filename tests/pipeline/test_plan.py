@@ -1,11 +1,13 @@
 """What the workflow would do, without doing it."""
 
+import json
 import re
 from types import SimpleNamespace
 
 import pytest
 
-from gof.experiment.config import Config, schema
+from gof.experiment.config import Config
+from gof.experiment.schema import schema
 from gof.report.readme import rule_graph
 
 JOBS = {
@@ -134,17 +136,35 @@ def test_the_bench_is_a_target_of_its_own(copied):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("sead=3", "config: sead: unknown key, got 3"),
-        ("datasets={heads: {train: 0}}", "config: datasets.heads.train: "),
-        ("datasets={heads: {train: many}}", "config: datasets.heads.train: "),
-        ("camera={near: 1.2}", "config: camera: "),
+        ("sead=3", "sead: unknown key, got 3"),
+        ("datasets={heads: {train: 0}}", "datasets.heads.train: "),
+        ("datasets={heads: {train: many}}", "datasets.heads.train: "),
+        ("camera={near: 1.2}", "camera: "),
     ],
 )
 def test_a_wrong_configuration_is_one_line_that_names_the_key(copied, words, line):
     done = copied.plan("--config", words)
     assert done.status != 0
-    assert len([text for text in done.text.splitlines() if text.startswith(line)]) == 1
+    assert len([text for text in done.text.splitlines() if line in text]) == 1
     assert "Traceback" not in done.text
+
+
+def test_files_are_read_as_yaml_1_2_and_lie_on_each_other(copied):
+    (copied.folder / "one.yaml").write_text("datasets: {heads: {train: 0400, test: 20}}\n")
+    (copied.folder / "two.yaml").write_text("datasets: {heads: {test: 030}}\n")
+    changed = ("--config", "datasets={heads: {validation: 050}}")
+    done = copied.plan("--configfile", "one.yaml", "two.yaml", *changed)
+    (call,) = re.findall(r"exec gof dataset --config '(\S+)'", done.text)
+    own = json.loads(call)["datasets"]["heads"]
+    assert (own["train"], own["test"], own["seed"]) == (400, 30, 0)
+    assert own["validation"] == 50
+
+
+def test_a_file_with_a_key_twice_is_refused(copied):
+    (copied.folder / "twice.yaml").write_text("seeds: [0]\nseeds: [1]\n")
+    done = copied.plan("--configfile", "twice.yaml")
+    assert done.status != 0 and "Traceback" not in done.text
+    assert "twice.yaml: not valid: line 2: found duplicate key" in done.text
 
 
 def test_rule_graph_in_the_docs_is_that_of_the_workflow(here, monkeypatch):

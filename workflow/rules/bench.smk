@@ -1,15 +1,27 @@
 """What the parts cost, beside what the machine could do: a target of its own."""
 
 
+def benched():
+    """The head model of the first data set that has one, and its first GOF."""
+    files = {}
+    for name, own in CONFIG.datasets.items():
+        if "head_model" in SOURCES[own.source].inputs:
+            files["head_model"] = f"<results>/{name}/model/head_model.npz"
+            break
+    for run in TRAININGS:
+        if (
+            CONFIG.models[run.model].integrator == "occupancy"
+            and run not in CONDITIONAL
+        ):
+            files["generator"] = last_stage(*run, "generator.yaml")
+            break
+    return files
+
+
 # All cores, so that nothing runs beside it. The default run's minutes are those of the last whole run before.
 rule bench:
     input:
-        head_model="<results>/heads/model/head_model.npz",
-        generator=(
-            last_stage("heads", "gof", 0, "generator.yaml")
-            if ("heads", "gof", 0) in TRAININGS
-            else []
-        ),
+        **benched(),
     output:
         rows="<results>/bench.json",
         table="<results>/tables/bench.md",
@@ -24,5 +36,6 @@ rule bench:
         config=CONFIG.only("datasets", "note"),
         code=code("gof.bench.run"),
         results=subpath(output.rows, parent=True),
+        options=lambda _, input: named_options(input, "head_model", "generator"),
     shell:
-        "exec gof bench --config {params.config:q} --results {params.results:q} --out {output.rows:q} > {log:q} 2>&1"
+        "exec gof bench --config {params.config:q} --results {params.results:q} {params.options:q} --out {output.rows:q} > {log:q} 2>&1"

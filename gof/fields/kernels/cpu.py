@@ -32,7 +32,7 @@ class Film(NamedTuple):
     bias: Tensor
 
 
-class Heads(NamedTuple):
+class OutputHeads(NamedTuple):
     """What reads the trunk's features, [1, width], and the colour layer's, [3, width]."""
 
     occupancy: Tensor
@@ -40,7 +40,7 @@ class Heads(NamedTuple):
 
 
 def evaluate(
-    points: Tensor, directions: Tensor | None, films: Sequence[Film], heads: Heads
+    points: Tensor, directions: Tensor | None, films: Sequence[Film], heads: OutputHeads
 ) -> Tensor:
     """What the heads read at points [batch, n, 3]: [batch, n, 1], the occupancy's; with directions
     [batch, n, 3] the last film is a colour layer, its inputs direction and features, and the result
@@ -78,7 +78,7 @@ def _spans(count: int, size: int, sharers: int = 1) -> Iterator[slice]:
 
 
 def _plainly(
-    points: Tensor, directions: Tensor | None, films: Sequence[Film], heads: Heads
+    points: Tensor, directions: Tensor | None, films: Sequence[Film], heads: OutputHeads
 ) -> Tensor:
     h = points
     for film in films if directions is None else films[:-1]:

@@ -35,7 +35,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from gof.fields.kernels import cpu as layers
-from gof.fields.kernels.cpu import Film, Heads
+from gof.fields.kernels.cpu import Film, OutputHeads
 from gof.run.files import say
 
 WIDTHS = (16, 32, 64, 128, 256)
@@ -46,7 +46,7 @@ AHEAD_NEEDS = 160_000  # bytes of shared memory, for weights to be fetched a ste
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Tiling:
     """What a kernel is compiled for: layers of `width`, the last of them the colour layer where
     `colour`; `tile` points a program; a step computes `part` outputs of a layer, `ahead` - 1 steps
     after their weights were asked for; whether the trace is `kept`."""
@@ -121,7 +121,7 @@ def proven(device: torch.device, width: int) -> bool:
     points, directions = normal(2, 200, 3), normal(2, 200, 3)
     inputs = (3, width, width + 3)
     films = [Film(normal(2, n, width) / n**0.5, normal(2, 1, width)) for n in inputs]
-    heads = Heads(normal(1, width) / width, normal(3, width) / width)
+    heads = OutputHeads(normal(1, width) / width, normal(3, width) / width)
     weight = films[1].weight.requires_grad_()
     found = []
     try:
@@ -147,7 +147,7 @@ def evaluate(
     points: Tensor,
     directions: Tensor | None,
     films: Sequence[Film],
-    heads: Heads,
+    heads: OutputHeads,
     precision: torch.dtype = torch.float16,
 ) -> Tensor:
     """`gof.fields.kernels.cpu.evaluate` on a GPU. Operands of the products of hidden layers are
@@ -202,7 +202,7 @@ class _Evaluate(torch.autograd.Function):
         return None, None, None, *(total * unit for total in sums)
 
 
-def _shape(vectors: Vectors, net: Network, kept: bool) -> Shape:
+def _shape(vectors: Vectors, net: Network, kept: bool) -> Tiling:
     layers, _, width = net.biases.shape
     device, long = net.biases.device, net.hidden.dtype == torch.float32
     roomy = True
@@ -210,10 +210,10 @@ def _shape(vectors: Vectors, net: Network, kept: bool) -> Shape:
         properties = torch.cuda.get_device_properties(device)
         roomy = properties.shared_memory_per_multiprocessor >= AHEAD_NEEDS
     tile, ahead = (64, 1) if long else (128, 2 if roomy else 1)
-    return Shape(layers, width, tile, min(width, PART), ahead, vectors[1] is not None, kept)
+    return Tiling(layers, width, tile, min(width, PART), ahead, vectors[1] is not None, kept)
 
 
-def _launch(kernel: Any, count: int, shape: Shape, arguments: tuple[Any, ...]) -> None:
+def _launch(kernel: Any, count: int, shape: Tiling, arguments: tuple[Any, ...]) -> None:
     """Run a kernel over all tiles of all images, each of count points. arguments: the kernel's
     before count and shape, of which the second is the network."""
     biases = arguments[1].biases

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from gof.geometry.images import resize
+
+
+class ImageSet(Protocol):
+    """Images uint8 [n, 3, r, r]: a tensor, or what splits like one (`gof.data.reader.Images`)."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def split(self, size: int, /) -> Iterable[Tensor]:
+        """Some at a time."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +35,12 @@ class Extractor:
     network: nn.Module
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, batch: int = 16, label: str = "") -> Tensor:
-        """Images uint8 [n, 3, r, r] -> features float64 [n, d]. Results do not depend on the batch
-        size."""
+    def __call__(self, images: ImageSet, batch: int = 16, label: str = "") -> Tensor:
+        """Features float64 [n, d] of images. Results do not depend on the batch size."""
         device = next(self.network.parameters()).device
-        parts = tqdm(images.split(batch), desc=label, disable=None if label else True)
+        count, quiet = ceil(len(images) / batch), None if label else True
         rows = []
-        for part in parts:
+        for part in tqdm(images.split(batch), label, count, disable=quiet):
             x = resize(part.to(device).float() / 255, self.size)
             y = self.network(x.contiguous(memory_format=torch.channels_last))
             y = y[0] if isinstance(y, list) else y

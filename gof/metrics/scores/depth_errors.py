@@ -67,19 +67,23 @@ def mad(depth: Tensor, truth: Tensor, mask: Tensor, fov_deg: float) -> Tensor:
 
 
 def depth_errors(
-    depth: Tensor, truth: Tensor, foreground: Tensor, fov_deg: float
+    blocks: Iterable[tuple[Tensor, Tensor, Tensor]], fov_deg: float
 ) -> tuple[float, float]:
-    """(SIDE x 100, MAD in degrees), means over the images [n, r, r].
+    """(SIDE x 100, MAD in degrees), means over images. blocks: found depth, true depth and
+    foreground [n, r, r] of some images at a time.
 
     The mask is the true foreground less one pixel, the same for every predictor (a network here
     predicts no mask). Images whose mask is empty are left out. Raises InputError when all are.
     """
-    mask = erode(foreground)
-    kept = mask.flatten(1).any(1)
-    if not bool(kept.any()):
+    sides, angles = [], []
+    for depth, truth, foreground in blocks:
+        mask = erode(foreground)
+        kept = mask.flatten(1).any(1)
+        some = depth[kept], truth[kept], mask[kept]
+        sides.append(side(*some))
+        angles.append(mad(*some, fov_deg))
+    if not sum(map(len, sides)):
         raise InputError("depth errors: no test image has foreground: look at the data set")
-    parts = zip(*(x[kept].split(100) for x in (depth, truth, mask)), strict=True)
-    sides, angles = zip(*((side(d, t, m), mad(d, t, m, fov_deg)) for d, t, m in parts), strict=True)
     return 100 * float(torch.cat(sides).mean()), float(torch.cat(angles).mean())
 
 

@@ -7,12 +7,14 @@ from gof.conditioning import conditioner as conditioners
 from gof.conditioning import terms
 from gof.conditioning.conditioner import FaceFiles
 from gof.data.ahead import Ahead
+from gof.data.manifest import load_manifest
+from gof.geometry.settings import Camera
 from gof.losses.settings import Term
 from gof.morphable.coefficients import BLOCKS, Statistics
 from gof.run import rng
 from gof.run.files import InputError
 from gof.training.schedule import plan
-from gof.training.task import draw, make_fakes
+from gof.training.task import draw_samples, make_fakes
 from tests.unit.toy_training import SIZES, Reader, write_pool
 
 CPU = torch.device("cpu")
@@ -45,7 +47,7 @@ def changed(tiny, **settings):
 
 
 def test_the_latent_holds_the_condition_and_the_camera_its_pose(tiny_faces) -> None:
-    drawn = draw(tiny_faces.task(), ROWS, "generator")
+    drawn = draw_samples(tiny_faces.task(), ROWS, "generator")
     condition = tiny_faces.conditioner.pool(ROWS, "generator", CPU)
     layout = tiny_faces.conditioner.layout
     assert torch.equal(layout.face(drawn.latents), condition.face)
@@ -58,8 +60,8 @@ def test_the_latent_holds_the_condition_and_the_camera_its_pose(tiny_faces) -> N
 
 def test_other_samples_and_updates_have_other_latents(tiny_faces) -> None:
     task = tiny_faces.task()
-    here, there = (draw(task, rows, "generator").latents for rows in ([0, 1], [2, 3]))
-    other = draw(task, [0, 1], "discriminator").latents
+    here, there = (draw_samples(task, rows, "generator").latents for rows in ([0, 1], [2, 3]))
+    other = draw_samples(task, [0, 1], "discriminator").latents
     assert not torch.equal(here, there) and not torch.equal(here, other)
 
 
@@ -134,7 +136,7 @@ def test_warm_terms_are_labels_with_their_weights(tiny_faces) -> None:
     tiny = changed(tiny_faces, geometric=Term(weight=2.5, from_stage=0), colour=Term())
     task, state = tiny.task(), tiny.state()
     now = plan(tiny.model, 0, 0)
-    drawn, twin = (draw(task, ROWS, "generator") for _ in range(2))
+    drawn, twin = (draw_samples(task, ROWS, "generator") for _ in range(2))
     field = state.generator.bind(state.generator.style(drawn.latents))
     found = tiny.conditioner.warm_terms(field, drawn, now, task.camera)
     conditions = tiny.conditioner.conditions
@@ -198,18 +200,26 @@ def test_a_conditioner_is_read_for_a_stage(tiny_faces, files) -> None:
         "statistics": "statistics.npz",
         "regressor": "regressor.yaml",
     }
-    model = tiny_faces.model
+    model, seen = tiny_faces.model, load_manifest(given.pool)
     conditions = model.conditions.model_copy(update={"free_geometry": 4})
     model = model.model_copy(update={"conditions": conditions})
-    first, last = (given(model, stage, 5, CPU) for stage in (0, 2))
+    first, last = (given(model, stage, 5, seen, CPU) for stage in (0, 2))
     assert last.blocks == SIZES | {"free_geometry": 4, "free_texture": 1}
     assert last.conditions is conditions and isinstance(last.regressor, Reader)
     sizes = [own.pool([0], "generator", CPU).depth.shape[1] for own in (first, last)]
     assert sizes == [8**2, 16**2]
-    other = given(model, 0, 6, CPU).pool(ROWS, "generator", CPU).face
+    other = given(model, 0, 6, seen, CPU).pool(ROWS, "generator", CPU).face
     assert not torch.equal(first.pool(ROWS, "generator", CPU).face, other)
 
 
 def test_a_pool_of_other_statistics_is_refused(tiny_faces, files) -> None:
     with pytest.raises(InputError, match=r"manifest.json: 9 coefficients a head, .* has 10"):
-        files(SIZES | {"light": 3})(tiny_faces.model, 0, 0, CPU)
+        given = files(SIZES | {"light": 3})
+        given(tiny_faces.model, 0, 0, load_manifest(given.pool), CPU)
+
+
+def test_a_pool_for_another_camera_is_refused(tiny_faces, files) -> None:
+    given = files(SIZES)
+    seen = replace(load_manifest(given.pool), camera=Camera(near=0.7))
+    with pytest.raises(InputError, match=r"manifest\.json: its camera\.near is 0\.88"):
+        given(tiny_faces.model, 0, 0, seen, CPU)

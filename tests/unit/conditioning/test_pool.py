@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from gof.conditioning.jobs import PoolJob
-from gof.conditioning.pool import Scene, draw, render, run_pool
+from gof.conditioning.pool import Scene, draw_conditions, render, run_pool
 from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, load_manifest, write_manifest
 from gof.data.reader import load_depth, load_images, load_split
@@ -73,7 +73,7 @@ def one_core(monkeypatch):
 
 
 def test_only_the_expression_differs_between_a_and_b(scene):
-    drawn = draw(toy_statistics(), scene, "train", range(400))
+    drawn = draw_conditions(toy_statistics(), scene, "train", range(400))
     changed = (drawn.z != drawn.z_b).float().mean(0)
     assert changed.tolist() == [0.0] * 5 + [1.0] * 4 + [0.0] * 29
     for z in (drawn.z, drawn.z_b):
@@ -84,16 +84,16 @@ def test_only_the_expression_differs_between_a_and_b(scene):
 
 def test_condition_is_a_function_of_its_number_and_split(scene):
     statistics = toy_statistics()
-    whole, one = (draw(statistics, scene, "train", own) for own in (range(6), [4]))
+    whole, one = (draw_conditions(statistics, scene, "train", own) for own in (range(6), [4]))
     for name in ("z", "z_b", "pose"):
         assert torch.equal(getattr(whole, name)[4], getattr(one, name)[0])
-    other = draw(statistics, scene, "test", range(6))
+    other = draw_conditions(statistics, scene, "test", range(6))
     assert torch.cdist(whole.z, other.z).min() > 1
 
 
 def test_flow_takes_points_of_b_to_the_same_points_of_a(head_model, scene):
     model, statistics = MorphableModel.load(head_model), toy_statistics()
-    drawn = draw(statistics, scene, "train", range(3))
+    drawn = draw_conditions(statistics, scene, "train", range(3))
     arrays = render(model, statistics, drawn, scene)
     heads = [statistics.unwhiten(z) for z in (drawn.z, drawn.z_b)]
     a, b = (model.vertices(head.identity, head.expression) for head in heads)
@@ -116,7 +116,7 @@ def test_flow_takes_points_of_b_to_the_same_points_of_a(head_model, scene):
 
 def test_labels_are_those_of_head_a(head_model, scene):
     model, statistics = MorphableModel.load(head_model), toy_statistics()
-    drawn = draw(statistics, scene, "train", range(2))
+    drawn = draw_conditions(statistics, scene, "train", range(2))
     arrays = render(model, statistics, drawn, scene)
     head = statistics.unwhiten(torch.from_numpy(arrays["z"]))
     vertices = model.vertices(head.identity, head.expression)
@@ -150,7 +150,7 @@ def test_pool_is_complete_reads_back_and_repeats(
     stored = load_split(manifest, "train", ["z", "z_b", "pose", "flow_16"])
     assert stored["z"].shape == stored["z_b"].shape == (5, 38)
     assert stored["flow_16"].dtype == np.float16
-    expected = draw(Statistics.load(statistics), scene, "train", range(5))
+    expected = draw_conditions(Statistics.load(statistics), scene, "train", range(5))
     np.testing.assert_array_equal(stored["z"], expected.z)
     np.testing.assert_array_equal(stored["pose"], expected.pose)
     for path in outs[0].parent.glob("*.safetensors"):
@@ -171,7 +171,7 @@ def test_conditions_are_seen_as_the_data_set_is(
     stored = load_split(manifest, "train", ["pose", "landmarks", "landmarks_3d"])
     pose, marks, marks_3d = (torch.from_numpy(stored[name]) for name in sorted(stored, key=len))
     scene = Scene(camera, BACKGROUND, (16, 32), 0)
-    expected = draw(Statistics.load(statistics), scene, "train", range(5)).pose
+    expected = draw_conditions(Statistics.load(statistics), scene, "train", range(5)).pose
     np.testing.assert_array_equal(pose, expected)
     seen, _ = project(marks_3d, pose, camera.fov_deg)
     np.testing.assert_allclose(seen, marks, atol=1e-6)

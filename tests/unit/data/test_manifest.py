@@ -49,6 +49,28 @@ def test_manifest_comes_back_equal(data):
     assert (written["offers"], written["flip"]) == (["images", "depth"], True)
 
 
+def test_what_was_made_for_another_data_set_contradicts_it(data, tmp_path):
+    manifest, _, _ = data
+    other, colour = tmp_path / "generator.yaml", manifest.background
+    manifest.must_be_seen_by(other, CAMERA, [value + 1e-7 for value in colour])
+    for camera, background, said in (
+        (
+            CAMERA.model_copy(update={"fov_deg": 30.0}),
+            colour,
+            r"camera\.fov_deg is 30\.0, .* 12\.0",
+        ),
+        (
+            CAMERA.model_copy(update={"law": "sphere"}),
+            colour,
+            r"camera\.law is sphere, .* gaussian",
+        ),
+        (CAMERA, (1.0, 0.5, 0.1), r"background is \(1\.0, 0\.5, 0\.1\), .*0\.0\)"),
+    ):
+        with pytest.raises(InputError, match=rf"generator\.yaml: its {said}") as raised:
+            manifest.must_be_seen_by(other, camera, background)
+        assert "\n" not in str(raised.value)
+
+
 def test_a_manifest_is_made_after_the_settings_of_its_data_set(tmp_path):
     values = {
         "source": "photographs",

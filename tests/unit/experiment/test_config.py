@@ -1,15 +1,20 @@
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from gof.conditioning.settings import Conditions
 from gof.config.errors import ConfigError
-from gof.config.reading import merged
+from gof.config.reading import merged, read
 from gof.data.settings import Photographs
-from gof.experiment.config import RUNTIME_SECTIONS, TAKEN, Config, schema
+from gof.experiment import scopes
+from gof.experiment.config import RUNTIME_SECTIONS, TAKEN, Config
+from gof.experiment.schema import schema
 from gof.geometry.settings import Camera
 from gof.heads.settings import RenderedHeads
 
+ROOT = Path(__file__).parents[3]
 STAGE = {"resolution": 8, "steps": 3}
 MODEL = {"integrator": "occupancy", "stages": [STAGE]}
 PHOTOGRAPHS = {"source": "photographs", "folder": "ph"}
@@ -340,3 +345,39 @@ def test_a_job_by_hand_is_scoped_to_what_it_depends_on():
     own = whole.scoped(whole.only("samples"))
     assert own.model_fields_set - RUNTIME_SECTIONS == {"samples"}
     assert (own.samples, own.runtime) == (whole.samples, whole.runtime)
+
+
+def test_the_schema_takes_every_shipped_file_and_no_wrong_one():
+    files = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "configs").glob("*.yaml"))]
+    own = json.loads(schema())
+    for file in files:
+        jsonschema.validate(read(str(file)), own)
+    for wrong in (
+        {"sead": 1},
+        {"models": {"Gof": {}}},
+        {"models": {"gof": {"extends": 3}}},
+        {"models": {"gof": {"stages": [{"resolution": 8}]}}},
+        {"common": {"field": {"name": "nerf"}}},
+        {"datasets": {"heads": {"source": "cats"}}},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, own)
+
+
+@pytest.mark.parametrize("value", [True, [True], [0, False]])
+def test_true_is_not_one(value):
+    with pytest.raises(ConfigError, match=r"seeds: true and false stand for no number"):
+        Config.parse({"seeds": value})
+
+
+def test_a_measurement_by_hand_is_scoped_to_itself():
+    config = Config.load(str(ROOT / "config.yaml"))
+    own = json.loads(scopes.of_measurement(config, "surface"))
+    assert own.keys() == {"metrics"} and own["metrics"].keys() == {"seeds", "surface"}
+    own = json.loads(scopes.of_measurement(config, "frechet", "models"))
+    assert own.keys() == {"metrics", "models"}
+    assert own["metrics"].keys() == {"seeds", "frechet", "views"}
+    assert json.loads(scopes.of_measurement(config, "views"))["metrics"].keys() == {
+        "seeds",
+        "views",
+    }

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gof.fitting import appearance as photometric_fit
-from gof.fitting.appearance import Seen, fit_colour, light_law, look, sample_vertices
+from gof.fitting.appearance import Seen, fit_colour, light_law, look_at_vertices, sample_vertices
 from gof.fitting.geometry import Placement
 from gof.geometry.cameras import camera_axes, project
 from gof.geometry.lighting import random_light, shade
@@ -145,7 +145,7 @@ def test_look_reads_the_pixel_under_each_visible_vertex(lively):
     ramp = torch.stack([x.expand(128, 128), x.flip(0)[:, None].expand(128, 128)])  # x, and y up
     images = torch.cat([ramp, ramp[:1] * 0 + 0.25])[None]
     place = Placement(pose, torch.zeros(1), torch.zeros(1, 3))
-    colour, normals, visible = look(images, world, model.triangles, place, FOV)
+    colour, normals, visible = look_at_vertices(images, world, model.triangles, place, FOV)
     plane, _ = project(world, pose, FOV)
     inside = visible[0]
     torch.testing.assert_close(colour[0, inside, :2], (plane[0, inside] + 1) / 2, atol=2e-3, rtol=0)
@@ -162,7 +162,7 @@ def test_look_does_not_see_through_a_nearer_surface(lively):
     world = torch.cat([model.mean, near])[None]
     triangles = torch.cat([model.triangles, model.triangles + count])
     place = Placement(torch.zeros(1, 2), torch.zeros(1), torch.zeros(1, 3))
-    _, _, visible = look(torch.zeros(1, 3, 64, 64), world, triangles, place, FOV)
+    _, _, visible = look_at_vertices(torch.zeros(1, 3, 64, 64), world, triangles, place, FOV)
     plane, _ = project(world, torch.zeros(1, 2), FOV)
     radius = plane[0, :count].norm(dim=-1)
     ahead = model.mean[:, 2] > 0.02
@@ -174,7 +174,9 @@ def test_look_does_not_see_through_a_nearer_surface(lively):
 def test_saturated_pixels_are_left_out(lively):
     model = MorphableModel.load(lively)
     place = Placement(torch.zeros(1, 2), torch.zeros(1), torch.zeros(1, 3))
-    white = look(torch.ones(1, 3, 64, 64), model.mean[None], model.triangles, place, FOV)
+    white = look_at_vertices(
+        torch.ones(1, 3, 64, 64), model.mean[None], model.triangles, place, FOV
+    )
     assert white[2].any()
     assert not photometric_fit.observe(white, torch.arange(len(model.mean))).weight.any()
 

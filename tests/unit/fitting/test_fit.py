@@ -12,7 +12,7 @@ from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter, estimate, join, l
 from gof.fitting.settings import Fit
 from gof.geometry.lighting import random_light
 from gof.geometry.settings import Camera
-from gof.heads.render import Heads, render_heads
+from gof.heads.render import HeadBatch, render_heads
 from gof.heads.settings import RenderedHeads
 from gof.morphable.coefficients import BLOCKS
 from gof.morphable.landmarks import nme_percent
@@ -42,7 +42,7 @@ def rendered(model, count):
     """Images [n, 3, 64, 64], code values 0 to 1, of random heads, and the heads."""
     own = streams(1, "test", range(count))
     pose = draws(count, 2, seed=4) * torch.tensor([CAMERA.yaw, CAMERA.pitch])
-    heads = Heads(
+    heads = HeadBatch(
         draws(count, len(model.identity), seed=1).clamp(-2, 2),
         0.3 * draws(count, len(model.expression), seed=2).abs(),
         draws(count, model.palette.size, seed=3),

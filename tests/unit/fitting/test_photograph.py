@@ -16,7 +16,7 @@ from gof.fitting.landmark_set import Landmarks
 from gof.fitting.photograph import (
     SIZE,
     Crop,
-    Faces,
+    DetectedFaces,
     crop_around,
     finder,
     fit_photograph,
@@ -26,7 +26,7 @@ from gof.fitting.photograph import (
 )
 from gof.geometry.cameras import project
 from gof.geometry.lighting import random_light
-from gof.heads.render import Heads, render_heads
+from gof.heads.render import HeadBatch, render_heads
 from gof.heads.settings import RenderedHeads
 from gof.morphable.model import MorphableModel
 from gof.readers.interface import Reading
@@ -56,7 +56,7 @@ def model(lively):
 @pytest.fixture
 def head(model):
     """A picture [256, 256] of a head, its landmarks on the image plane, its shape."""
-    heads = Heads(
+    heads = HeadBatch(
         draws(1, len(model.identity), seed=1).clamp(-1, 1),
         0.2 * draws(1, len(model.expression), seed=2).abs(),
         draws(1, model.palette.size, seed=3),
@@ -85,7 +85,7 @@ def placed(head, angle, folder):
 @pytest.mark.parametrize("angle", [0.0, 0.6])
 def test_a_head_is_fitted_wherever_it_is(model, head, angle, tmp_path):
     path, points = placed(head, angle, tmp_path)
-    found = fit_photograph(CONFIG, model, path, lambda _: Faces(points, ONE))
+    found = fit_photograph(CONFIG, model, path, lambda _: DetectedFaces(points, ONE))
     assert found.crop.angle == pytest.approx(angle, abs=0.1)
     assert found.crop.scale == pytest.approx(256 / 700, rel=0.1)
     torch.testing.assert_close(found.crop.to_picture(found.landmarks), points[0], atol=1e-5, rtol=0)
@@ -106,7 +106,9 @@ def test_turning_the_picture_changes_nothing_but_the_crop(model, head, tmp_path)
     fits = []
     for angle in (0.0, 0.6):
         path, points = placed(head, angle, tmp_path)
-        fits.append(fit_photograph(CONFIG, model, path, lambda _, p=points: Faces(p, ONE)).fits)
+        fits.append(
+            fit_photograph(CONFIG, model, path, lambda _, p=points: DetectedFaces(p, ONE)).fits
+        )
     straight, turned_ = fits
     torch.testing.assert_close(
         straight.coefficients.identity, turned_.coefficients.identity, atol=1e-2, rtol=0
@@ -120,7 +122,7 @@ def test_turning_the_picture_changes_nothing_but_the_crop(model, head, tmp_path)
 def test_files_of_a_fit(lively, model, head, tmp_path):
     path, points = placed(head, 0.0, tmp_path)
     out = tmp_path / "fit"
-    run_fit(CONFIG, FitJob(path, head_model=lively, out=out), lambda _: Faces(points, ONE))
+    run_fit(CONFIG, FitJob(path, head_model=lively, out=out), lambda _: DetectedFaces(points, ONE))
     numbers = read_json(out / "fit.json")["numbers"]
     assert len(numbers["identity"]) == len(model.identity)
     assert set(numbers["crop"]) == {"scale", "angle_rad", "centre"}
@@ -138,7 +140,7 @@ def test_files_of_a_fit(lively, model, head, tmp_path):
 @pytest.mark.parametrize("name", ["me.glb", "me.png"])
 def test_the_name_of_a_mesh_or_picture_gets_that_alone(lively, head, tmp_path, name):
     path, points = placed(head, 0.0, tmp_path)
-    find = lambda _: Faces(points, ONE)  # noqa: E731
+    find = lambda _: DetectedFaces(points, ONE)  # noqa: E731
     run_fit(CONFIG, FitJob(path, head_model=lively, out=tmp_path / "fit"), find)
     run_fit(CONFIG, FitJob(path, head_model=lively, out=tmp_path / "one" / name), find)
     assert {p.name for p in (tmp_path / "one").iterdir()} == {".gof", name, "me.json"}
@@ -150,7 +152,7 @@ def test_the_fit_drawn_over_the_crop_looks_like_the_crop(model, head, tmp_path):
     from gof.fitting.photograph import overlay
 
     path, points = placed(head, 0.3, tmp_path)
-    found = fit_photograph(CONFIG, model, path, lambda _: Faces(points, ONE))
+    found = fit_photograph(CONFIG, model, path, lambda _: DetectedFaces(points, ONE))
     page = overlay(model, found, CONFIG.camera.fov_deg).astype(float)
     crop, over = page[:, :SIZE], page[:, 2 * SIZE : 3 * SIZE]
     alone = page[:, 3 * SIZE :]
@@ -200,13 +202,13 @@ def refused(model, path, faces):
 
 def test_what_cannot_be_fitted_is_said_in_one_line(model, head, tmp_path):
     path, points = placed(head, 0.0, tmp_path)
-    none = Faces(points[:0], ONE[:0])
-    several = Faces(points.expand(3, -1, -1), ONE.expand(3, -1))
+    none = DetectedFaces(points[:0], ONE[:0])
+    several = DetectedFaces(points.expand(3, -1, -1), ONE.expand(3, -1))
     assert "no face found" in refused(model, path, none)
     assert "3 faces found" in refused(model, path, several)
-    assert "all lie in one place" in refused(model, path, Faces(points * 0, ONE))
+    assert "all lie in one place" in refused(model, path, DetectedFaces(points * 0, ONE))
     shuffled = points[:, torch.randperm(68, generator=torch.Generator().manual_seed(0))]
-    assert "landmarks far off" in refused(model, path, Faces(shuffled, ONE))
+    assert "landmarks far off" in refused(model, path, DetectedFaces(shuffled, ONE))
 
 
 def test_not_an_image_and_too_small_are_said_in_one_line(tmp_path):

@@ -14,16 +14,10 @@ from gof.data.settings import OFFERS
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays, project
 from gof.heads import render as heads
-from gof.heads.render import (
-    EXPRESSIONS,
-    random_expressions,
-    random_heads,
-    render_heads,
-)
+from gof.heads.render import random_heads, render_heads
 from gof.heads.settings import RenderedHeads
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, sha256
-from gof.run.rng import streams
 from gof.sources.make import make
 
 
@@ -68,24 +62,6 @@ def test_splits_share_no_identity(head_model, settings):
     drawn = [random_heads(model, settings, s, range(40)).identity for s in ("train", "test")]
     assert torch.cdist(*drawn).min() > 1e-3
     assert len(torch.cat(drawn).unique(dim=0)) == 80
-
-
-def test_expressions_are_sparse_within_their_amplitudes_and_often_absent():
-    names = tuple(
-        sorted({u + s for _, units in EXPRESSIONS for u in units for s in ("", "Left", "Right")})
-    )
-    found = random_expressions(names, streams(0, "expression", range(1000)))
-    largest = {
-        name: max(v for _, us in EXPRESSIONS for u, v in us.items() if name.startswith(u))
-        for name in names
-    }
-    assert (found >= 0).all()
-    assert (found <= torch.tensor([largest[name] for name in names]) + 1e-6).all()
-    neutral = (found == 0).all(1).float().mean()
-    assert abs(neutral - heads.NEUTRAL) < 0.06
-    left, right = names.index("mouthSmileLeft"), names.index("mouthSmileRight")
-    assert torch.equal(found[:, left], found[:, right]) and found[:, left].max() > 0.3
-    assert abs(sum(share for share, _ in EXPRESSIONS) - 1) < 1e-9
 
 
 def test_render_agrees_with_its_ground_truth(head_model, settings):

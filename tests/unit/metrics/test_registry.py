@@ -13,7 +13,8 @@ import pytest
 from gof.config.errors import ConfigError
 from gof.data.manifest import Manifest, Split, write_manifest
 from gof.data.shards import write_shard
-from gof.experiment.config import Config, schema
+from gof.experiment.config import Config
+from gof.experiment.schema import schema
 from gof.geometry.settings import Camera
 from gof.metrics.evaluate import EvaluateJob, run_evaluate
 from gof.metrics.registry import METRICS, Metric, lacking, metrics

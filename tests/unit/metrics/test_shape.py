@@ -4,7 +4,7 @@ import torch
 from gof.geometry.cameras import camera_rays
 from gof.metrics.portraits import Renders
 from gof.metrics.scores.depth_errors import erode
-from gof.metrics.shape import Shape
+from gof.metrics.shape import ShapeSettings
 from tests.unit.metrics.obeying import METRICS, Telepath, values
 
 
@@ -27,7 +27,7 @@ def test_cross_control_takes_mesh_and_pixels_of_the_other(scores, obedience):
     meshes = obedience.meshes()
     made = scores("shape", Renders(meshes), metrics={**METRICS, "seeds": [0]})
     found = values(made)["renders", "chamfer_cross"]
-    s = Shape(**METRICS["shape"])
+    s = ShapeSettings(**METRICS["shape"])
     z = meshes.layout.draw(0, "shapes", range(s.heads))
     seen = meshes.raster(z, torch.zeros(s.heads, 2), s.pixels)
     face = erode(meshes.face(seen)).flatten(1)

@@ -13,7 +13,7 @@ from gof.geometry.settings import Camera
 from gof.metrics.context import poses
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
-from gof.pictures.views import ViewRequest, to_uint8, views
+from gof.pictures.views import ViewRequest, render_views, to_uint8
 from gof.run.files import InputError
 from tests.unit.metrics.small import configured, saved
 
@@ -47,7 +47,7 @@ def test_views_are_what_the_generator_shows(tmp_path: Path, generator: Path) -> 
     model = generators.load(generator, "cpu")
     for seed in (0, 3):
         places = poses(model.camera, seed, 5)
-        seen = views(model, ViewRequest(model.latents(seed, 5), places, 16, 1.0))
+        seen = render_views(model, ViewRequest(model.latents(seed, 5), places, 16, 1.0))
         split = f"seed{seed}"
         images = load_images(manifest, split, 16).permute(0, 2, 3, 1)
         np.testing.assert_array_equal(images, to_uint8(seen.rgb))

@@ -62,12 +62,12 @@ def test_its_networks_say_what_it_is_made_of(tmp_path: Path) -> None:
     ("change", "fault"),
     [
         ({"networks": {"field": {"name": "nerf"}}}, "no name 'nerf'"),
-        ({"networks": {"field": {"width": 0}}}, "not a generator description"),
-        ({"networks": None}, "not a generator description"),
+        ({"networks": {"field": {"width": 0}}}, "no description of a generator"),
+        ({"networks": None}, "no description of a generator"),
         ({"field": {}}, None),
-        ({"camera": {"near": 2, "far": 1}}, "not a generator description"),
-        ({"trained_as": {}}, "not a generator description"),
-        ({"background": 3}, "not a generator description"),
+        ({"camera": {"near": 2, "far": 1}}, "no description of a generator"),
+        ({"trained_as": {}}, "no description of a generator"),
+        ({"background": 3}, "no description of a generator"),
         ({"networks": networks(layers=2, width=9).model_dump(mode="json")}, "cannot be read as"),
     ],
 )

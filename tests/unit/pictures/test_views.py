@@ -5,7 +5,7 @@ from gof.experiment.config import Config
 from gof.models import pretrained as generators
 from gof.pictures import views as samples
 from gof.pictures.jobs import SamplesJob
-from gof.pictures.views import ViewRequest, run_samples, views
+from gof.pictures.views import ViewRequest, render_views, run_samples
 
 
 @pytest.mark.parametrize("name", ["cgof", "gof"])
@@ -14,11 +14,11 @@ def test_views_do_not_depend_on_what_is_rendered_beside_them(obedience, name, no
     model = generators.load(obedience.generator(name))
     poses = torch.tensor([[0.0, 0.0], [0.3, 0.1], [-0.2, -0.1], [0.1, 0.0], [0.0, 0.2]])
     request = ViewRequest(model.latents(0, 5), poses, 16, 0.8, normals=normals)
-    together = views(model, request)
+    together = render_views(model, request)
     assert together.hit.any() and not together.hit.all()
     for rays in (1, 2 * 16**2):  # one by one; two, two and one
         monkeypatch.setattr(samples, "RAYS", rays)
-        apart = views(model, request)
+        apart = render_views(model, request)
         assert torch.equal(apart.hit, together.hit)
         for part in ("rgb", "depth", "alpha", "surface_t", "normal"):
             torch.testing.assert_close(

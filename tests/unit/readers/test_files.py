@@ -97,8 +97,8 @@ def change(path, **values):
     ("values", "message"),
     [
         ({"format": 9}, "format 9, this version reads 1"),
-        ({"width": "gone"}, r"not a regressor's description \('width'\)"),
-        ({"width": "wide"}, "not a regressor's description"),
+        ({"width": "gone"}, r"no description of a regressor \('width'\)"),
+        ({"width": "wide"}, "no description of a regressor"),
         ({"sha256": "0"}, "content does not match regressor.yaml"),
         ({"width": 5}, r"regressor\.safetensors: cannot be read as these weights"),
         ({"weights": "lost.safetensors"}, r"lost\.safetensors: no such file"),
@@ -115,10 +115,10 @@ def test_a_wrong_file_is_one_line_that_says_what(saved, values, message):
 def test_damaged_weights_and_no_file_at_all(saved, tmp_path):
     weights = saved.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-8])
-    with pytest.raises(InputError, match="damaged, train it again"):
+    with pytest.raises(InputError, match=r"does not match regressor\.yaml: make both again"):
         load_regressor(saved)
     with pytest.raises(InputError, match="no such regressor"):
         load_regressor(tmp_path / "nothing.yaml")
     saved.write_text("[")
-    with pytest.raises(InputError, match="not a regressor's description"):
+    with pytest.raises(InputError, match="no description of a regressor"):
         load_regressor(saved)

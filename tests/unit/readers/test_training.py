@@ -18,7 +18,7 @@ from gof.morphable.model import MorphableModel
 from gof.readers import data as regressor_data
 from gof.readers.convnet import SIZE
 from gof.readers.data import (
-    Faces,
+    LabelledFaces,
     data_faces,
     pool_faces,
     shown,
@@ -174,7 +174,7 @@ def squares():
     place = torch.stack([(corner[:, 0] + 12) / 32 - 1, 1 - (corner[:, 1] + 12) / 32], -1)
     offsets = torch.rand(68, 2, generator=generator) * 0.7 - 0.35
     marks = place[:, None] + offsets
-    return Faces(images, 3 * place, place, marks)
+    return LabelledFaces(images, 3 * place, place, marks)
 
 
 def trainer(faces, name="judge", steps=150):

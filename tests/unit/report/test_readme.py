@@ -53,7 +53,7 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     text = page.read_text()
     assert "default run: 20.0 minutes for 24 jobs on 2 cores" in text
     assert "memory: 100 MiB in the largest job, 200 MiB in the 2 largest" in text
-    assert "36 heads with depth and normals (64 px, 128 px) in 12 s" in text
+    assert "data set heads: 36 images (64 px, 128 px) in 12 s" in text
     assert "| GOF | 30.0 ± 1.5 |" in text
     assert "69.2" in text
     assert (results / "gallery" / "shapes.png").exists()

@@ -13,7 +13,7 @@ from gof.rendering.surface import normals
 from gof.training import steps
 from gof.training.schedule import plan
 from gof.training.steps import discriminator_step, each_fakes, generator_step, warm_step
-from gof.training.task import draw, make_fakes
+from gof.training.task import draw_samples, make_fakes
 from tests.unit.toy_training import Asking, snapshot
 
 UNCLIPPED = 1e9
@@ -192,7 +192,7 @@ def test_a_warm_step_is_the_sum_of_the_conditioners_terms(scene) -> None:
     values = warm_step(state, task, now)
     loss, value = 0.0, 0.0
     for rows in task.rows(now):
-        drawn = draw(task, rows, "generator")
+        drawn = draw_samples(task, rows, "generator")
         field = other.generator.bind(other.generator.style(drawn.latents))
         term = field.logits(drawn.latents[:, None, :3] * task.camera.near * 0.1).square().mean()
         loss, value = loss + 3.0 * term / 2, value + term.detach() / 2

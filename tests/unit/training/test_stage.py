@@ -179,7 +179,7 @@ def test_a_conditional_model_gets_its_conditioner_from_the_loader(config, data, 
     loader, out = Loading({"pool": data}), tmp_path / "out"
     run_stage(parsed, job_of(data, out), loader)
     model = parsed.models["gof"]
-    assert loader.given == [(model, 0, 3, torch.device("cpu"))]
+    assert loader.given == [(model, 0, 3, load_manifest(data), torch.device("cpu"))]
     assert read_json(out / "stage.json")["inputs"].keys() == {"data", "pool"}
     info = yaml.safe_load((out / "generator.yaml").read_text())
     networks = info["networks"]

@@ -10,7 +10,7 @@ from gof.rendering.settings import Sampling
 from gof.run import rng
 from gof.training.distributed import World
 from gof.training.schedule import plan
-from gof.training.task import draw, make_fakes
+from gof.training.task import draw_samples, make_fakes
 from tests.unit.toy_training import STAGES, Asking
 
 ROWS = [16, 17, 18, 19]
@@ -37,12 +37,12 @@ def test_sample_numbers_go_on_from_step_to_step_and_are_shared_out(tiny) -> None
 @pytest.mark.parametrize("law", ["gaussian", "uniform"])
 def test_latents_and_poses_are_those_of_their_streams_and_the_law(tiny, law) -> None:
     task = replace(tiny.task(), camera=Camera(law=law, yaw=0.4, pitch=0.2))
-    found = draw(task, ROWS, "generator")
+    found = draw_samples(task, ROWS, "generator")
     own = rng.streams(task.seed, "generator", ROWS)
     assert torch.equal(found.latents, own.normal(4))
     assert torch.equal(found.poses, sample_poses(task.camera, own))
     assert found.condition is None
-    many = draw(task, list(range(400)), "discriminator")
+    many = draw_samples(task, list(range(400)), "discriminator")
     spread = torch.tensor([0.4, 0.2]) / (3**0.5 if law == "uniform" else 1)
     assert many.poses.std(0).allclose(spread, rtol=0.15)
     # What is drawn later goes on from there.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gof.fields.kernels import cpu as layers
-from gof.fields.kernels.cpu import Film, Heads, evaluate
+from gof.fields.kernels.cpu import Film, OutputHeads, evaluate
 
 
 def formula(points, directions, films, heads):
@@ -33,7 +33,7 @@ def problem(depth: int, width: int, count: int, coloured: bool, seed: int = 0):
         return Film(scale * normal(3, inputs, width), 5 * normal(3, 1, width))
 
     films = [film(3 if k == 0 else width) for k in range(depth)] + [film(width + 3)] * coloured
-    heads = Heads(normal(1, width) / width**0.5, normal(3, width) / width**0.5)
+    heads = OutputHeads(normal(1, width) / width**0.5, normal(3, width) / width**0.5)
     points = torch.rand(3, count, 3, generator=draw, dtype=torch.float64) * 2 - 1
     directions = torch.nn.functional.normalize(normal(3, count, 3), dim=-1) if coloured else None
     return points, directions, films, heads

@@ -10,7 +10,7 @@ import torch
 from gof.fields.film_siren import FilmSiren
 from gof.fields.kernels import cpu as layers
 from gof.fields.kernels import fused
-from gof.fields.kernels.cpu import Film, Heads
+from gof.fields.kernels.cpu import Film, OutputHeads
 from gof.fields.kinds.film_siren import FilmSirenSettings
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
@@ -55,7 +55,7 @@ def make(layers, width, batch, count, colour):
     films += [
         (draw(batch, n, width, bound=bound), draw(batch, 1, width, bound=3.0)) for n in inputs
     ]
-    heads = Heads(draw(1, width, bound=bound / 30), draw(3, width, bound=bound / 30))
+    heads = OutputHeads(draw(1, width, bound=bound / 30), draw(3, width, bound=bound / 30))
     directions = torch.nn.functional.normalize(draw(batch, count, 3), dim=-1) if colour else None
     return draw(batch, count, 3), directions, films, heads
 
@@ -80,7 +80,7 @@ def result_and_gradients(function, arguments, given, dtype):
     ends = [x.to(dtype, copy=True).requires_grad_() for x in (heads.occupancy, heads.colour)]
     pairs = [Film(*pair) for pair in zip(leaves[::2], leaves[1::2], strict=True)]
     directions = None if directions is None else directions.to(dtype)
-    out = function(points.to(dtype), directions, pairs, Heads(*ends))
+    out = function(points.to(dtype), directions, pairs, OutputHeads(*ends))
     gradients = torch.autograd.grad(out, [*leaves, *ends], given.to(dtype), materialize_grads=True)
     return out, gradients
 

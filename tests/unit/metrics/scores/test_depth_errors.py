@@ -109,11 +109,13 @@ def test_erosion_takes_one_pixel_all_around_and_at_the_border() -> None:
 def test_errors_skip_empty_images_and_refuse_only_empty_ones() -> None:
     depth, mask, _ = ball(0.09)
     two = torch.cat([depth, depth * 0])
-    assert depth_errors(two * 1.1, two, torch.cat([mask, ~mask & mask]), FOV) == pytest.approx(
-        depth_errors(depth * 1.1, depth, mask, FOV)
-    )
+    alone = [(depth * 1.1, depth, mask)]
+    together = [(two * 1.1, two, torch.cat([mask, ~mask & mask]))]
+    empty = (depth, depth, ~mask & mask)
+    for blocks in (together, [*alone, empty]):
+        assert depth_errors(blocks, FOV) == pytest.approx(depth_errors(alone, FOV))
     with pytest.raises(InputError, match="foreground"):
-        depth_errors(depth, depth, ~mask & mask, FOV)
+        depth_errors([empty], FOV)
 
 
 def test_mean_depth_counts_only_covered_pixels() -> None:

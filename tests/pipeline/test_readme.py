@@ -1,0 +1,139 @@
+"""The commands that README and docs name do what they say."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from gof.config.reading import merged, read
+from gof.data.manifest import load_manifest
+from gof.data.reader import load_images
+from tests.pipeline.conftest import ROOT, SMOKE
+from tests.pipeline.test_plan import JOBS
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINES = [
+    line.split("#")[0]
+    for page in PAGES
+    for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.S)
+    for line in block.splitlines()
+]
+COMMANDS = [command.strip() for line in LINES for command in line.split("&&")]
+# What CI runs as it stands in the README.
+INSTALLING = ("python3 -m venv", ". .venv/", "pip install", "python -m pytest")
+AFTER = ("samples", "mesh", "views", "untrained_views", "evaluate", "reference", "show_control")
+TRAINING = {name: n for name, n in JOBS.items() if name not in (*AFTER, "tables", "figures")}
+TRAINING["regressor"] = 1  # nobody judges
+SMOKED = JOBS | {"train": 7}  # its stages are fewer
+PLANS = {
+    "snakemake --cores all": JOBS,
+    f"snakemake --cores all {' '.join(SMOKE)}": SMOKED,
+    "snakemake --cores all models": TRAINING | {"models": 1},
+    "snakemake --cores all -R train -- models": TRAINING | {"models": 1},
+    "snakemake --cores all results/heads/gof/seed0/stage2/stage.json": {
+        "download_head_asset": 1,
+        "head_model": 1,
+        "dataset": 1,
+        "train": 3,
+    },
+    "snakemake --cores all --config 'seeds=[0,1,2]'": JOBS
+    | {"train": 24, "samples": 9, "mesh": 9, "views": 9, "evaluate": 36, "show_control": 3},
+    "snakemake --cores all --configfile workflow/configs/photographs.yaml": {},
+    "snakemake --cores all bench": TRAINING | {"bench": 1},
+}
+GOF = [command for command in COMMANDS if command.startswith("gof ")]
+MLFLOW = [command for command in COMMANDS if command.startswith("mlflow ")]
+
+
+def test_every_command_is_tested_here_or_run_by_ci():
+    tested = (*PLANS, *GOF, *MLFLOW)
+    assert [c for c in COMMANDS if c not in tested and not c.startswith(INSTALLING)] == []
+    assert len(GOF) >= 7
+
+
+@pytest.mark.parametrize("command", PLANS)
+def test_snakemake_plans_what_the_readme_says(copied, command):
+    if "photographs" in command:
+        (copied.folder / "photographs").mkdir()
+    done = copied.run("-n", *shlex.split(command)[1:])
+    assert done.status == 0, done.text[-3000:]
+    if PLANS[command]:
+        assert done.jobs == PLANS[command]
+    assert "cgof" not in done.text or "photographs" not in command
+
+
+@pytest.mark.slow
+def test_training_again_reruns_nothing_else(finished):
+    words = [*SMOKE, "-n", "--cores", "all", "-R", "train", "--", "models"]
+    assert finished.run(*words).jobs == {"train": 7, "models": 1}
+
+
+@pytest.fixture(scope="module")
+def place(finished, tmp_path_factory):
+    """A folder with the results of a run, its configuration and photographs of one's own."""
+    folder = tmp_path_factory.mktemp("user")
+    (folder / "results").symlink_to(finished.folder / "results-smoke")
+    files = [finished.folder / "config.yaml", finished.folder / SMOKE[1]]
+    (folder / "config.yaml").write_text(yaml.safe_dump(merged(*map(read, map(str, files)))))
+    images = load_images(load_manifest(folder / "results/heads/data/manifest.json"), "train", 64)
+    (folder / "photographs").mkdir()
+    for number, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
+        Image.fromarray(image).save(folder / "photographs" / f"{number}.jpg")
+    Image.fromarray(image).save(folder / "photograph.jpg")
+    return folder
+
+
+def environment(finished):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(finished.folder)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", GOF)
+def test_a_verb_leaves_what_it_is_asked_for(finished, place, command):
+    own = command.replace("gof/seed0/stage2", "gof/seed0/stage1")  # of the smoke run the last
+    own = own.replace("cgof/seed0/stage1", "cgof/seed0/stage2")
+    words = shlex.split(own)
+    done = subprocess.run(
+        words, cwd=place, env=environment(finished), capture_output=True, text=True, check=False
+    )
+    said = done.stdout + done.stderr
+    if words[1] == "fit" and done.returncode:  # the detector's weights come from the network
+        assert re.search(r"error: .*weights", said) and "Traceback" not in said
+        return
+    assert done.returncode == 0, said[-3000:]
+    out = Path(words[words.index("--out") + 1])
+    assert (place / out).exists()
+    assert str(out) in said.splitlines()[-1]
+    assert not (place / "results" / "heads" / out.name).exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", MLFLOW)
+def test_the_tracker_opens_the_runs(finished, place, command):
+    words = [*shlex.split(command), "--port", "5917", "--workers", "1"]
+    server = subprocess.Popen(
+        words, cwd=place, env=environment(finished), start_new_session=True, stderr=subprocess.PIPE
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while True:
+            try:
+                with urllib.request.urlopen("http://127.0.0.1:5917/", timeout=5) as page:
+                    assert b"MLflow" in page.read()
+                break
+            except OSError:
+                assert server.poll() is None and time.monotonic() < deadline
+                time.sleep(0.5)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
