@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from gof.config.section import (
@@ -16,7 +18,7 @@ class Regressor(Section):
     """A CNN from image to coefficients, pose and landmarks."""
 
     width: Count = Field(12, description="channels of the first level")
-    steps: Count = 2200
+    steps: Annotated[Count, Field(ge=3)] = 2200
     batch: Count = 32
     lr: Positive = Field(4e-3, description="largest learning rate of the cycle")
     seed: Seed = 0

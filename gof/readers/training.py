@@ -69,8 +69,9 @@ class Trainer:
         self.optimiser = AdamW(
             self.network.parameters(), settings.lr, weight_decay=WEIGHT_DECAY, fused=True
         )
+        grows = max(WARM_UP, 2 / settings.steps)  # a step of growth at least
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, settings.lr, total_steps=settings.steps, pct_start=WARM_UP
+            self.optimiser, settings.lr, total_steps=settings.steps, pct_start=grows
         )
 
     def batch(self, step: int) -> tuple[Tensor, LabelledFaces]:

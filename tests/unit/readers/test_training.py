@@ -202,6 +202,17 @@ def test_a_regressor_learns_where_a_square_is(squares):
             assert wrong < 0.1 * (truth - truth.mean(0)).square().mean()
 
 
+@pytest.mark.parametrize("steps", [3, 12, 20, 21, 60])
+def test_the_learning_rate_rises_and_falls_in_any_number_of_steps(squares, steps):
+    task, rates = trainer(squares, steps=steps), []
+    for step in range(steps):
+        rates.append(task.optimiser.param_groups[0]["lr"])
+        task.step(step)
+    assert max(rates) == pytest.approx(5e-3)
+    assert rates[0] < 3e-4 and rates[-1] < 1e-6
+    assert rates.index(max(rates)) <= max(1, round(0.05 * steps) - 1)
+
+
 def test_a_step_is_a_function_of_seed_name_and_number(squares):
     one, two = trainer(squares), trainer(squares)
     assert [one.step(k) for k in range(3)] == [two.step(k) for k in range(3)]
@@ -242,7 +253,7 @@ def test_from_files_to_a_regressor_and_its_numbers(files, tmp_path, capsys):
 
 
 def test_the_teacher_has_a_name_of_its_own(files, tmp_path):
-    quick = CONFIG.faces.regressors.teacher.model_copy(update={"width": 2, "steps": 2, "batch": 4})
+    quick = CONFIG.faces.regressors.teacher.model_copy(update={"width": 2, "steps": 3, "batch": 4})
     both = CONFIG.faces.regressors.model_copy(update={"teacher": quick})
     faces = CONFIG.faces.model_copy(update={"regressors": both})
     out = tmp_path / "regressor.json"

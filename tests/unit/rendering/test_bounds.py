@@ -49,3 +49,52 @@ def test_bounds_between_pixels_hold_for_concave_values() -> None:
             assert found[:, ~between].isneginf().all()
             inner = found[:, 1:-3, 1:-3] - values[:, 1:-3, 1:-3]
             assert inner.max() < 4.5  # no more than two pixels' rise
+
+
+def lines(t, values, k):
+    """Bounds on either side of the gap behind sample k, as functions of a place: the lines through
+    the two samples before the gap and through the two behind it, flat where they fall away."""
+    n = len(t)
+
+    def left(at):
+        if k < 1:
+            return math.inf
+        return values[k] + max((values[k] - values[k - 1]) / (t[k] - t[k - 1]), 0) * (at - t[k])
+
+    def right(at):
+        if k + 2 > n - 1:
+            return math.inf
+        slope = (values[k + 1] - values[k + 2]) / (t[k + 2] - t[k + 1])
+        return values[k + 1] + max(slope, 0) * (t[k + 1] - at)
+
+    return left, right
+
+
+def bound_at(t, values, at):
+    """Upper bound at a place, gap by gap, in plain numbers."""
+    k = sum(one < at for one in t) - 1  # the sample before the place
+    left, right = lines(t, values, k)
+    return min(left(at) if k >= 0 else math.inf, right(at))
+
+
+def test_bounds_along_a_ray_against_a_loop() -> None:
+    own = torch.Generator().manual_seed(3)
+    n, rays = 6, 60
+    t = (torch.arange(n) + 0.1 + 0.8 * torch.rand(rays, n, generator=own)) / n * 0.2 + 0.9
+    values = 5 * torch.randn(rays, n, generator=own)
+    values[:5] = 2.0  # nothing rises or falls
+    samples = Samples(t.double(), values.double())
+    near, far = 0.88, 1.12
+    places = near + (far - near) * torch.rand(rays, 40, generator=own).double()
+    found, highest = upper_bound(samples, places), peaks(samples, near, far)
+    for ray in range(rays):
+        own_t, own_values = samples.t[ray].tolist(), samples.logits[ray].tolist()
+        for at, bound in zip(places[ray].tolist(), found[ray].tolist(), strict=True):
+            wanted = bound_at(own_t, own_values, at)
+            assert bound > 1e9 if math.isinf(wanted) else abs(bound - wanted) < 1e-6
+        dense = torch.linspace(near, far, 4001, dtype=torch.float64).tolist()
+        between = [at for at in dense if at not in own_t]
+        wanted = max(*(bound_at(own_t, own_values, at) for at in between), *own_values)
+        steepest = float((samples.logits[ray].diff() / samples.t[ray].diff()).abs().max())
+        step = (far - near) / 4000
+        assert wanted - 1e-9 <= float(highest[ray]) <= wanted + steepest * step

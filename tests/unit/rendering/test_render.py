@@ -1,15 +1,17 @@
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 from gof.fields.analytic import Ellipsoid, sphere
 from gof.geometry.cameras import camera_rays
+from gof.geometry.settings import Camera
 from gof.models.generator import Generator
 from gof.rendering.interface import Guide, RenderSettings
 from gof.rendering.query import Everywhere
 from gof.rendering.render import render, render_moved
+from gof.rendering.settings import Sampling
 from gof.run import rng
 from tests.unit.small_networks import networks
 
@@ -183,3 +185,32 @@ def test_samples_seen_through_a_moved_field() -> None:
     moved = render_moved(centred, rays, out, GOF, by.expand(2, 64, 3))
     torch.testing.assert_close(moved.logits, out.logits, atol=1e-3, rtol=0)
     torch.testing.assert_close(moved.rgb, out.rgb, atol=1e-4, rtol=0)
+
+
+def test_settings_are_those_of_the_model_the_camera_and_the_moment() -> None:
+    sampling = Sampling(coarse=11, secant=5, surface=7, fine=2, tau=0.3, density_scale=17.0)
+    camera, background = Camera(near=0.7, far=1.4), (0.1, -0.2, 0.3)
+    for integrator in ("occupancy", "density"):
+        found = asdict(RenderSettings.of(integrator, sampling, 0.05, (camera, background)))
+        assert found == {
+            "integrator": integrator,
+            **sampling.model_dump(),
+            "near": 0.7,
+            "far": 1.4,
+            "half_width": 0.05,
+            "background": background,
+        }
+
+
+def test_rays_that_meet_nothing_have_finite_gradients() -> None:
+    class Empty(Ellipsoid):
+        height = torch.zeros((), requires_grad=True)
+
+        def logits(self, points: torch.Tensor) -> torch.Tensor:
+            return self.height - 1 - points.square().sum(-1)
+
+    field = Empty((0.1, 0.1, 0.1))
+    out = render(field, camera_rays(torch.zeros(1, 2), 4, 12.0), PIGAN)
+    assert (out.alpha == 0).all()
+    (out.depth.sum() + out.rgb.sum()).backward()
+    assert field.height.grad is not None and field.height.grad.isfinite()

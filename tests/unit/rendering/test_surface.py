@@ -64,3 +64,11 @@ def test_normals_have_second_derivatives() -> None:
     n = normals(Scaled(), torch.tensor([[[0.06, 0.08, 0.02]]]), create_graph=True)
     (gradient,) = torch.autograd.grad(n[..., 0].sum(), scale)
     assert gradient.abs() > 0.1
+
+
+def test_a_field_that_is_the_same_everywhere_has_no_normals() -> None:
+    class Flat(Ellipsoid):
+        def logits(self, points: torch.Tensor) -> torch.Tensor:
+            return 0 * points.sum(-1)
+
+    assert (normals(Flat((0.1, 0.1, 0.1)), torch.rand(1, 7, 3)) == 0).all()
