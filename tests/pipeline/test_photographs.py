@@ -11,7 +11,7 @@ from gof.data.manifest import load_manifest
 from gof.data.reader import load_images
 from tests.pipeline.conftest import copy_workflow
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # with the run they look at
 BOTH = ("--configfile", "workflow/configs/smoke.yaml", "workflow/configs/photographs.yaml")
 SIZES = ((64, 64), (71, 64), (90, 140), (64, 300), (333, 217))
 

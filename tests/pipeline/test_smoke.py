@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # with the run they look at
 SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
 AFTER_TRAINING = {"samples": 1, "mesh": 1, "views": 1, "evaluate": 3, "tables": 1, "figures": 1}
 AFTER_CONDITIONAL = {"train": 3, **AFTER_TRAINING, "evaluate": 6, "show_control": 1}

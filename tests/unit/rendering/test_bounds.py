@@ -35,6 +35,12 @@ def test_one_sample_bounds_nothing() -> None:
     assert (upper_bound(samples, torch.ones(3, 4)) > 1e9).all()
 
 
+def test_a_batch_of_single_rays_is_bounded_ray_by_ray() -> None:
+    t = torch.linspace(0.9, 1.1, 5).expand(2, 1, 5)
+    samples = Samples(t, along(t, 1.0))
+    assert (peaks(samples, 0.88, 1.12) < HEIGHT + 1).all()
+
+
 def test_bounds_between_pixels_hold_for_concave_values() -> None:
     y, x = torch.meshgrid(torch.arange(12.0), torch.arange(12.0), indexing="ij")
     for angle in (0.0, 0.4, 1.1):

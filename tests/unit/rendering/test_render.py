@@ -200,17 +200,3 @@ def test_settings_are_those_of_the_model_the_camera_and_the_moment() -> None:
             "half_width": 0.05,
             "background": background,
         }
-
-
-def test_rays_that_meet_nothing_have_finite_gradients() -> None:
-    class Empty(Ellipsoid):
-        height = torch.zeros((), requires_grad=True)
-
-        def logits(self, points: torch.Tensor) -> torch.Tensor:
-            return self.height - 1 - points.square().sum(-1)
-
-    field = Empty((0.1, 0.1, 0.1))
-    out = render(field, camera_rays(torch.zeros(1, 2), 4, 12.0), PIGAN)
-    assert (out.alpha == 0).all()
-    (out.depth.sum() + out.rgb.sum()).backward()
-    assert field.height.grad is not None and field.height.grad.isfinite()

@@ -162,6 +162,27 @@ def test_everything_that_counts_is_in_the_fingerprint(config, data, tmp_path, mo
     assert job.fingerprint(config) not in names
 
 
+def test_a_later_stage_is_not_in_the_fingerprint_of_an_earlier_one(config, data, tmp_path):
+    first, second = config.models["gof"].stages
+    longer = second.model_copy(update={"steps": 9})
+    model = config.models["gof"].model_copy(update={"stages": (first, longer)})
+    other = config.model_copy(update={"models": {"gof": model}})
+    assert StageJob(model="gof", data=data, out=tmp_path).stage == 0
+    names = [
+        [job_of(data, tmp_path, k).fingerprint(own) for own in (config, other)] for k in (0, 1)
+    ]
+    assert names[0][0] == names[0][1] and names[1][0] != names[1][1]
+
+
+def test_the_code_of_conditions_counts_for_conditional_models(config, data, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(jobs, "stage_code", lambda conditional, field: asked.append(conditional))
+    job = job_of(data, tmp_path)
+    job.fingerprint(config)
+    job.fingerprint(config, Loading({"pool": data}))
+    assert asked == [False, True]
+
+
 class Loading:
     """A loader of the toy's conditioner."""
 
