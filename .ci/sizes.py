@@ -42,5 +42,6 @@ def lengths(paths: list[Path]) -> list[str]:
 
 if __name__ == "__main__":
     files = sorted(path for path in Path("gof").rglob("*.py") if path.stat().st_size)
-    problems = [*lengths(files), *(line for path in files for line in faults(path))]
+    rules = sorted(Path("workflow").rglob("*.smk"))
+    problems = [*lengths([*files, *rules]), *(line for path in files for line in faults(path))]
     sys.exit("\n".join(problems) or 0)

@@ -1,25 +1,17 @@
-"""What all rules share: the checked configuration, names, and the hooks around a run."""
+"""What all rules share: the checked configuration, and names."""
 
 import json
 import os
-import subprocess
-import sys
-import time
-import uuid
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from gof.config.errors import ConfigError
-from gof.data.verification import RUN as RUN_NAME
 from gof.experiment import plan, scopes
 from gof.experiment.config import Config
 from gof.fields.registry import FIELDS
 from gof.metrics.registry import FILES, metrics
-from gof.run.files import append_json
-from gof.run.job import FOLLOWED
 from gof.run.provenance import code_hash, metric_code, stage_code
-from gof.run.spool import dismiss, follower
 from gof.sources.registry import SOURCES
 
 
@@ -255,56 +247,3 @@ def shown(kind, name, suffix):
         category=kind,
         labels={"what": name},
     )
-
-
-def start_run():
-    """Name the run, and have one process mirror all its jobs into MLflow, from their files."""
-    run = {"start": time.time()}
-    os.environ.update({RUN_NAME: uuid.uuid4().hex})  # shards are hashed once in it
-    if CONFIG.tracking.enabled:
-        os.environ.update({FOLLOWED: "1"})
-        run["follower"] = follower([RESULTS], RESULTS, CONFIG.runtime_only())
-    return run
-
-
-def end_run(run):
-    if "follower" in run:
-        dismiss(run["follower"], CONFIG.tracking.wait_s)
-
-
-def note_run(run, jobs):
-    """Keep how long a run took; the README's figures come from here."""
-    entry = {
-        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "jobs": jobs,
-        "cores": workflow.cores,
-        "wall_s": round(time.time() - run["start"], 1),
-    }
-    append_json(RESULTS / "runs.jsonl", entry)
-
-
-def write_report():
-    """`snakemake --report`, called as this run was called."""
-    call = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
-    page = RESULTS / "report.html"
-    done = subprocess.run([*call, "--report", page], capture_output=True, text=True)
-    if done.returncode:
-        print(f"no report: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-
-
-RUN = {}
-
-
-onstart:
-    RUN.update(start_run())
-
-
-onsuccess:
-    end_run(RUN)
-    note_run(RUN, workflow.scheduler.finished_jobs)
-    if any(job.rule.name == "all" for job in workflow.dag.jobs):
-        write_report()
-
-
-onerror:
-    end_run(RUN)

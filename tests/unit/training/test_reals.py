@@ -1,6 +1,8 @@
 import torch
 
-from gof.training.reals import Reals
+from gof.run import rng
+from gof.training import reals
+from gof.training.reals import Epochs, Reals
 
 
 def make(seed: int = 0) -> Reals:
@@ -38,3 +40,19 @@ def test_flips_are_about_half_and_values_span_the_range() -> None:
     flipped = (batch[:, 0, 0, -1] > batch[:, 0, 0, 0]).float().mean()
     assert 0.4 < flipped < 0.6
     assert batch.min() == -1
+
+
+def test_the_orders_of_two_epochs_are_kept_and_no_more(monkeypatch) -> None:
+    drawn, real = [], rng.generator
+    monkeypatch.setattr(
+        reals.rng, "generator", lambda *given: drawn.append(given[-1]) or real(*given)
+    )
+    epochs = Epochs(3, 0, "order")
+    for _ in range(4):  # a batch across the border of two epochs, read ahead and again
+        epochs([2, 3])
+    assert drawn == [0, 1]
+    epochs([6])
+    epochs([3, 6])
+    assert drawn == [0, 1, 2]
+    epochs([0])
+    assert drawn == [0, 1, 2, 0]

@@ -1,0 +1,65 @@
+"""What happens around a run: its jobs are followed for MLflow, its time is kept, its report written."""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+
+from gof.data.verification import RUN as RUN_NAME
+from gof.run.files import append_json
+from gof.run.job import FOLLOWED
+from gof.run.spool import dismiss, follower
+
+
+def start_run():
+    """Name the run, and have one process mirror all its jobs into MLflow, from their files."""
+    run = {"start": time.time()}
+    os.environ.update({RUN_NAME: uuid.uuid4().hex})  # shards are hashed once in it
+    if CONFIG.tracking.enabled:
+        os.environ.update({FOLLOWED: "1"})
+        run["follower"] = follower([RESULTS], RESULTS, CONFIG.runtime_only())
+    return run
+
+
+def end_run(run):
+    if "follower" in run:
+        dismiss(run["follower"], CONFIG.tracking.wait_s)
+
+
+def note_run(run, jobs):
+    """Keep how long a run took; the README's figures come from here."""
+    entry = {
+        "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "jobs": jobs,
+        "cores": workflow.cores,
+        "wall_s": round(time.time() - run["start"], 1),
+    }
+    append_json(RESULTS / "runs.jsonl", entry)
+
+
+def write_report():
+    """`snakemake --report`, called as this run was called."""
+    call = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
+    page = RESULTS / "report.html"
+    done = subprocess.run([*call, "--report", page], capture_output=True, text=True)
+    if done.returncode:
+        print(f"no report: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+
+
+RUN = {}
+
+
+onstart:
+    RUN.update(start_run())
+
+
+onsuccess:
+    end_run(RUN)
+    note_run(RUN, workflow.scheduler.finished_jobs)
+    if any(job.rule.name == "all" for job in workflow.dag.jobs):
+        write_report()
+
+
+onerror:
+    end_run(RUN)
