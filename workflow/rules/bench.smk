@@ -1,23 +1,6 @@
 """What the parts cost, beside what the machine could do: a target of its own."""
 
 
-def benched():
-    """The head model of the first data set that has one, and its first GOF."""
-    files = {}
-    for name, own in CONFIG.datasets.items():
-        if "head_model" in SOURCES[own.source].inputs:
-            files["head_model"] = f"<results>/{name}/model/head_model.npz"
-            break
-    for run in TRAININGS:
-        if (
-            CONFIG.models[run.model].integrator == "occupancy"
-            and run not in CONDITIONAL
-        ):
-            files["generator"] = last_stage(*run, "generator.yaml")
-            break
-    return files
-
-
 # All cores, so that nothing runs beside it. The default run's minutes are those of the last whole run before.
 rule bench:
     input:
