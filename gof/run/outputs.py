@@ -94,11 +94,12 @@ class Outputs:
             if folder.is_dir() and [entry.name for entry in os.scandir(folder)] == [MARK]:
                 (folder / MARK).unlink(missing_ok=True)
 
-    def tell(self) -> None:
-        """Say what was written."""
+    def tell(self, first: Iterable[Path] = ()) -> None:
+        """Say what was written; of many files the one of `first` that is there, else the last."""
         paths = list(self._written)
         if len(paths) > NAMED:
-            say(f"wrote {paths[-1]} and {len(paths) - 1} more files")
+            asked = [path for path in map(_placed, first) if path in self._written]
+            say(f"wrote {(*asked, paths[-1])[0]} and {len(paths) - 1} more files")
         elif paths:
             say(f"wrote {', '.join(map(str, paths))}")
 
@@ -137,7 +138,7 @@ def watched(record: Path, inputs: Iterable[Path], writes: Writes) -> Iterator[Ou
     token = VETO.set(own.writing)
     try:
         yield own
-        own.tell()
+        own.tell(writes.beside)
     except BaseException:
         own.unmark()
         raise

@@ -30,7 +30,7 @@ from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state
 from gof.training.task import Task
 
-FILES = ("generator.safetensors", "generator.yaml", "samples.png", "state.safetensors")
+FILES = ("generator.yaml", "generator.safetensors", "samples.png", "state.safetensors")
 
 
 def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) -> None:

@@ -173,7 +173,7 @@ def test_a_torn_record_of_ours_is_no_licence(users):
     [
         (1, "wrote {0}/picture0.png, {0}/record.json\n"),
         (3, "wrote {0}/picture0.png, {0}/picture1.png, {0}/picture2.png, {0}/record.json\n"),
-        (4, "wrote {0}/record.json and 4 more files\n"),
+        (4, "wrote {0}/picture0.png and 4 more files\n"),
     ],
 )
 def test_the_last_line_of_a_job_says_what_it_wrote(tmp_path, capsys, count, line):
