@@ -89,31 +89,46 @@ def _styles(trainings: Sequence[Training]) -> dict[Training, dict[str, Any]]:
     }
 
 
+# Rows of the figure of losses: what it shows, and its curves with their names in the log.
+LOSSES = (
+    ("loss", {"generator": "loss_g", "discriminator": "loss_d"}),
+    ("R1 term", {"R1": "r1"}),
+    (
+        "discriminator is right",
+        {"reals": "accuracy_real", "fakes": "accuracy_fake", "held-out reals": "accuracy_held"},
+    ),
+)
+CHANCE = {"loss": 2 * np.log(2), "discriminator is right": 0.5}  # of a discriminator that guesses
+
+
 def losses(records: Sequence[Record]) -> Figure:
-    """Losses of generator and discriminator, a panel for each model on a data set."""
+    """Losses of generator and discriminator, the R1 term, and how often the discriminator is right,
+    a column of panels for each model on a data set; dotted: one that guesses."""
     logs = histories(records)
     models = list(dict.fromkeys(training[:2] for training in logs))
+    size = 3.4 * len(models) + 0.6, 2.1 * len(LOSSES) + 0.4
     figure, panels = plt.subplots(
-        1, len(models), figsize=(3.4 * len(models) + 0.6, 2.6), sharey=True, squeeze=False
+        len(LOSSES), len(models), figsize=size, sharex="col", sharey="row", squeeze=False
     )
-    for axes, model in zip(panels[0], models, strict=True):
+    for column, model in enumerate(models):
         trainings = [training for training in logs if training[:2] == model]
-        for number, training in enumerate(trainings):
-            for colour, part, name in zip(
-                COLOURS, ("generator", "discriminator"), ("loss_g", "loss_d"), strict=False
-            ):
-                style = {"color": colour, "ls": LINES[number % len(LINES)], "label": part}
-                _curve(
-                    axes,
-                    logs[training],
-                    name,
-                    style if number == 0 else {**style, "label": None},
-                )
-        for step in growths(records, *model):
-            axes.axvline(step, color="0.7", lw=0.8, zorder=0)
-        axes.set(title=_label((*model, ""), [(*m, "") for m in models]), xlabel="step")
-    panels[0][0].set_ylabel("loss")
-    panels[0][-1].legend()
+        for axes, (what, curves) in zip(panels[:, column], LOSSES, strict=True):
+            for number, training in enumerate(trainings):
+                for colour, (part, name) in zip(COLOURS, curves.items(), strict=False):
+                    style = {"color": colour, "ls": LINES[number % len(LINES)]}
+                    shown = part if number == 0 else None
+                    _curve(axes, logs[training], name, {**style, "label": shown})
+            for step in growths(records, *model):
+                axes.axvline(step, color="0.7", lw=0.8, zorder=0)
+            if what in CHANCE:
+                axes.axhline(CHANCE[what], color="0.5", ls=":", lw=0.8, zorder=0)
+        panels[0, column].set_title(_label((*model, ""), [(*m, "") for m in models]))
+        panels[-1, column].set_xlabel("step")
+    for axes, (what, _) in zip(panels[:, 0], LOSSES, strict=True):
+        axes.set_ylabel(what)
+    for row in panels:
+        if drawn := [axes for axes in row if axes.get_legend_handles_labels()[0]]:
+            drawn[-1].legend()
     return figure
 
 

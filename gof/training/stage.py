@@ -50,7 +50,9 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
             reals = _reals(config, wanted, manifest)
             state = _start(task, wanted, folder)
             last = model.first_step(wanted.stage + 1)
-            loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, watch.probe(task))
+            held = watch.held_out(manifest, model.stages[wanted.stage].resolution)
+            look = watch.probe(task, held)
+            loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, look)
             loop.run(state, running)
             if running is not None:
                 _finish(config, wanted, task, state, running)

@@ -63,7 +63,7 @@ def discriminator_step(
     penalise = training.r1_weight > 0 and plan.step % training.r1_every == 0
     discriminator.requires_grad_(True)
     state.optimizer_d.zero_grad(set_to_none=True)
-    sums = torch.zeros(3, device=task.world.device)
+    sums = torch.zeros(5, device=task.world.device)
     for fakes, real in zip(batches, reals, strict=True):
         with task.autocast():
             real = real.requires_grad_(penalise)
@@ -77,10 +77,12 @@ def discriminator_step(
         weight = training.r1_weight * training.r1_every
         loss = adversary + training.pose_weight * pose + weight * r1
         (loss * share).backward()
-        sums += torch.stack([adversary, pose, r1.float()]).detach() * share
+        right = (real_scores > 0).float().mean(), (fake_scores < 0).float().mean()
+        sums += torch.stack([adversary, pose, r1.float(), *right]).detach() * share
     _update(state.optimizer_d, [discriminator], training.clip_discriminator, task, "discriminator")
-    adversary, pose, r1 = task.world.total(sums)
+    adversary, pose, r1, on_reals, on_fakes = task.world.total(sums)
     values = {"loss_d": adversary, "pose_d": pose}
+    values |= {"accuracy_real": on_reals, "accuracy_fake": on_fakes}
     return values | ({"r1": r1} if penalise else {})
 
 

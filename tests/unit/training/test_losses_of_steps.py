@@ -80,7 +80,8 @@ def test_discriminator(scene, step, due, share) -> None:
         shared = list(each_fakes(state, task, now, who))
     values = discriminator_step(state, task, now, [real.clone() for real in reals], shared)
 
-    network, sums = other.discriminator, {"loss_d": 0.0, "pose_d": 0.0, "r1": 0.0}
+    network, terms = other.discriminator, ("loss_d", "pose_d", "accuracy_real", "accuracy_fake")
+    sums = dict.fromkeys((*terms, "r1"), 0.0)
     for rows, real in zip(task.rows(now), reals, strict=True):
         with torch.no_grad():
             fakes = make_fakes(other, task, now, rows, who)
@@ -90,10 +91,12 @@ def test_discriminator(scene, step, due, share) -> None:
         slope = torch.autograd.grad(scores.sum(), real, create_graph=True)[0]
         sums["loss_d"] += (F.softplus(-scores).mean() + F.softplus(faked).mean()) / 2
         sums["pose_d"] += (read - fakes.drawn.poses).square().mean() / 2
+        sums["accuracy_real"] += (scores > 0).float().mean() / 2
+        sums["accuracy_fake"] += (faked < 0).float().mean() / 2
         sums["r1"] += 0.5 * slope.square().sum((1, 2, 3)).mean() / 2
     loss = sums["loss_d"] + 0.7 * sums["pose_d"] + (3.0 * 2 * sums["r1"] if due else 0)
     assert_gradients(state.discriminator, network, loss)
-    assert values.keys() == ({"loss_d", "pose_d", "r1"} if due else {"loss_d", "pose_d"})
+    assert values.keys() == ({*terms, "r1"} if due else {*terms})
     for name, value in values.items():
         torch.testing.assert_close(value, sums[name].detach(), atol=1e-6, rtol=1e-4)
     assert all(p.grad is None for p in state.generator.parameters())

@@ -25,7 +25,8 @@ from gof.training.stage import FILES, StageJob, run_stage
 from gof.training.state import TrainState
 from tests.unit.toy_training import Asking
 
-LOSSES = {"loss_d", "loss_g", "pose_d", "pose_g", "opacity", "hit", "sigma", "outward"}
+LOSSES = {"accuracy_real", "accuracy_fake", "loss_d", "loss_g", "pose_d", "pose_g"}
+LOSSES |= {"opacity", "hit", "sigma", "outward"}
 VALUES = {
     "models": {
         "gof": {
@@ -264,7 +265,7 @@ class Fault(BaseException):
 @pytest.mark.parametrize("place", [*FILES, "stage.json", ".step-000000002.tmp"])
 def test_no_fault_at_the_end_costs_a_step(config, data, tmp_path, steps, monkeypatch, place, kind):
     """Every rename at the end of a stage: outputs, record, checkpoints."""
-    monkeypatch.setattr(stages.watch, "probe", lambda task: lambda state, now: {"sigma": 0.0})
+    monkeypatch.setattr(stages.watch, "probe", lambda *given: lambda state, now: {"sigma": 0.0})
     run_stage(config, job_of(data, tmp_path / "unbroken"))
     rename, out = os.replace, tmp_path / "out"
 
