@@ -223,3 +223,10 @@ def test_a_pool_for_another_camera_is_refused(tiny_faces, files) -> None:
     seen = replace(load_manifest(given.pool), camera=Camera(near=0.7))
     with pytest.raises(InputError, match=r"manifest\.json: its camera\.near is 0\.88"):
         given(tiny_faces.model, 0, 0, seen, CPU)
+
+
+def test_what_comes_next_is_announced_as_the_pool_asks_for_it(tiny_faces, monkeypatch) -> None:
+    conditioner, said = tiny_faces.task().conditioner, []
+    monkeypatch.setattr(conditioner.pool, "announce", lambda *given: said.append(given))
+    conditioner.announce(ROWS, "generator", CPU)
+    assert said == [(ROWS, "generator", CPU)]

@@ -25,6 +25,10 @@ def job(**files) -> TrainJob:
     return TrainJob(model="own", data=Path("data"), out=Path("out"), **files)
 
 
+def test_one_process_trains_unless_more_are_asked_for() -> None:
+    assert job().processes == 1
+
+
 def test_a_conditional_model_is_trained_with_its_files_and_another_without(stages) -> None:
     run_train(CONFIG, job())
     run_train(CONFIG, job(**FILES))
