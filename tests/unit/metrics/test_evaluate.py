@@ -1,5 +1,6 @@
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -308,3 +309,18 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     with pytest.raises(ConfigError, match=r"\(24\) must be a multiple of views.resolution \(16\)"):
         run_evaluate(config, EvaluateJob(metric="depth", data=data, out=out, views=views))
     assert not out.exists()
+
+
+def test_what_was_made_for_another_camera_is_not_measured(tmp_path: Path, data: Path) -> None:
+    generator, other = saved(tmp_path, "occupancy"), tmp_path / "other.json"
+    manifest = load_manifest(data)
+    write_manifest(replace(manifest, path=other, camera=Camera(fov_deg=40.0), splits={}))
+    views = tmp_path / "seen" / "manifest.json"
+    run_views(CONFIG, ViewsJob(generator=generator, data=data, out=views))
+    for metric, given in (("surface", {"generator": generator}), ("frechet", {"views": views})):
+        wanted = EvaluateJob(
+            metric=metric, data=other, out=tmp_path / "no.json", features=data, **given
+        )
+        with pytest.raises(InputError, match=r"its camera\.fov_deg is 12\.0, .* has 40\.0"):
+            run_evaluate(CONFIG, wanted)
+        assert not (tmp_path / "no.json").exists()

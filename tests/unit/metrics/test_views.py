@@ -10,6 +10,7 @@ from gof.data.manifest import Manifest, load_manifest, write_manifest
 from gof.data.reader import load_depth, load_images, load_split
 from gof.experiment.config import Config
 from gof.geometry.settings import Camera
+from gof.metrics import views
 from gof.metrics.context import poses
 from gof.metrics.views import ViewsJob, run_views
 from gof.models import pretrained as generators
@@ -86,3 +87,19 @@ def test_without_a_generator_an_untrained_one_is_seen(tmp_path: Path) -> None:
 def test_an_untrained_one_needs_a_place_to_stand_in(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--data: needed with --reference"):
         run_views(config(2), ViewsJob(reference=True, out=tmp_path / "views" / "manifest.json"))
+
+
+def test_views_are_the_same_in_files_of_any_size(tmp_path: Path, generator: Path, monkeypatch):
+    found = []
+    for size in (9, 2):
+        monkeypatch.setattr(views, "SHARD", size)
+        out = tmp_path / str(size) / "manifest.json"
+        run_views(config(5, (1,)), ViewsJob(generator=generator, out=out))
+        manifest = load_manifest(out)
+        assert [shard.count for shard in manifest.splits["seed1"].shards] == {
+            9: [5],
+            2: [2, 2, 1],
+        }[size]
+        found.append((load_images(manifest, "seed1", 16), load_depth(manifest, "seed1", 16)[0]))
+    assert torch.equal(found[0][0], found[1][0])
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=0, atol=1e-5)
