@@ -16,6 +16,7 @@ from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays
 from gof.metrics.scores.ray_profile import outward, quick_sigma
 from gof.models.pretrained import Pretrained
+from gof.models.settings import DiscriminatorNetwork
 from gof.pictures.views import sample_sheet
 from gof.rendering.render import render
 from gof.run import rng
@@ -34,13 +35,19 @@ CHANCE, CHANCE_LOGS = 0.6, 10
 OVERFIT, OVERFIT_LOOKS = 0.3, 3
 
 
-def held_out(manifest: Manifest, resolution: int) -> Tensor | None:
-    """Validation images, uint8 [n, 3, r, r], that no training sees; None where there are none."""
+def held_out(
+    manifest: Manifest, resolution: int, network: DiscriminatorNetwork
+) -> Tensor | None:
+    """Validation images, uint8 [n, 3, r, r], that no training sees, as many as the discriminator
+    takes at once; None where there are none."""
     split = manifest.splits.get("validation")
     if split is None or not split.count:
         return None
     reader = Reader(manifest, "validation")
-    return reader.images(resolution, range(min(HELD, len(reader))))
+    count = min(HELD, len(reader))
+    while not network.takes(count):
+        count -= 1
+    return reader.images(resolution, range(count))
 
 
 def probe(task: Task, held: Tensor | None = None) -> Probe:

@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from gof.data.manifest import load_manifest
+from gof.models.discriminator import Discriminator
+from gof.models.settings import DiscriminatorNetwork
 from gof.training import watch
 from gof.training.schedule import plan
 from gof.training.watch import CHANCE_LOGS, HELD, OVERFIT_LOOKS, discriminator_fault, held_out
+
+NETWORK = DiscriminatorNetwork(channel_base=64, channel_max=8, stddev_group=4)
 
 
 def entry(real, fake, held=None):
@@ -35,12 +39,26 @@ def test_one_that_overfits_is_named_when_several_looks_agree() -> None:
 
 def test_held_out_images_are_those_of_the_validation_split(tiny_heads, monkeypatch) -> None:
     manifest = load_manifest(tiny_heads)
-    assert held_out(manifest, 16).shape[1:] == (3, 16, 16)
-    assert len(held_out(manifest, 16)) == min(HELD, manifest.splits["validation"].count)
+    assert held_out(manifest, 16, NETWORK).shape[1:] == (3, 16, 16)
+    assert len(held_out(manifest, 16, NETWORK)) == min(HELD, manifest.splits["validation"].count)
     monkeypatch.setattr(watch, "HELD", 1)
-    assert len(held_out(manifest, 16)) == 1
+    assert len(held_out(manifest, 16, NETWORK)) == 1
     splits = {name: own for name, own in manifest.splits.items() if name != "validation"}
-    assert held_out(replace(manifest, splits=splits), 16) is None
+    assert held_out(replace(manifest, splits=splits), 16, NETWORK) is None
+
+
+@pytest.mark.parametrize(("there", "taken"), [(7, 4), (8, 8), (3, 3), (5, 4)])
+def test_any_number_of_held_out_images_suits_the_discriminator(
+    tiny_heads, monkeypatch, there, taken
+) -> None:
+    monkeypatch.setattr(watch, "HELD", there)
+    manifest = load_manifest(tiny_heads)
+    splits = manifest.splits | {"validation": manifest.splits["train"]}
+    discriminator = Discriminator(NETWORK)
+    discriminator.grow(16, 0)
+    images = held_out(replace(manifest, splits=splits), 16, NETWORK)
+    assert len(images) == taken
+    discriminator(images.float())
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
