@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Annotated, Any
 
 from cyclopts import (
@@ -22,6 +22,7 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from gof.cli.registry import Verb
+from gof.models.packaged import located
 
 UNFRAMED = Box("    \n" * 8, ascii=True)
 OPTIONS = Group("Options")
@@ -96,13 +97,19 @@ def _app(verb: Verb) -> App:
     return app
 
 
+def _located(job: Any) -> Any:
+    """The job with the file of a packaged generator where it calls one by name."""
+    named = getattr(job, "generator", None)
+    return job if named is None else replace(job, generator=located(named))
+
+
 def _command(verb: Verb) -> Callable[..., Call]:
     """A function whose parameters are the fields of the verb's job and, where it reads one, the
     configuration: what cyclopts looks at."""
     kind = verb.job_class()
 
     def call(job: Any = None, *, config: tuple[str, ...] = ()) -> Call:
-        return Call(kind() if job is None else job, config)
+        return Call(kind() if job is None else _located(job), config)
 
     takes = []
     if own := fields(kind):

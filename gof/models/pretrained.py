@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gof.fields.field import Field
 from gof.geometry.settings import Camera
+from gof.models import packaged
 from gof.models.generator import Generator
 from gof.models.settings import Networks
 from gof.morphable.coefficients import Layout
@@ -19,7 +20,7 @@ from gof.run import rng
 from gof.run.files import InputError
 from gof.run.network_file import NetworkFile
 
-FILE = NetworkFile("generator", 2, "train one first")
+FILE = NetworkFile("generator", 2, f"train one, or name one of {', '.join(packaged.names())}")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
 
 
 def load(path: Path, device: str = "cpu") -> Pretrained:
-    """Read a saved generator. Raises InputError when a file is missing, damaged or of another
-    format."""
+    """Read a saved generator, or a packaged one by its name. Raises InputError when a file is
+    missing, damaged or of another format."""
+    path = packaged.located(path)
     with FILE.described(path) as info:
         networks = Networks.model_validate(info["networks"])
         camera, trained_as = Camera.model_validate(info["camera"]), info["trained_as"]

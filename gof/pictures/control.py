@@ -127,7 +127,7 @@ def mesh_figure(
 ) -> tuple[np.ndarray, list[float]]:
     """Meshes that are asked for, those extracted from the raw field, and these with their distance
     to the former painted on; and the root mean square of that distance, head radii."""
-    size = 2 * config.samples.resolution
+    size = 2 * config.samples.size(model.resolution)
     view = View(torch.tensor([[0.0, 0.0], [YAW, 0.0]]), meshes.camera.fov_deg, WHITE)
     grid = Grid(config.meshes.resolution, config.meshes.side)
     latents = meshes.layout.draw(0, "figures", range(HEADS))
@@ -195,7 +195,7 @@ def run_show_control(config: Config, wanted: ShowControlJob) -> None:
         model = generators.load(wanted.generator)
         layout = generators.layout_of(model, wanted.generator)
         meshes = meshes_of(model, layout, (wanted.head_model, wanted.statistics))
-        resolution = 2 * config.samples.resolution
+        resolution = 2 * config.samples.size(model.resolution)
         distances, found = mesh_figure(model, meshes, config)
         drawn = {
             "sweeps": sweeps(model, meshes, resolution),

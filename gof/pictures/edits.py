@@ -111,7 +111,7 @@ def run_edit(config: Config, wanted: EditJob) -> None:
         model = generators.load(wanted.generator)
         layout = generators.layout_of(model, wanted.generator)
         meshes = meshes_of(model, layout, pair) if pair else None
-        rows = rows_of_pictures(model, edit, meshes, config.samples.resolution)
+        rows = rows_of_pictures(model, edit, meshes, config.samples.size(model.resolution))
         if out.suffix.lower() == ".png":
             write_png(out, sheet(rows))
         else:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from gof.experiment.config import Config
 from gof.geometry.cameras import camera_rays
 from gof.geometry.images import stacked
+from gof.geometry.lighting import shade, studio_light
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.pictures.jobs import SamplesJob
@@ -25,6 +26,7 @@ from gof.run.outputs import Writes
 from gof.run.target import placed
 
 RAYS = 2**14  # of images that are rendered together
+CLAY = 0.85  # albedo
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,22 @@ def to_uint8(rgb: Tensor) -> np.ndarray:
     return scaled.movedim(-3, -1).numpy()
 
 
-def depth_picture(depth: Tensor, mask: Tensor, near: float, far: float) -> Tensor:
-    """Depth [n, r, r] as grey [n, 3, r, r] in [-1, 1], near is light; white where the mask is
-    off."""
-    shade = 0.9 - 2.4 * (depth - near) / (far - near)
-    return torch.where(mask, shade.clamp(-1, 1), 1.0)[:, None].expand(-1, 3, -1, -1)
+def depth_picture(depth: Tensor, mask: Tensor) -> Tensor:
+    """Depth [n, r, r] as grey [n, 3, r, r] in [-1, 1], near is light, each image over its own
+    range; white where the mask is off."""
+    picture = torch.ones_like(depth)
+    for grey, t, seen in zip(picture, depth, mask, strict=True):
+        if seen.any():  # but for the rims, which would take most of the greys
+            low, high = t[seen].quantile(t.new_tensor([0.0, 0.9]))
+            grey[seen] = (0.9 - 1.6 * (t[seen] - low) / (high - low).clamp(min=1e-6)).clamp(min=-1)
+    return picture[:, None].expand(-1, 3, -1, -1)
+
+
+def shaded_picture(normal: Tensor, mask: Tensor) -> Tensor:
+    """The shape alone, as matt clay under the light of a studio, by its normals [n, 3, r, r]:
+    [n, 3, r, r] in [-1, 1]; white where the mask is off."""
+    lit = shade(normal.flatten(2).mT, studio_light(len(normal))).mT.unflatten(2, normal.shape[2:])
+    return torch.where(mask[:, None], (CLAY * lit * 2 - 1).clamp(-1, 1), 1.0)
 
 
 def sheet(rows: list[Tensor]) -> np.ndarray:
@@ -109,17 +122,20 @@ def gif(frames: list[np.ndarray], milliseconds: int) -> bytes:
 
 
 def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
-    """Fixed latents in columns; for each yaw a row of colours, of depths and of normals."""
+    """Fixed latents in columns; for each yaw a row of colours, of shaded shapes, of depths and of
+    normals."""
     s = config.samples
     latents = model.latents(0, s.latents)
     rows = []
     for yaw in s.yaws:
         poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
-        request = ViewRequest(latents, poses, s.resolution, s.truncation, label, normals=True)
+        size = s.size(model.resolution)
+        request = ViewRequest(latents, poses, size, s.truncation, label, normals=True)
         seen = render_views(model, request)
-        depth = depth_picture(seen.surface_t, seen.hit, model.camera.near, model.camera.far)
+        shaded = shaded_picture(seen.normal, seen.hit)
+        depth = depth_picture(seen.surface_t, seen.hit)
         normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
-        rows += [seen.rgb, depth, normal]
+        rows += [seen.rgb, shaded, depth, normal]
     return sheet(rows)
 
 
@@ -131,7 +147,8 @@ def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
     for phase in torch.arange(s.turntable_frames) / s.turntable_frames * 2 * torch.pi:
         yaw = s.turntable_yaw * float(phase.sin())
         poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
-        request = ViewRequest(latents, poses, s.resolution, s.truncation, normals=True)
+        size = s.size(model.resolution)
+        request = ViewRequest(latents, poses, size, s.truncation, normals=True)
         seen = render_views(model, request)
         normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
         frames.append(sheet([seen.rgb, normal]))

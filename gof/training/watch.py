@@ -35,9 +35,7 @@ CHANCE, CHANCE_LOGS = 0.6, 10
 OVERFIT, OVERFIT_LOOKS = 0.3, 3
 
 
-def held_out(
-    manifest: Manifest, resolution: int, network: DiscriminatorNetwork
-) -> Tensor | None:
+def held_out(manifest: Manifest, resolution: int, network: DiscriminatorNetwork) -> Tensor | None:
     """Validation images, uint8 [n, 3, r, r], that no training sees, as many as the discriminator
     takes at once; None where there are none."""
     split = manifest.splits.get("validation")

@@ -8,7 +8,7 @@ VERBS = (
     Verb(
         name="samples",
         summary="Draw a sheet of samples and a turntable.",
-        example="gof samples --generator run/stage1/generator.yaml --out sheet.png",
+        example="gof samples --generator heads-gof --out sheet.png",
         group="pictures and meshes",
         job="gof.pictures.jobs:SamplesJob",
         run="gof.pictures.views:run_samples",
@@ -16,7 +16,7 @@ VERBS = (
     Verb(
         name="mesh",
         summary="Extract meshes and write a page to turn them in a browser.",
-        example="gof mesh --generator run/stage1/generator.yaml --out head.glb",
+        example="gof mesh --generator heads-gof --out head.glb",
         group="pictures and meshes",
         job="gof.shapes.jobs:MeshJob",
         run="gof.shapes.marching:run_meshes",
@@ -24,10 +24,7 @@ VERBS = (
     Verb(
         name="edit",
         summary="Sweep one factor of a conditional generator's head to a sheet or a video.",
-        example=(
-            "gof edit --generator run/stage2/generator.yaml --factor expression --seed 3 "
-            "--out sheet.png"
-        ),
+        example=("gof edit --generator heads-cgof --factor expression --seed 3 --out sheet.png"),
         group="pictures and meshes",
         job="gof.pictures.jobs:EditJob",
         run="gof.pictures.edits:run_edit",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -5,7 +7,14 @@ from gof.experiment.config import Config
 from gof.models import pretrained as generators
 from gof.pictures import views as samples
 from gof.pictures.jobs import SamplesJob
-from gof.pictures.views import ViewRequest, render_views, run_samples
+from gof.pictures.views import (
+    ViewRequest,
+    depth_picture,
+    render_views,
+    run_samples,
+    sample_sheet,
+    shaded_picture,
+)
 
 
 @pytest.mark.parametrize("name", ["cgof", "gof"])
@@ -41,3 +50,35 @@ def test_the_name_of_a_sheet_or_turntable_gets_that_alone(obedience, tmp_path, n
     assert {path.name for path in (tmp_path / "one").iterdir()} == {".gof", name, "faces.json"}
     usual = {"faces.png": "sheet.png", "faces.gif": "turntable.gif"}[name]
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "all" / usual).read_bytes()
+
+
+def test_depth_is_shown_over_the_range_of_each_picture_alone() -> None:
+    ramp = torch.linspace(0.9, 1.0, 64).view(1, 8, 8)
+    depth, seen = torch.cat([ramp, 3 * ramp, ramp]), torch.ones(3, 8, 8, dtype=torch.bool)
+    seen[0, 0, 0], seen[2] = False, False
+    shown = depth_picture(depth, seen)
+    assert shown.shape == (3, 3, 8, 8) and shown.abs().max() <= 1
+    assert (shown[~seen[:, None].expand_as(shown)] == 1).all()  # white where nothing is
+    torch.testing.assert_close(shown[1, 0].flatten()[0], torch.tensor(0.9))  # the nearest is light
+    assert (shown[:2, 0].flatten(1)[:, 1:58].diff() < 0).all()
+    assert shown[1, 0].min() == pytest.approx(-0.7 - 0.16 / 0.9, abs=0.01)
+
+
+def test_clay_is_light_where_the_lamp_is_and_the_same_from_all_sides_else() -> None:
+    lamp = torch.nn.functional.normalize(torch.tensor([-0.45, 0.45, 0.77]), dim=0)
+    normal = torch.stack([lamp, -lamp]).view(2, 3, 1, 1)
+    seen = torch.tensor([True, True]).view(2, 1, 1)
+    lit = shaded_picture(normal, seen)
+    assert lit[0].min() > lit[1].max()
+    assert (lit[0] == lit[0, 0]).all()  # grey
+    assert (shaded_picture(normal, ~seen) == 1).all()
+
+
+def test_a_sheet_has_four_rows_a_yaw_at_the_size_of_the_last_stage(obedience) -> None:
+    model = generators.load(obedience.generator("gof"))
+    config = Config.parse({"samples": {"latents": 2, "yaws": [0.0]}})
+    assert sample_sheet(model, config, "").shape == (4 * 64, 2 * 64, 3)  # at least
+    large = replace(model, info=model.info | {"trained_as": {"stages": [{"resolution": 80}]}})
+    assert sample_sheet(large, config, "").shape == (4 * 80, 2 * 80, 3)
+    config = Config.parse({"samples": {"latents": 2, "yaws": [0.0], "resolution": 8}})
+    assert sample_sheet(large, config, "").shape == (4 * 8, 2 * 8, 3)

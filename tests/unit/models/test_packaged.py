@@ -1,0 +1,62 @@
+"""The generators that come with the package."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from gof.cli.main import main
+from gof.geometry.cameras import camera_rays
+from gof.models import packaged, pretrained
+from gof.rendering.render import render
+
+NAMES = packaged.names()
+
+
+def test_there_is_a_generator_of_each_method_and_its_name_is_known() -> None:
+    assert {"heads-gof", "heads-cgof"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_is_small_has_a_card_and_draws_a_head_before_its_background(name) -> None:
+    weights = packaged.FOLDER / f"{name}.safetensors"
+    assert weights.stat().st_size <= 4 * 2**20
+    card = (packaged.FOLDER / f"{name}.md").read_text()
+    assert all(word in card for word in ("Data", "Training", "Measured", "Falls short", "seed"))
+    model = pretrained.load(Path(name))
+    field = model.bind(model.latents(0, 2), 0.7)
+    rays = camera_rays(torch.zeros(2, 2), 16, model.camera.fov_deg)
+    seen = render(field, rays, model.settings).hit.view(2, 16, 16)
+    assert seen[:, 4:12, 6:10].all() and not seen[:, :, 0].any()
+
+
+def test_a_file_of_that_name_comes_first(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = Path("heads-gof")
+    assert packaged.located(name) == packaged.FOLDER / "heads-gof.yaml"
+    assert packaged.located(Path("folder/heads-gof")) == Path("folder/heads-gof")
+    assert packaged.located(Path("heads-gone")) == Path("heads-gone")
+    name.write_text("mine")
+    assert packaged.located(name) == name
+
+
+def test_a_verb_takes_one_by_name_in_any_folder(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = '{"samples": {"resolution": 8, "latents": 1}, "tracking": {"enabled": false}}'
+    call = ["samples", "--generator", "heads-gof", "--config", small, "--out", "sheet.png"]
+    main(call)
+    assert Path("sheet.png").exists()
+    with pytest.raises(SystemExit) as stopped:
+        main([*call[:2], "heads-gone", *call[3:]])
+    assert stopped.value.code == 3
+    assert "heads-gone: no such file" in capsys.readouterr().err
+
+
+def test_the_lines_of_python_in_the_readme_draw_heads() -> None:
+    page = (Path(__file__).parents[3] / "README.md").read_text()
+    (lines,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    told: dict = {}
+    exec(lines.replace("resolution=64", "resolution=16"), told)
+    assert told["seen"].rgb.shape == (2, 3, 16, 16)
+    assert told["seen"].surface_t.shape == (2, 16, 16)
