@@ -128,6 +128,7 @@ def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str
         "frechet": ["fd_efficientnet"],
         "surface": ["sigma", "sigma_clean", "surface_agreement", "outward_fraction"],
         "depth": ["side_x100", "mad_deg"],
+        "specks": ["speck_rays", "speck_volume"],
     }
     for metric, names in wanted.items():
         numbers = measure(metric, data, tmp_path / f"{metric}.json", generator)
