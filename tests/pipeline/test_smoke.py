@@ -12,8 +12,8 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # with the run they look at
 SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
-AFTER_TRAINING = {"samples": 1, "mesh": 1, "views": 1, "evaluate": 4, "tables": 1, "figures": 1}
-AFTER_CONDITIONAL = {"train": 3, **AFTER_TRAINING, "evaluate": 7, "show_control": 1}
+AFTER_TRAINING = {"samples": 1, "mesh": 1, "views": 1, "evaluate": 5, "tables": 1, "figures": 1}
+AFTER_CONDITIONAL = {"train": 3, **AFTER_TRAINING, "evaluate": 8, "show_control": 1}
 NOTE = "smoke run: numbers mean nothing"
 
 
@@ -155,6 +155,7 @@ def test_second_run_does_nothing(finished):
         ("frechet", "samples: 15", {}),
         ("surface", "coarse: 13", {"figures": 1}),
         ("specks", "grid: 20", {}),
+        ("mesh", "grid: 20", {}),
     ],
 )
 def test_a_metric_setting_reruns_that_metric_and_what_reads_it(finished, metric, setting, more):
@@ -182,7 +183,7 @@ def test_a_setting_of_the_views_reruns_them_and_the_metrics_that_look_at_them(fi
 def test_a_loss_of_the_last_conditional_stage_reruns_no_earlier_one(finished):
     setting = "models={cgof: {conditions: {warping: {weight: 2}}}}"
     done = finished.plan(*SMOKE, "--config", setting)
-    assert done.jobs == {"train": 1, **AFTER_TRAINING, "evaluate": 7, "show_control": 1}
+    assert done.jobs == {"train": 1, **AFTER_TRAINING, "evaluate": 8, "show_control": 1}
     assert "stage=2" in done.text
 
 
@@ -210,13 +211,16 @@ def test_how_a_run_is_made_reruns_nothing(finished, setting):
         ("report/figures.py", {"figures": 1}),
         ("report/tables.py", {"tables": 1}),
         ("report/records.py", {"figures": 1, "tables": 1}),
-        ("shapes/marching.py", {"mesh": 3, "show_control": 1, "tables": 1}),
+        (
+            "shapes/marching.py",
+            {"mesh": 3, "evaluate": 3, "reference": 1, "show_control": 1, "tables": 1},
+        ),
         ("metrics/depth.py", {"evaluate": 3, "reference": 1, "tables": 1}),
         ("metrics/networks/depth_network.py", {"evaluate": 3, "reference": 1, "tables": 1}),
         ("metrics/surface.py", {"evaluate": 3, "reference": 1, "tables": 1, "figures": 1}),
         ("metrics/shape.py", {"evaluate": 1, "reference": 1, "tables": 1}),
         ("metrics/control_context.py", {"evaluate": 3, "reference": 3, "tables": 1}),
-        ("metrics/evaluate.py", {"evaluate": 15, "reference": 7, "tables": 1, "figures": 1}),
+        ("metrics/evaluate.py", {"evaluate": 18, "reference": 8, "tables": 1, "figures": 1}),
         ("conditioning/terms.py", AFTER_CONDITIONAL),
         ("data/download.py", None),
         ("training/watch.py", {}),

@@ -129,6 +129,7 @@ def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str
         "surface": ["sigma", "sigma_clean", "surface_agreement", "outward_fraction"],
         "depth": ["side_x100", "mad_deg"],
         "specks": ["speck_rays", "speck_volume"],
+        "mesh": ["mean_curvature", "geodesic_distance"],
     }
     for metric, names in wanted.items():
         numbers = measure(metric, data, tmp_path / f"{metric}.json", generator)
