@@ -84,7 +84,7 @@ def _means(context: Context, s: MeshGeometrySettings, seed: int) -> tuple[float,
 METRIC = Metric(
     name="mesh",
     section=MeshGeometrySettings,
-    table="comparison",
+    table="geometry",
     columns=(
         Column("mean_curvature", "mean curvature", higher_is_better=None, rank=44),
         Column("geodesic_distance", "geodesic distance", higher_is_better=None, rank=45),

@@ -49,7 +49,7 @@ class Metric(Generic[S]):
 
     name: str
     section: type[S]
-    table: Literal["comparison", "control"]
+    table: Literal["comparison", "geometry", "control"]
     columns: tuple[Column, ...]
     measure: Callable[[Context, S], dict[str, Any]]
     subject: Literal["generator", "views"] = "generator"

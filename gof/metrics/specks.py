@@ -76,7 +76,7 @@ def _shares(context: Context, s: SpecksSettings, seed: int) -> tuple[float, floa
 METRIC = Metric(
     name="specks",
     section=SpecksSettings,
-    table="comparison",
+    table="geometry",
     columns=(
         Column("speck_rays", "specks, % of rays", rank=42),
         Column("speck_volume", "specks, % of volume", rank=43),

@@ -16,7 +16,7 @@ from gof.run.files import InputError, atomic_write, read_json, say
 
 Run = dict[str, float | int | str]
 TABLES = ("comparison", "cost", "published")
-OTHER_TABLES = ("control", "faces", "bench")  # what not every run has
+OTHER_TABLES = ("geometry", "control", "faces", "bench")  # what not every run has
 PICTURES = (Path("figures/shapes.png"),)
 OTHER_RUNS = ("smoke", "ablations", "desk")  # of workflow/configs/, in results-NAME/
 OTHER_PICTURES = ("*/*/seed0/control/*.png", "figures/bench.png")

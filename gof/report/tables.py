@@ -27,6 +27,7 @@ LONG = ("dataset", "model", "seed", "metric", "value", "spread", "n", "protocol"
 # Titles of the tables that records name; those without a measured number are not written.
 TITLES = {
     "comparison": "Image quality and geometry",
+    "geometry": "Shapes and consistency",
     "control": "Control",
     "faces": "Fits and regressors",
 }

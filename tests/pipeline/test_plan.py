@@ -24,8 +24,8 @@ JOBS = {
     "mesh": 3,
     "views": 3,
     "untrained_views": 1,
-    "evaluate": 18,
-    "reference": 8,
+    "evaluate": 21,
+    "reference": 9,
     "show_control": 1,
     "tables": 1,
     "figures": 1,
@@ -62,8 +62,8 @@ def test_smoke_plan_has_every_step_and_its_own_folder(copied):
 def test_seeds_multiply_trainings_and_not_the_data(copied):
     jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
     assert jobs["train"] == 24
-    assert (jobs["views"], jobs["evaluate"]) == (9, 54)
-    assert (jobs["dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 8)
+    assert (jobs["views"], jobs["evaluate"]) == (9, 63)
+    assert (jobs["dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 9)
 
 
 def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
@@ -76,8 +76,8 @@ def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
         "samples": 2,
         "mesh": 2,
         "views": 2,
-        "evaluate": 10,
-        "reference": 5,
+        "evaluate": 12,
+        "reference": 6,
     }
 
 
@@ -103,7 +103,7 @@ METRIC = Metric("toy", Toy, "comparison", (Column("toy", "toy"),), measure)
 def test_a_metric_is_one_file(copied):
     (copied.folder / "gof" / "metrics" / "toy.py").write_text(TOY)
     done = copied.plan("--config", "metrics={toy: {count: 4}}")
-    assert done.jobs == JOBS | {"evaluate": 21, "reference": 9}
+    assert done.jobs == JOBS | {"evaluate": 24, "reference": 10}
     call = r"exec gof evaluate --metric toy --config \S+count\S+ --data \S+ --generator \S+ +--out"
     assert len(re.findall(call, done.text)) == 3
 
@@ -115,7 +115,7 @@ def test_a_metric_that_needs_more_than_the_data_set_offers_is_not_planned(copied
     without = 'RenderedHeads, tuple(set(OFFERS) - {"depth"}),'
     source.write_text(text.replace("RenderedHeads, OFFERS,", without))
     done = copied.plan()
-    assert done.jobs == JOBS | {"evaluate": 15, "reference": 7}
+    assert done.jobs == JOBS | {"evaluate": 18, "reference": 8}
     assert "the data set offers no depth" in done.text
     assert "--metric depth" not in done.text
 

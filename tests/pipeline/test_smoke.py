@@ -12,8 +12,8 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # with the run they look at
 SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
-AFTER_TRAINING = {"samples": 1, "mesh": 1, "views": 1, "evaluate": 5, "tables": 1, "figures": 1}
-AFTER_CONDITIONAL = {"train": 3, **AFTER_TRAINING, "evaluate": 8, "show_control": 1}
+AFTER_TRAINING = {"samples": 1, "mesh": 1, "views": 1, "evaluate": 6, "tables": 1, "figures": 1}
+AFTER_CONDITIONAL = {"train": 3, **AFTER_TRAINING, "evaluate": 9, "show_control": 1}
 NOTE = "smoke run: numbers mean nothing"
 
 
@@ -55,7 +55,7 @@ def test_every_promised_file_is_there(results):
     faces += [f"regressors/{name}/regressor.yaml" for name in ("teacher", "judge")]
     files += [f"heads/faces/{file}" for file in faces]
     files += [f"figures/{name}.png" for name in ("losses", "interval", "weights", "shapes")]
-    tables = ("comparison", "control", "faces", "cost", "published")
+    tables = ("comparison", "geometry", "control", "faces", "cost", "published")
     files += [f"tables/{name}.{suffix}" for name in tables for suffix in ("md", "tex", "csv")]
     files += ["tables/metrics.csv", "heads/data/manifest.json", "report.html", "runs.jsonl"]
     assert [file for file in files if not (results / file).stat().st_size] == []
@@ -156,6 +156,7 @@ def test_second_run_does_nothing(finished):
         ("surface", "coarse: 13", {"figures": 1}),
         ("specks", "grid: 20", {}),
         ("mesh", "grid: 20", {}),
+        ("consistency", "yaw: 0.2", {}),
     ],
 )
 def test_a_metric_setting_reruns_that_metric_and_what_reads_it(finished, metric, setting, more):
@@ -183,7 +184,7 @@ def test_a_setting_of_the_views_reruns_them_and_the_metrics_that_look_at_them(fi
 def test_a_loss_of_the_last_conditional_stage_reruns_no_earlier_one(finished):
     setting = "models={cgof: {conditions: {warping: {weight: 2}}}}"
     done = finished.plan(*SMOKE, "--config", setting)
-    assert done.jobs == {"train": 1, **AFTER_TRAINING, "evaluate": 8, "show_control": 1}
+    assert done.jobs == {"train": 1, **AFTER_TRAINING, "evaluate": 9, "show_control": 1}
     assert "stage=2" in done.text
 
 
@@ -220,7 +221,7 @@ def test_how_a_run_is_made_reruns_nothing(finished, setting):
         ("metrics/surface.py", {"evaluate": 3, "reference": 1, "tables": 1, "figures": 1}),
         ("metrics/shape.py", {"evaluate": 1, "reference": 1, "tables": 1}),
         ("metrics/control_context.py", {"evaluate": 3, "reference": 3, "tables": 1}),
-        ("metrics/evaluate.py", {"evaluate": 18, "reference": 8, "tables": 1, "figures": 1}),
+        ("metrics/evaluate.py", {"evaluate": 21, "reference": 9, "tables": 1, "figures": 1}),
         ("conditioning/terms.py", AFTER_CONDITIONAL),
         ("data/download.py", None),
         ("training/watch.py", {}),

@@ -130,11 +130,12 @@ def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str
         "depth": ["side_x100", "mad_deg"],
         "specks": ["speck_rays", "speck_volume"],
         "mesh": ["mean_curvature", "geodesic_distance"],
+        "consistency": ["reprojection", "seen_by_both"],
     }
     for metric, names in wanted.items():
         numbers = measure(metric, data, tmp_path / f"{metric}.json", generator)
         assert [r["metric"] for r in numbers["rows"]] == names
-        shown = [c["metric"] for c in numbers["columns"] if c["table"] == "comparison"]
+        shown = [c["metric"] for c in numbers["columns"] if c["table"] != "control"]
         assert set(names) <= set(shown) <= {*names, "fid"}
         for one in numbers["rows"]:
             assert set(one) == {"model", "metric", "value", "spread", "n", "protocol"}
@@ -273,7 +274,7 @@ def test_rows_are_mean_and_sample_deviation() -> None:
 
 def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "x.json"
-    with pytest.raises(ConfigError, match="no metric named 'beauty'; there are d"):
+    with pytest.raises(ConfigError, match="no metric named 'beauty'; there are c"):
         run_evaluate(CONFIG, EvaluateJob(metric="beauty", data=data, out=out))
     views = tmp_path / "views" / "manifest.json"
     run_views(CONFIG, ViewsJob(reference=True, data=data, out=views))

@@ -68,11 +68,13 @@ def test_tables_and_pictures_of_a_conditional_model_are_shown(results, records, 
     control = results / "heads" / "cgof" / "seed0" / "control"
     control.mkdir(parents=True)
     (control / "sweeps.png").write_bytes(b"picture")
-    for name in ("control", "faces"):
+    for name in ("geometry", "control", "faces"):
         (results / "tables" / f"{name}.md").write_text(f"table of {name}")
-    with pytest.raises(InputError, match="<!-- control -->"):
+    with pytest.raises(InputError, match="<!-- geometry -->"):
         readme.run_readme(ReadmeJob(results=results, readme=page))
-    blocks = "".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("control", "faces"))
+    blocks = "".join(
+        f"<!-- {name} -->\n<!-- /{name} -->\n" for name in ("geometry", "control", "faces")
+    )
     page.write_text(page.read_text() + blocks)
     readme.run_readme(ReadmeJob(results=results, readme=page))
     assert "table of control" in page.read_text() and "table of faces" in page.read_text()
