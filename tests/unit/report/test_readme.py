@@ -68,7 +68,8 @@ def test_tables_and_pictures_of_a_conditional_model_are_shown(results, records, 
     control = results / "heads" / "cgof" / "seed0" / "control"
     control.mkdir(parents=True)
     (control / "sweeps.png").write_bytes(b"picture")
-    for name in ("geometry", "control", "faces"):
+    names = ("geometry", "control", "faces")
+    for name in names:
         (results / "tables" / f"{name}.md").write_text(f"table of {name}")
     with pytest.raises(InputError, match="<!-- geometry -->"):
         readme.run_readme(ReadmeJob(results=results, readme=page))
