@@ -33,8 +33,8 @@ def of_regressor(config: Config, name: str) -> str:
 
 
 def of_metric(config: Config, dataset: str, metric: str, model: str | None = None) -> str:
-    """A metric of a model, or with None of the references: its section and the evaluation seeds,
-    with the sizes that follow the model's. Raises ConfigError."""
+    """A metric of a model, or with None of the references: its section, evaluation seeds and the
+    split, with the sizes that follow the model's. Raises ConfigError."""
     how = METRICS[metric]
     scope = of_measurement(_sized(config, dataset, metric, model), metric)
     fresh = model is None and how.subject == "generator" and not how.conditional
@@ -44,7 +44,7 @@ def of_metric(config: Config, dataset: str, metric: str, model: str | None = Non
 def of_measurement(config: Config, metric: str, *others: str) -> str:
     """A metric, or `views`, with sizes as they stand; beside it these sections."""
     viewed = metric == "views" or METRICS[metric].subject == "views"
-    parts = {"seeds", metric, *(("views",) if viewed else ())}
+    parts = {"seeds", "split", metric, *(("views",) if viewed else ())}
     chosen: dict[str, Any] = {"metrics": parts, **dict.fromkeys(others, True)}
     return config.model_dump_json(include=chosen)
 

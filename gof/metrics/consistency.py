@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -28,29 +29,34 @@ class ConsistencySettings(SizedSection):
         0.25, description="the views stand so far to the left and to the right, radians"
     )
     slack: Annotated[float, Field(gt=0)] = Field(
-        0.01, description="depths of a point seen from both that still agree, camera radii"
+        0.01, description="how much nearer what hides a point must be, camera radii"
     )
     truncation: Fraction = 0.7
 
 
 def measure(context: Context, settings: ConsistencySettings) -> dict[str, Any]:
-    """Reprojection error of a generator's images; for references also of test images that are
-    painted on a solid (as low as it can be) and on boards that turn to every camera (as high)."""
-    from gof.metrics.context import row
+    """Reprojection error of a generator's images; for references also of held-out images that are
+    painted on a ball, whose views agree but for their pixels, and on boards that turn to every
+    camera, so that no depth is that of a body."""
+    from gof.metrics.context import row, unmeasured
 
     s, looks = settings, _looks(context, settings)
     base = (
         f"{s.samples} shapes, psi {s.truncation:g}, {s.pixels} px, from -{s.yaw:g} to {s.yaw:g} rad"
     )
-    rows = []
+    rows, missing = [], []
     for name, look in looks.items():
         scores = [_score(context, s, *look(seed)) for seed in context.seeds]
         errors, shares = zip(*scores, strict=True)
+        if any(map(math.isnan, errors)):
+            why = "no point is seen in both views"
+            missing += unmeasured(name, ["reprojection", "seen_by_both"], why)
+            continue
         shown = f"{base}; mean colour difference, 0 to 255, of pixels that both views see"
         rows.append(row(name, "reprojection", list(errors), s.samples, shown))
-        shown = f"{base}; share of a view's pixels that the other sees within {s.slack:g}"
+        shown = f"{base}; share of a view's pixels that nothing hides from the other, within {s.slack:g}"
         rows.append(row(name, "seen_by_both", list(shares), s.samples, shown))
-    return {"rows": rows}
+    return {"rows": rows, "missing": missing}
 
 
 def _score(
@@ -89,16 +95,16 @@ def _looks(context: Context, s: ConsistencySettings) -> dict[str, Look]:
 
 
 def _painted(context: Context, s: ConsistencySettings, seed: int, sides: Any, solid: bool) -> Any:
-    """Test images on a ball, or each on a board that faces the camera: two views."""
+    """Held-out images on a ball, or each on a board that faces the camera: two views."""
     import torch.nn.functional as F
 
     from gof.data.reader import Reader
     from gof.geometry.cameras import camera_axes, camera_rays
     from gof.metrics.scores.reprojection import Seen
 
-    reader = Reader(context.manifest, "test")
+    reader = Reader(context.manifest, context.split)
     n = min(s.samples, len(reader))
-    chosen = context.subset(seed, "test images", len(reader), n).tolist()
+    chosen = context.subset(seed, f"{context.split} images", len(reader), n).tolist()
     images = reader.images(s.pixels, chosen).float() / 127.5 - 1
     radius = 0.8 * (context.manifest.camera.far - context.manifest.camera.near) / 2
     both = []

@@ -4,7 +4,7 @@ rows look."""
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from gof.models.settings import Networks
 from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Interval, Sampling
 from gof.run import rng
+from gof.run.files import say
 from gof.training.settings import Training
 
 Row = dict[str, Any]
@@ -52,6 +53,11 @@ class Context:
     def seeds(self) -> tuple[int, ...]:
         """Evaluation seeds."""
         return self.config.metrics.seeds
+
+    @property
+    def split(self) -> str:
+        """The held-out images that are measured on."""
+        return self.config.metrics.split
 
     @cached_property
     def model(self) -> Pretrained:
@@ -114,6 +120,13 @@ def split_of(seed: int) -> str:
 def poses(camera: Camera, seed: int, count: int) -> Tensor:
     """Camera poses [count, 2] of an evaluation seed, from the camera's prior."""
     return sample_poses(camera, rng.streams(seed, "evaluation poses", range(count)))
+
+
+def unmeasured(model: str, metrics: Iterable[str], why: str) -> list[dict[str, str]]:
+    """What a record says of metrics that could not be measured, which is said aloud too."""
+    names = list(metrics)
+    say(f"warning: {model}: no {', '.join(names)}: {why}")
+    return [{"model": model, "metric": metric, "why": why} for metric in names]
 
 
 def row(model: str, metric: str, values: list[float], n: int, protocol: str) -> Row:

@@ -81,7 +81,7 @@ def measure(context: Context, settings: DepthNet) -> dict[str, Any]:
     from gof.metrics.context import row
     from gof.metrics.scores.depth_errors import mean_depth
 
-    size, test = settings.score_pixels, Reader(context.manifest, "test")
+    size, test = settings.score_pixels, Reader(context.manifest, context.split)
     errors, counts = _taught(context, settings, test)
     if context.reference:
         train = Reader(context.manifest, "train")
@@ -154,7 +154,7 @@ def _pair_sets(context: Context, settings: DepthNet, seed: int) -> Iterator[tupl
 
 
 def _protocol(context: Context, s: DepthNet, name: str, pairs: int) -> str:
-    scored = f"test renders, {s.score_pixels} px, true foreground less one pixel"
+    scored = f"{context.split} renders, {s.score_pixels} px, true foreground less one pixel"
     if name == "mean_depth":
         return f"mean depth of the training images; {scored}"
     kind = "training renders" if name == "real" else context.generated

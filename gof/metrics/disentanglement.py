@@ -45,7 +45,7 @@ def scores(control: ControlContext, s: Disentanglement) -> dict[str, Any]:
     from gof.metrics.control_context import BLOCKS_OF
     from gof.metrics.scores.control import disentanglement_score
 
-    test = load_images(control.context.manifest, "test", s.pixels)
+    test = load_images(control.context.manifest, control.context.split, s.pixels)
     real = control.read(test.float() / 127.5 - 1)
     found: Found = {}
     spreads: dict[str, dict[str, dict[str, float]]] = {}
@@ -65,7 +65,7 @@ def scores(control: ControlContext, s: Disentanglement) -> dict[str, Any]:
                 found.setdefault((source.name, f"ds_{factor}"), []).append(score)
     how = (
         f"{s.subjects} subjects x {s.variations} images, {s.pixels} px, only"
-        " {} drawn anew; judge's readings, spreads over those of test renders"
+        f" {{}} drawn anew; judge's readings, spreads over those of {control.context.split} renders"
     )
     protocols = {f"ds_{factor}": how.format(factor) for factor in BLOCKS_OF}
     rows = control.rows(found, s.subjects * s.variations, protocols)

@@ -29,18 +29,14 @@ class MeshGeometrySettings(MetricSection):
 
 def measure(context: Context, settings: MeshGeometrySettings) -> dict[str, Any]:
     """Means over the meshes of each evaluation seed."""
-    from gof.metrics.context import row
-    from gof.run.files import say
+    from gof.metrics.context import row, unmeasured
 
     found = [_means(context, settings, seed) for seed in context.seeds]
-    if any(found_one is None for found_one in found):
+    whole = [one for one in found if one is not None]
+    if len(whole) < len(found):
         why = "a shape has no surface"
-        say(f"warning: {context.name}: no {', '.join(PROTOCOLS)}: {why}")
-        return {
-            "rows": [],
-            "missing": [{"model": context.name, "metric": m, "why": why} for m in PROTOCOLS],
-        }
-    values = zip(*(one for one in found if one is not None), strict=True)
+        return {"rows": [], "missing": unmeasured(context.name, PROTOCOLS, why)}
+    values = zip(*whole, strict=True)
     s = settings
     base = f"{s.samples} meshes of {s.grid}^3 points, psi {s.truncation:g}, largest part"
     return {

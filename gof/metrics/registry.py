@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gof.metrics.context import Context
 
 S = TypeVar("S", bound=MetricSection)
-RESERVED = ("seeds", "views")  # other keys of the section `metrics`
+RESERVED = ("seeds", "split", "views")  # other keys of the section `metrics`
 # Further inputs that a metric may take, and where they come from.
 FILES = {
     "features": "JSON of `gof download --asset features`",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     Field,
@@ -25,6 +25,10 @@ class Metrics(Section):
     """Evaluation; every metric runs once for each evaluation seed."""
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1)
+    split: Literal["test", "validation"] = Field(
+        "test",
+        description="held-out images that are measured on; settings are chosen on validation",
+    )
     views: RenderedViews = RenderedViews()
 
     @model_validator(mode="wrap")

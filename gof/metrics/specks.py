@@ -31,7 +31,7 @@ class SpecksSettings(SizedSection):
 def measure(context: Context, settings: SpecksSettings) -> dict[str, Any]:
     """Share of rays with a surface that meet a speck first, and share of the volume that specks
     take: over all shapes of an evaluation seed, in percent."""
-    from gof.metrics.context import row
+    from gof.metrics.context import row, unmeasured
     from gof.metrics.scores.strays import REACH
 
     found = [_shares(context, settings, seed) for seed in context.seeds]
@@ -42,15 +42,19 @@ def measure(context: Context, settings: SpecksSettings) -> dict[str, Any]:
         "speck_rays": f"{rays}; more than {REACH} of {cells} away from it",
         "speck_volume": f"{base}, of {cells}",
     }
+    whole = [one for one in found if one is not None]
+    if len(whole) < len(found):
+        why = "no shape has a surface"
+        return {"rows": [], "missing": unmeasured(context.name, protocols, why)}
     rows = [
         row(context.name, metric, list(values), s.samples, protocols[metric])
-        for metric, values in zip(protocols, zip(*found, strict=True), strict=True)
+        for metric, values in zip(protocols, zip(*whole, strict=True), strict=True)
     ]
     return {"rows": rows}
 
 
-def _shares(context: Context, s: SpecksSettings, seed: int) -> tuple[float, float]:
-    """Percent of rays and of volume, of one evaluation seed."""
+def _shares(context: Context, s: SpecksSettings, seed: int) -> tuple[float, float] | None:
+    """Percent of rays and of volume, of one evaluation seed; None where nothing is seen."""
     from gof.geometry.cameras import camera_rays
     from gof.metrics.context import poses
     from gof.metrics.scores import strays
@@ -70,7 +74,7 @@ def _shares(context: Context, s: SpecksSettings, seed: int) -> tuple[float, floa
         rays, volume = rays + len(met), volume + int(inside.sum())
         stray_rays += int(strays.beside(met, part, grid).sum())
         stray_volume += int((inside & ~part).sum())
-    return 100 * stray_rays / max(rays, 1), 100 * stray_volume / max(volume, 1)
+    return (100 * stray_rays / rays, 100 * stray_volume / volume) if rays and volume else None
 
 
 METRIC = Metric(

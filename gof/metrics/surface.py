@@ -39,8 +39,7 @@ def measure(context: Context, settings: SurfaceSettings) -> dict[str, Any]:
     outward-facing shapes."""
     import torch
 
-    from gof.metrics.context import row
-    from gof.run.files import say
+    from gof.metrics.context import row, unmeasured
 
     totals = [_totals(context, settings, seed) for seed in context.seeds]
     rows, missing = [], []
@@ -50,9 +49,7 @@ def measure(context: Context, settings: SurfaceSettings) -> dict[str, Any]:
             some, images = zip(*pairs, strict=True)
             rows.append(row(context.name, metric, list(some), min(images), protocol))
         else:
-            why = "no ray is opaque enough"
-            say(f"warning: {context.name}: no {metric}: {why}")
-            missing.append({"model": context.name, "metric": metric, "why": why})
+            missing += unmeasured(context.name, [metric], "no ray is opaque enough")
     histogram = torch.stack([t.histogram for t in totals]).sum(0)
     share, reach = histogram / histogram.sum().clamp_min(1e-12), _reach(context.model)
     edges = torch.linspace(-reach, reach, len(share) + 1, dtype=torch.float64)

@@ -26,8 +26,8 @@ def reprojection(one: Seen, other: Seen, fov_deg: float, slack: float) -> tuple[
     """Mean absolute difference of colours, 0 to 1, between the solid pixels of `other` and where
     they lie in `one`, and the share of them that were compared: both [n].
 
-    A pixel is compared where its point falls on solid pixels of `one` whose depth there is within
-    `slack` of the point's own distance; the difference is NaN where none is.
+    A pixel is compared where its point falls on solid pixels of `one` that are no nearer than the
+    point, but for `slack`: else something hides it. The difference is NaN where none is.
     """
     n, r = len(other.poses), other.depth.shape[-1]
     points = camera_rays(other.poses, r, fov_deg).at(other.depth.flatten(1)[..., None]).squeeze(2)
@@ -40,7 +40,7 @@ def reprojection(one: Seen, other: Seen, fov_deg: float, slack: float) -> tuple[
 
     solid = there(one.solid[:, None].float())[:, 0] > 0.999
     seen = there(one.depth[:, None], "nearest")[:, 0]
-    compared = other.solid.flatten(1) & solid & ((distance - seen).abs() < slack)
+    compared = other.solid.flatten(1) & solid & (distance < seen + slack)
     apart = (there(one.rgb) - other.rgb.flatten(2)).abs().mean(1) / 2
     count = compared.sum(1)
     error = torch.where(compared, apart, 0).sum(1) / count

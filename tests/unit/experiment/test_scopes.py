@@ -148,7 +148,7 @@ def test_a_metric_depends_on_its_own_section_and_the_evaluation_seeds():
     seeds = config(metrics={"seeds": [9]})
     assert scopes.of_metric(own, "heads", "frechet") != scopes.of_metric(seeds, "heads", "frechet")
     parts = scope(scopes.of_metric(own, "heads", "depth"))["metrics"]
-    assert set(parts) == {"seeds", "views", "depth"}
+    assert set(parts) == {"seeds", "split", "views", "depth"}
 
 
 def test_what_is_untrained_depends_on_the_networks_of_the_first_unconditional_model():
@@ -157,7 +157,7 @@ def test_what_is_untrained_depends_on_the_networks_of_the_first_unconditional_mo
     assert list(read.models) == ["pigan"], "cgof has conditions"
     assert read.models["pigan"].networks() == config().models["pigan"].networks()
     assert read.models["pigan"].stages[-1].resolution == 16
-    assert set(scope(own)["metrics"]) == {"seeds", "surface"}
+    assert set(scope(own)["metrics"]) == {"seeds", "split", "surface"}
     for same in (
         {"integrator": "occupancy", "sampling": {"surface": 3}},
         {"normal": {"weight": 3}},

@@ -35,6 +35,9 @@ SECTIONS = {
         "views": {"count": 8, "resolution": 16},
         "frechet": {"samples": 8, "resize": 16},
         "surface": {"samples": 3, "resolution": 16, "coarse": 12},
+        "specks": {"samples": 2, "resolution": 12, "coarse": 12, "grid": 20},
+        "mesh": {"samples": 1, "grid": 20},
+        "consistency": {"samples": 4, "resolution": 32},
         "depth": {
             "pairs": 6,
             "steps": 4,
@@ -213,6 +216,34 @@ def test_references_of_depth(tmp_path: Path, data: Path) -> None:
     assert rows["mean_depth", "side_x100"]["spread"] == 0
     assert rows["real", "side_x100"]["n"] == COUNTS["test"]
     assert "6 training renders of 16 px" in rows["real", "mad_deg"]["protocol"]
+
+
+def test_measured_on_the_split_that_is_asked_for(tmp_path: Path, data: Path) -> None:
+    config = CONFIG.model_copy(
+        update={"metrics": CONFIG.metrics.model_copy(update={"split": "validation"})}
+    )
+    rows = by_key(measure("depth", data, tmp_path / "d.json", config=config))
+    assert rows["real", "side_x100"]["n"] == COUNTS["validation"]
+    assert "; validation renders" in rows["real", "side_x100"]["protocol"]
+    other = by_key(measure("depth", data, tmp_path / "t.json"))
+    assert other["real", "side_x100"]["value"] != rows["real", "side_x100"]["value"]
+
+
+def test_references_of_consistency_are_paintings_of_held_out_images(
+    tmp_path: Path, data: Path
+) -> None:
+    rows = by_key(measure("consistency", data, tmp_path / "c.json"))
+    assert {name for name, _ in rows} == {"untrained", "solid", "billboard"}
+    for name in ("solid", "billboard"):
+        assert 0 < rows[name, "reprojection"]["value"] < 20
+        assert 0.4 < rows[name, "seen_by_both"]["value"] < 1
+
+
+@pytest.mark.parametrize("metric", ["specks", "mesh", "consistency"])
+def test_an_empty_field_has_no_measures_of_its_shape(tmp_path: Path, data: Path, metric) -> None:
+    found = measure(metric, data, tmp_path / "m.json", saved(tmp_path, radius=0.0))
+    assert found["rows"] == []
+    assert {m["metric"] for m in found["missing"]} == {c.metric for c in METRICS[metric].columns}
 
 
 def test_references_of_the_surface(tmp_path: Path, data: Path) -> None:
