@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gof.conditioning.settings import Conditions
 from gof.losses.settings import NormalSmoothness, Opacity
 from gof.models.settings import DiscriminatorNetwork, Networks
-from gof.rendering.settings import Interval, Sampling
+from gof.rendering.settings import DensityNoise, Interval, Sampling
 from gof.training.settings import Stage, Training
 
 
@@ -20,6 +20,7 @@ class Model(Networks):
     discriminator: DiscriminatorNetwork = DiscriminatorNetwork()
     training: Training = Training()
     sampling: Sampling = Sampling()
+    density_noise: DensityNoise = DensityNoise()
     interval: Interval = Interval()
     opacity: Opacity = Opacity()
     normal: NormalSmoothness = NormalSmoothness()
@@ -33,6 +34,8 @@ class Model(Networks):
             raise ValueError(f"stages must not shrink in resolution, got {sizes}")
         if self.integrator == "occupancy" and self.sampling.surface == 0:
             raise ValueError("sampling.surface must be at least 1 for the occupancy integrator")
+        if self.integrator == "occupancy" and self.density_noise.start:
+            raise ValueError("density_noise.start must be 0 for the occupancy integrator")
         guided = self.conditions is not None and self.conditions.guided_from is not None
         if self.integrator == "density" and self.sampling.surface and not guided:
             raise ValueError(

@@ -54,7 +54,7 @@ def measure(context: Context, settings: ConsistencySettings) -> dict[str, Any]:
             continue
         shown = f"{base}; mean colour difference, 0 to 255, of pixels that both views see"
         rows.append(row(name, "reprojection", list(errors), s.samples, shown))
-        shown = f"{base}; share of a view's pixels that nothing hides from the other, within {s.slack:g}"
+        shown = f"{base}; share of a view's pixels that nothing hides from the other"
         rows.append(row(name, "seen_by_both", list(shares), s.samples, shown))
     return {"rows": rows, "missing": missing}
 

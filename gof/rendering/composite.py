@@ -17,6 +17,12 @@ def density(logits: Tensor, scale: float) -> Tensor:
     return scale * logits.relu()
 
 
+def noisy(logits: Tensor, draws: Tensor, spread: float, scale: float) -> Tensor:
+    """Logits whose density, before it is cut at 0, is off by draws ~ N(0, 1) times `spread`, per
+    camera radius (pi-GAN's regularisation of early training)."""
+    return logits + draws * (spread / scale)
+
+
 def density_alpha(density: Tensor, t: Tensor, far: float) -> Tensor:
     """Radiance field: 1 - exp(-density * delta); the last delta ends at far."""
     delta = torch.diff(t, dim=-1, append=torch.full_like(t[..., :1], far)).clamp_min(0)

@@ -29,6 +29,7 @@ class RenderSettings:
     far: float
     half_width: float
     background: tuple[float, float, float]  # in [-1, 1]
+    density_noise: float = 0.0  # standard deviation, per camera radius, of a jittered render
 
     @classmethod
     def of(

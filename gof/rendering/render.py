@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gof.fields.field import Field
 from gof.geometry.cameras import Rays
-from gof.rendering.composite import composite, ray_weights
+from gof.rendering.composite import composite, noisy, ray_weights
 from gof.rendering.interface import Guide, RenderOutput, RenderSettings
 from gof.rendering.query import Everywhere, Query, Samples, colours_at
 from gof.rendering.sampling import importance, stratified, surface_interval
@@ -69,7 +69,11 @@ def render(
             weights = ray_weights(settings.alpha(coarse.logits, coarse_t))
             chosen.append(importance(coarse_t, weights, jitter(settings.fine)))
         t = chosen[0] if len(chosen) == 1 else torch.cat(chosen, -1).sort(-1).values
-    return _composited(t, query.shade(t, coarse, known), (hit, surface_t), settings)
+    colours, logits = query.shade(t, coarse, known)
+    if settings.density_noise and streams is not None:
+        draws = streams.normal(*t.shape[1:])
+        logits = noisy(logits, draws, settings.density_noise, settings.density_scale)
+    return _composited(t, (colours, logits), (hit, surface_t), settings)
 
 
 def render_moved(

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from gof.config.section import (
+    Count,
     CountOrZero,
     NonNegative,
     Positive,
@@ -29,6 +30,16 @@ class Sampling(Section):
     density_scale: Positive = Field(
         30.0, description="density per unit of positive logit (density integrator)"
     )
+
+
+class DensityNoise(Section):
+    """Gaussian noise on the densities of a radiance field while it trains, from `start` to 0 over
+    the first steps (pi-GAN, `nerf_noise`)."""
+
+    start: NonNegative = Field(
+        0.0, description="standard deviation at the first step, per camera radius; pi-GAN: 1"
+    )
+    steps: Count = Field(5000, description="steps until there is none")
 
 
 class Interval(Section):

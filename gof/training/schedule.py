@@ -7,21 +7,22 @@ from dataclasses import dataclass
 
 from gof.experiment.model import Model
 from gof.losses.settings import Opacity
-from gof.rendering.settings import Interval
+from gof.rendering.settings import DensityNoise, Interval
 from gof.training.settings import Stage
 
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
     """Settings of one step: fade is the share of the discriminator's newest block, half_width the
-    interval's, lr the factor on the learning rates; it is step number `inside` of stage number
-    `number`."""
+    interval's, density_noise that of a radiance field, lr the factor on the learning rates; it is
+    step number `inside` of stage number `number`."""
 
     stage: Stage
     step: int
     fade: float
     half_width: float
     opacity_weight: float
+    density_noise: float = 0.0
     lr: float = 1.0
     number: int = 0
     inside: int = 0
@@ -31,6 +32,11 @@ def interval_half_width(interval: Interval, step: int) -> float:
     """max(min, max * exp(-decay * step)): from the whole volume to a thin shell (GOF section
     3.2)."""
     return max(interval.min, interval.max * math.exp(-interval.decay * step))
+
+
+def density_noise(noise: DensityNoise, step: int) -> float:
+    """start * max(0, 1 - step / steps)."""
+    return noise.start * max(0.0, 1 - step / noise.steps)
 
 
 def opacity_weight(opacity: Opacity, step: int) -> float:
@@ -57,6 +63,7 @@ def plan(model: Model, stage: int, step: int) -> StepPlan:
         fade=fade,
         half_width=interval_half_width(model.interval, step),
         opacity_weight=opacity_weight(model.opacity, step),
+        density_noise=density_noise(model.density_noise, step),
         lr=cosine(inside / chosen.steps) if chosen.objective == "geometric" else 1.0,
         number=stage,
         inside=inside,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -39,10 +39,12 @@ class Task:
         """Settings of optimisers and losses."""
         return self.model.training
 
-    def rendering(self, half_width: float) -> RenderSettings:
-        """How rays are rendered while the interval has this half-width."""
+    def rendering(self, half_width: float, density_noise: float = 0.0) -> RenderSettings:
+        """How rays are rendered while the interval has this half-width, and densities this
+        noise."""
         place, model = (self.camera, self.background), self.model
-        return RenderSettings.of(model.integrator, model.sampling, half_width, place)
+        settings = RenderSettings.of(model.integrator, model.sampling, half_width, place)
+        return replace(settings, density_noise=density_noise)
 
     def autocast(self) -> torch.autocast:
         """Mixed precision where the configuration asks for it; the field itself stays in
@@ -73,7 +75,7 @@ def make_fakes(state: TrainState, task: Task, plan: StepPlan, rows: list[int], w
     field = state.generator.bind(state.generator.style(drawn.latents))
     r = plan.stage.resolution
     rays = camera_rays(drawn.poses, r, task.camera.fov_deg)
-    settings = task.rendering(plan.half_width)
+    settings = task.rendering(plan.half_width, plan.density_noise)
     guide = task.conditioner.guide(drawn.condition, plan) if task.conditioner is not None else None
     out = render(field, rays, settings, drawn.streams, guide)
     images = out.rgb.mT.unflatten(-1, (r, r))

@@ -111,6 +111,7 @@ def refusal(values):
         # models
         (model(stages=[]), "models.a.stages: "),
         (model(sampling={"surface": 0}), "models.a: sampling.surface must be at least 1"),
+        (model(density_noise={"start": 1}), "models.a: density_noise.start must be 0"),
         (
             model(integrator="density", sampling={"surface": 3}),
             "models.a: sampling.surface must be 0 for the density integrator",
@@ -373,7 +374,7 @@ def test_true_is_not_one(value):
 def test_a_measurement_by_hand_is_scoped_to_itself():
     config = Config.load(str(ROOT / "config.yaml"))
     own = json.loads(scopes.of_measurement(config, "surface"))
-    assert own.keys() == {"metrics"} and own["metrics"].keys() == {"seeds", "surface"}
+    assert own.keys() == {"metrics"} and own["metrics"].keys() == {"seeds", "split", "surface"}
     own = json.loads(scopes.of_measurement(config, "frechet", "models"))
     assert own.keys() == {"metrics", "models"}
     assert own["metrics"].keys() == {"seeds", "frechet", "views"}

@@ -2,7 +2,14 @@ import math
 
 import torch
 
-from gof.rendering.composite import composite, density, density_alpha, occupancy_alpha, ray_weights
+from gof.rendering.composite import (
+    composite,
+    density,
+    density_alpha,
+    noisy,
+    occupancy_alpha,
+    ray_weights,
+)
 
 
 def test_weights_against_a_loop() -> None:
@@ -40,6 +47,12 @@ def test_uniform_density_follows_beer_lambert() -> None:
 
 def test_density_begins_at_logit_zero() -> None:
     assert density(torch.tensor([-3.0, 0.0, 0.5]), 30.0).tolist() == [0, 0, 15]
+
+
+def test_noise_is_that_of_densities_before_they_are_cut() -> None:
+    logits, draws = torch.tensor([0.5, 0.5, -0.01, 0.01]), torch.tensor([2.0, -2.0, 2.0, -2.0])
+    found = density(noisy(logits, draws, 3.0, 30.0), 30.0)
+    torch.testing.assert_close(found, torch.tensor([21.0, 9.0, 5.7, 0.0]))
 
 
 def test_composite_is_a_weighted_sum() -> None:

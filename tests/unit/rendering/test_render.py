@@ -199,4 +199,17 @@ def test_settings_are_those_of_the_model_the_camera_and_the_moment() -> None:
             "far": 1.4,
             "half_width": 0.05,
             "background": background,
+            "density_noise": 0.0,
         }
+
+
+def test_densities_are_noisy_in_training_alone() -> None:
+    rays, noisy = camera_rays(POSES, 24, 12.0), replace(PIGAN, density_noise=6.0)
+    plain = render(sphere(0.08), rays, PIGAN, rng.streams(1, "jitter", range(2)))
+    found = render(sphere(0.08), rays, noisy, rng.streams(1, "jitter", range(2)))
+    assert torch.equal(found.t, plain.t) and torch.equal(found.hit, plain.hit)
+    off = (found.logits - plain.logits) * noisy.density_scale
+    inside = plain.logits.abs() < 1  # of larger ones float32 keeps fewer digits
+    assert off[inside].std().item() == pytest.approx(6.0, rel=0.05)
+    assert abs(off[inside].mean().item()) < 0.2
+    assert torch.equal(render(sphere(0.08), rays, noisy).rgb, render(sphere(0.08), rays, PIGAN).rgb)

@@ -4,8 +4,14 @@ import pytest
 
 from gof.experiment.model import Model
 from gof.losses.settings import Opacity
-from gof.rendering.settings import Interval
-from gof.training.schedule import StepPlan, interval_half_width, opacity_weight, plan
+from gof.rendering.settings import DensityNoise, Interval, Sampling
+from gof.training.schedule import (
+    StepPlan,
+    density_noise,
+    interval_half_width,
+    opacity_weight,
+    plan,
+)
 from gof.training.settings import Stage
 
 # The values of the paper's BFM run (supplement; steps at which both schedules saturate).
@@ -25,6 +31,19 @@ def test_opacity_weight_of_the_bfm_run() -> None:
     assert opacity_weight(BFM_OPACITY, 57_564) < 1.0
     assert opacity_weight(BFM_OPACITY, 57_566) == pytest.approx(1.0)
     assert opacity_weight(BFM_OPACITY, 10**9) == pytest.approx(1.0)
+
+
+def test_noise_on_densities_falls_to_nothing_as_in_pi_gan() -> None:
+    noise = DensityNoise(start=1.0, steps=5000)
+    found = [density_noise(noise, step) for step in (0, 1250, 5000, 9000)]
+    assert found == pytest.approx([1, 0.75, 0, 0])
+    model = Model(
+        integrator="density",
+        sampling=Sampling(surface=0, fine=4),
+        density_noise=DensityNoise(start=2.0, steps=10),
+        stages=(Stage(resolution=16, steps=10),),
+    )
+    assert plan(model, 0, 5).density_noise == pytest.approx(1.0)
 
 
 def test_steps_count_on_through_the_stages_and_only_new_layers_fade_in() -> None:
