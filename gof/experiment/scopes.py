@@ -44,7 +44,9 @@ def of_metric(config: Config, dataset: str, metric: str, model: str | None = Non
 def of_measurement(config: Config, metric: str, *others: str) -> str:
     """A metric, or `views`, with sizes as they stand; beside it these sections."""
     viewed = metric == "views" or METRICS[metric].subject == "views"
-    parts = {"seeds", "split", metric, *(("views",) if viewed else ())}
+    parts = {"seeds", metric, *(("views",) if viewed else ())}
+    if metric != "views":
+        parts.add("split")
     chosen: dict[str, Any] = {"metrics": parts, **dict.fromkeys(others, True)}
     return config.model_dump_json(include=chosen)
 

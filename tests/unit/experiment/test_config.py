@@ -377,7 +377,7 @@ def test_a_measurement_by_hand_is_scoped_to_itself():
     assert own.keys() == {"metrics"} and own["metrics"].keys() == {"seeds", "split", "surface"}
     own = json.loads(scopes.of_measurement(config, "frechet", "models"))
     assert own.keys() == {"metrics", "models"}
-    assert own["metrics"].keys() == {"seeds", "frechet", "views"}
+    assert own["metrics"].keys() == {"seeds", "split", "frechet", "views"}
     assert json.loads(scopes.of_measurement(config, "views"))["metrics"].keys() == {
         "seeds",
         "views",
