@@ -147,8 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.verb is None:
             _fail(USAGE, "no VERB: gof --help lists them")
         _do(_found(options.verb), options.words)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+    except BrokenPipeError:  # who reads, say `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(128 + signal.SIGPIPE) from None
     except Exception as error:
         if debug:
             raise

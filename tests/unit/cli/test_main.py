@@ -184,3 +184,13 @@ def test_a_mesh_is_made_in_any_folder(obedience, tmp_path, monkeypatch):
     assert last == f"wrote {out}, {out.with_suffix('.json')}"
     assert out.read_bytes()[:4] == b"glTF"
     assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize("words", [["samples", "--help"], ["schema"]])
+def test_a_reader_that_has_seen_enough_is_no_error(words) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    call = [sys.executable, "-m", "gof", *words]
+    done = subprocess.run(call, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert done.returncode in (1, 141) and done.stderr == ""  # 1: from the printer of help
