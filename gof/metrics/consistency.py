@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class ConsistencySettings(SizedSection):
     """Reprojection error between two views of a shape."""
 
-    samples: Count = 64
+    samples: Count = 32
     yaw: Annotated[float, Field(gt=0, le=1)] = Field(
         0.25, description="the views stand so far to the left and to the right, radians"
     )

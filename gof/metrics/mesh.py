@@ -21,7 +21,7 @@ class MeshGeometrySettings(MetricSection):
     """Mean curvature and geodesic distance of the largest part of a mesh, its cut at the border of
     the cube included."""
 
-    samples: Count = 8
+    samples: Count = 4
     grid: Annotated[int, Field(ge=16, le=512)] = Field(48, description="points a side of the cube")
     sources: Count = Field(1, description="random points that geodesics start from, a mesh")
     truncation: Fraction = 0.7

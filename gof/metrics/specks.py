@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class SpecksSettings(SizedSection):
     """Rays that meet, and volume of, what is not connected to the largest part of a shape."""
 
-    samples: Count = 64
+    samples: Count = 32
     grid: Annotated[int, Field(ge=16, le=256)] = Field(
         64, description="points a side of the cube that holds the shape"
     )
