@@ -71,7 +71,7 @@ def raster(place: Place) -> list[Row]:
 
 def default_run(place: Place) -> list[Row]:
     """`snakemake --cores all` with all three models, as its own log has it."""
-    return [_run("default-run", place.given.results, 15.0, "snakemake --cores all")]
+    return [_run("default-run", place.given.results, 20.0, "snakemake --cores all")]
 
 
 def smoke_run(place: Place) -> list[Row]:

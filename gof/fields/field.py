@@ -8,7 +8,11 @@ from torch import Tensor
 
 
 class Field(Protocol):
-    """What renderer, mesher and metrics see of a shape: one field an image of the batch."""
+    """What renderer, mesher and metrics see of a shape: one field an image of the batch.
+
+    A field whose logits have no second derivative says by an attribute `difference`, camera radii,
+    over which distance their slope is taken instead (`gof.rendering.surface.normals`).
+    """
 
     def logits(self, points: Tensor) -> Tensor:
         """Occupancy logits at points [batch, n, 3] -> [batch, n]; positive means occupied. A

@@ -20,6 +20,11 @@ class Started:
     shape: StartShape
     stretch: Tensor
 
+    @property
+    def difference(self) -> float | None:
+        """That of the field, where it has one."""
+        return getattr(self.field, "difference", None)
+
     def logits(self, points: Tensor) -> Tensor:
         """See `gof.fields.field.Field.logits`."""
         return self.field.logits(points) + self._head_start(points)

@@ -77,9 +77,22 @@ def secant(crossing: Crossing, value_at: Callable[[Tensor], Tensor], steps: int)
 def normals(field: Field, points: Tensor, create_graph: bool = False) -> Tensor:
     """Outward unit normals -grad(logit) / |grad(logit)| at points [batch, n, 3] (GOF section 3.3).
 
-    With `create_graph` the result can be differentiated with respect to the field's weights.
+    With `create_graph` the result can be differentiated with respect to the field's weights. The
+    gradient is that of central differences where the field asks for them (see `Field`).
     """
-    with torch.enable_grad():
-        at = points.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(field.logits(at).sum(), at, create_graph=create_graph)
+    if step := getattr(field, "difference", None):
+        with torch.set_grad_enabled(create_graph):
+            gradient = _differences(field, points.detach(), step)
+    else:
+        with torch.enable_grad():
+            at = points.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(field.logits(at).sum(), at, create_graph=create_graph)
     return -gradient / gradient.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+
+
+def _differences(field: Field, points: Tensor, step: float) -> Tensor:
+    """Central differences of the logits over 2 * step along each axis: [batch, n, 3]."""
+    steps = step * torch.eye(3, dtype=points.dtype, device=points.device)
+    around = points[:, :, None] + torch.cat([steps, -steps])  # [batch, n, 6, 3]
+    ahead, behind = field.logits(around.flatten(1, 2)).unflatten(1, (-1, 6)).chunk(2, -1)
+    return (ahead - behind) / (2 * step)
