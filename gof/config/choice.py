@@ -31,8 +31,8 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, _: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        kinds = self.kinds().values()
-        return {"oneOf": [handler(section.__pydantic_core_schema__) for section in kinds]}
+        kinds = self.kinds().values()  # any: a file that leaves the key out may fit several
+        return {"anyOf": [handler(section.__pydantic_core_schema__) for section in kinds]}
 
     def _read(self, value: Any) -> Section:
         kinds = self.kinds()
