@@ -79,10 +79,10 @@ def test_kinds_that_come_later_are_known(monkeypatch):
 
 
 def titles():
-    return [one["title"] for one in House.model_json_schema()["properties"]["pet"]["oneOf"]]
+    return [one["title"] for one in House.model_json_schema()["properties"]["pet"]["anyOf"]]
 
 
 def test_the_schema_holds_every_kind():
     assert titles() == ["Cat", "Fish"]
     others = House.model_json_schema()["properties"]["others"]["additionalProperties"]
-    assert "fins" in others["oneOf"][1]["properties"]
+    assert "fins" in others["anyOf"][1]["properties"]

@@ -190,7 +190,7 @@ def leaves(part, definitions, at=()):
     """Where numbers stand in a JSON schema: a sample path to each."""
     if "$ref" in part:
         part = definitions[part["$ref"].rsplit("/", 1)[1]]
-    for choice in part.get("anyOf", []) + part.get("oneOf", []):
+    for choice in part.get("anyOf", []):
         yield from leaves(choice, definitions, at)
     if part.get("type") in ("number", "integer"):
         yield at
