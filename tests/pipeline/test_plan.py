@@ -19,7 +19,7 @@ JOBS = {
     "fits": 1,
     "pool": 1,
     "regressor": 2,
-    "train": 8,
+    "train": 9,
     "samples": 3,
     "mesh": 3,
     "views": 3,
@@ -61,7 +61,7 @@ def test_smoke_plan_has_every_step_and_its_own_folder(copied):
 
 def test_seeds_multiply_trainings_and_not_the_data(copied):
     jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
-    assert jobs["train"] == 24
+    assert jobs["train"] == 27
     assert (jobs["views"], jobs["evaluate"]) == (9, 63)
     assert (jobs["dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 9)
 
@@ -72,7 +72,7 @@ def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
     faces = {"landmarks", "fits", "pool", "regressor", "show_control"}
     assert jobs == {
         **{name: count for name, count in JOBS.items() if name not in faces},
-        "train": 5,
+        "train": 6,
         "samples": 2,
         "mesh": 2,
         "views": 2,

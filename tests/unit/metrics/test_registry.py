@@ -155,7 +155,7 @@ def metric(name, **given):
 def test_what_cannot_be_a_metric_is_named():
     assert metric("beauty", needs=("images",)).needs == ("images",)
     for name, given, said in (
-        ("views", {}, "none of seeds, views"),
+        ("views", {}, "none of seeds, split, views"),
         ("a/b", {}, "small letters"),
         ("x", {"needs": ("truth",)}, "needs: no truth; images"),
         ("x", {"files": ("ears",)}, "files: no ears; features"),
