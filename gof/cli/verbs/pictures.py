@@ -24,7 +24,7 @@ VERBS = (
     Verb(
         name="edit",
         summary="Sweep one factor of a conditional generator's head to a sheet or a video.",
-        example=("gof edit --generator heads-cgof --factor expression --seed 3 --out sheet.png"),
+        example="gof edit --generator heads-cgof --factor expression --seed 3 --out sheet.png",
         group="pictures and meshes",
         job="gof.pictures.jobs:EditJob",
         run="gof.pictures.edits:run_edit",
