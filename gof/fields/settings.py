@@ -35,3 +35,8 @@ class StartShape(Section):
     sharpness: NonNegative = Field(
         60.0, description="slope of the logit across its surface, per camera radius"
     )
+    falloff: NonNegative = Field(
+        0.0,
+        description="beyond its surface the logit falls by this times the squared distance more,"
+        " per squared camera radius: what no image asks for stays empty",
+    )

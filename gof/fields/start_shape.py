@@ -37,4 +37,6 @@ class Started:
     def _head_start(self, points: Tensor) -> Tensor:
         with torch.autocast(points.device.type, enabled=False):
             squeezed = points / self.stretch.to(points.dtype)
-            return self.shape.sharpness * (self.shape.radius - squeezed.norm(dim=-1))
+            within = self.shape.radius - squeezed.norm(dim=-1)
+            start = self.shape.sharpness * within
+            return start - self.shape.falloff * within.clamp(max=0) ** 2

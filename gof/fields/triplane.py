@@ -100,7 +100,7 @@ class BoundTriplane:
             padding_mode="border",
             align_corners=True,
         )
-        features = found.view(batch, len(PLANES), -1, n).mean(1).mT
+        features = found.view(batch, len(PLANES), self.network.settings.features, n).mean(1).mT
         return F.softplus(self.network.hidden(features))
 
     def _logits(self, h: Tensor) -> Tensor:

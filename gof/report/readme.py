@@ -7,14 +7,16 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from gof.report.jobs import ReadmeJob
 from gof.run.files import InputError, atomic_write, read_json, say
 
-Run = dict[str, float | int | str]
+Run = dict[str, Any]
 TABLES = ("comparison", "cost", "published")
 OTHER_TABLES = ("geometry", "control", "faces", "bench")  # what not every run has
 PICTURES = (Path("figures/shapes.png"),)
@@ -50,12 +52,22 @@ def rule_graph() -> str:
 
 
 def complete_run(folder: Path) -> Run:
-    """The entry with the most jobs in the log of a results folder, the newest of them."""
+    """Of the log of a results folder, among the runs with the fewest training seeds (more of them
+    are added to what is there) the one with the most jobs, the newest of several."""
     path = folder / "runs.jsonl"
     if not path.exists():
         raise InputError(f"{path}: no finished run here: run snakemake first")
-    entries = [json.loads(line) for line in path.read_text().splitlines()]
-    return max(reversed(entries), key=lambda entry: entry["jobs"])
+    entries = _runs(path)
+    fewest = min(entry["seeds"] for entry in entries)
+    return _most_jobs(entry for entry in entries if entry["seeds"] == fewest)
+
+
+def _runs(path: Path) -> list[dict[str, Any]]:
+    return [{"seeds": 1, **json.loads(line)} for line in path.read_text().splitlines()]
+
+
+def _most_jobs(entries: Iterable[dict[str, Any]]) -> Run:
+    return max(reversed(list(entries)), key=lambda entry: entry["jobs"])
 
 
 def measured(results: Path) -> str:
@@ -70,6 +82,13 @@ def measured(results: Path) -> str:
         f"memory: {peaks[0]} MiB in the largest job, {sum(peaks)} MiB in the {len(peaks)} largest",
     ]
     lines += [_data_set(path) for path in sorted(results.glob("*/data/data.json"))]
+    more = [other for other in _runs(results / "runs.jsonl") if other["seeds"] > run["seeds"]]
+    if more:
+        added = _most_jobs(more)
+        lines.append(
+            f"seeds.yaml after it, {added['seeds']} trainings of each model: {_minutes(added)}"
+            f" for {added['jobs']} jobs"
+        )
     for name in OTHER_RUNS:
         if (other := _beside(results, name) / "runs.jsonl").exists():
             run = complete_run(other.parent)

@@ -164,7 +164,8 @@ def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, run
         "background": list(task.background),
     }
     generators.save(out / "generator.yaml", state.ema, info)
-    watch.write_samples(out / "samples.png", generators.load(out / "generator.yaml"), config)
+    saved = generators.load(out / "generator.yaml", str(task.world.device))
+    watch.write_samples(out / "samples.png", saved, config)
     running.artifact(out / "samples.png")
     running.artifact(out / "generator.yaml")
     running.numbers = {

@@ -33,6 +33,7 @@ def note_run(run, jobs):
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "jobs": jobs,
         "cores": workflow.cores,
+        "seeds": len(CONFIG.seeds),
         "wall_s": round(time.time() - run["start"], 1),
     }
     append_json(RESULTS / "runs.jsonl", entry)

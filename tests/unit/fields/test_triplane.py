@@ -53,6 +53,12 @@ def looked_up(planes, point, side):
     return found
 
 
+def test_no_points_give_no_values() -> None:
+    triplane, style, points, directions = make()
+    rgb, logits = triplane.bind(style).radiance(points[:, :0], directions[:, :0])
+    assert rgb.shape == (2, 0, 3) and logits.shape == (2, 0)
+
+
 def test_logits_and_colours_are_those_of_a_lookup_pixel_by_pixel() -> None:
     triplane, style, points, directions = make()
     field, soft = triplane.bind(style), torch.nn.functional.softplus

@@ -42,6 +42,7 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     (results / "heads" / "data").mkdir()
     (results / "heads" / "data" / "data.json").write_text(json.dumps(data))
     lines = [json.dumps({"jobs": j, "wall_s": w, "cores": 2}) for j, w in runs]
+    lines.append(json.dumps({"jobs": 40, "wall_s": 1980.0, "cores": 2, "seeds": 3}))
     (results / "runs.jsonl").write_text("\n".join(lines) + "\n")
     page = results.parent / "README.md"
     page.write_text("".join(f"<!-- {name} -->\n<!-- /{name} -->\n" for name in BLOCKS[:-1]))
@@ -52,6 +53,7 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     assert other.read_text() == "<!-- rules -->\ngraph\n<!-- /rules -->\n"
     text = page.read_text()
     assert "default run: 20.0 minutes for 24 jobs on 2 cores" in text
+    assert "seeds.yaml after it, 3 trainings of each model: 33.0 minutes for 40 jobs" in text
     assert "memory: 100 MiB in the largest job, 200 MiB in the 2 largest" in text
     assert "data set heads: 36 images (64 px, 128 px) in 12 s" in text
     assert "| GOF | 30.0 ± 1.5 |" in text
