@@ -38,3 +38,13 @@ class ReadmeJob:
     """a finished run"""
     readme: Path = Path("README.md")
     """file to change, with the pages in docs/ beside it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResultsJob:
+    """`gof check-results`."""
+
+    results: Path = Path("results")
+    """a finished run"""
+    expected: Path = Path("docs/expected.csv")
+    """metrics.csv of a run of several trainings (seeds.yaml)"""

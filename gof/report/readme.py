@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from gof.report.expected import intervals, read_metrics
 from gof.report.jobs import ReadmeJob
 from gof.run.files import InputError, atomic_write, read_json, say
 
@@ -21,6 +22,7 @@ TABLES = ("comparison", "cost", "published")
 OTHER_TABLES = ("geometry", "control", "faces", "bench")  # what not every run has
 PICTURES = (Path("figures/shapes.png"),)
 OTHER_RUNS = ("smoke", "ablations", "desk")  # of workflow/configs/, in results-NAME/
+EXPECTED = Path("docs/expected.csv")  # what `gof check-results` compares with
 OTHER_PICTURES = ("*/*/seed0/control/*.png", "figures/bench.png")
 
 
@@ -116,6 +118,10 @@ def ablations(tables: Path) -> str:
     return "\n".join(line for line in lines if not line.startswith("- "))
 
 
+def _several_trainings(metrics: Path) -> bool:
+    return not intervals(read_metrics(metrics)).empty
+
+
 def _minutes(run: Run) -> str:
     return f"{float(run['wall_s']) / 60:.1f} minutes"
 
@@ -138,6 +144,8 @@ def run_readme(wanted: ReadmeJob) -> None:
         if not source.exists():
             raise InputError(f"{source}: no such file: run `snakemake --cores all` first")
         atomic_write(readme.parent / "results" / "gallery" / source.name, source.read_bytes())
+    if (metrics := results / "tables" / "metrics.csv").exists() and _several_trainings(metrics):
+        atomic_write(readme.parent / EXPECTED, metrics.read_text())
     pages = replaced(pages, "measured", measured(results))
     if (tables := _beside(results, "ablations") / "tables").exists():
         pages = replaced(pages, "ablations", ablations(tables))

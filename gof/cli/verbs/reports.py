@@ -27,6 +27,15 @@ VERBS = (
         needs="experiment",
     ),
     Verb(
+        name="check-results",
+        summary="Tell whether a run's numbers lie where those of several trainings did.",
+        example="gof check-results --results results",
+        group="reports",
+        job="gof.report.jobs:CheckResultsJob",
+        run="gof.report.expected:run_check_results",
+        needs="nothing",
+    ),
+    Verb(
         name="readme",
         summary="Write the generated blocks of the README from a finished run.",
         example="gof readme --results results",
