@@ -33,6 +33,7 @@ class Record:
     node: str
     kind: str
     integrator: str  # of the model a training stage trained, else empty
+    conditional: bool  # whether that model is given conditions
     numbers: dict[str, Any]
     wall_s: float
     peak_mib: int
@@ -54,10 +55,10 @@ def _read(path: Path) -> Record:
             place = _SHARED.search(where) or _OTHER.search(where)
             dataset, node = place.groups()  # type: ignore[union-attr]
             model = seed = ""
-        models = value.get("settings", {}).get("models", {})
-        integrator = models.get(model, {}).get("integrator", "")
+        trained = value.get("settings", {}).get("models", {}).get(model, {})
+        kinds = trained.get("integrator", ""), trained.get("conditions") is not None
         kind, numbers = value["kind"], value["numbers"]
-        return Record(path, dataset, model, seed, node, kind, integrator, numbers, *cost)
+        return Record(path, dataset, model, seed, node, kind, *kinds, numbers, *cost)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{path}: not the record of a job: make it again with its verb") from None
 

@@ -31,6 +31,7 @@ TITLES = {
     "control": "Control",
     "faces": "Fits and regressors",
 }
+TAUGHT = "taught with"
 Missing = Mapping[tuple[str, str], str]  # (model, metric): why it was not measured
 
 
@@ -86,11 +87,24 @@ def missing(records: Sequence[Record]) -> dict[tuple[str, str], str]:
     }
 
 
+def taught(records: Sequence[Record]) -> dict[str, str]:
+    """What each trained model learns from."""
+    return {
+        record.model: "images, 3DMM" if record.conditional else "images"
+        for record in records
+        if record.integrator
+    }
+
+
 def comparison(
-    frame: pd.DataFrame, title: str, possible: Sequence[Column], notes: Sequence[str] = ()
+    frame: pd.DataFrame,
+    title: str,
+    possible: Sequence[Column],
+    notes: Sequence[str] = (),
+    taught: Mapping[str, str] | None = None,
 ) -> Table | None:
     """The trained models with their best values marked, what belongs to no training below; None
-    where nothing of these columns was measured."""
+    where nothing of these columns was measured. taught: of each model, for a column of it."""
     frame = frame[frame["metric"].isin([column.metric for column in possible])]
     if frame.empty:
         return None
@@ -112,11 +126,11 @@ def comparison(
             value, spread = numbers.get((model, column.metric), (None, 0.0))
             shown = "–" if value is None else _number(value, spread)
             cells.append(Cell(shown, best=model in best[column.metric]))
-        return cells
+        return cells + ([Cell(taught.get(model, "–"))] if taught else [])
 
     line = [None] if trained and references else []
     rows = [*map(row, trained), *line, *map(row, references)]
-    heads = ["", *(column.head for column in columns)]
+    heads = ["", *(column.head for column in columns), *([TAUGHT] if taught else [])]
     return Table(title, heads, rows, [*notes, *_protocols(frame, columns)])
 
 
@@ -252,7 +266,8 @@ def _by_data_set(
             *_dashes(frame, columns, missing(own)),
         ]
         on = f" on {dataset}" if len(datasets) > 1 else ""
-        found.append(comparison(frame, f"{title}{on}", columns, notes))
+        known = taught(own) if name == "comparison" else None
+        found.append(comparison(frame, f"{title}{on}", columns, notes, known))
     return [table for table in found if table is not None]
 
 

@@ -325,14 +325,26 @@ def test_the_configurations_read_back_the_same_once_resolved(file):
     assert config.models and Config.load(config.model_dump_json()) == config
 
 
-def test_ablations_differ_from_cgof_in_one_condition_each():
+def test_ablations_differ_from_their_model_in_one_part_each():
     models = Config.load("config.yaml", "workflow/configs/ablations.yaml").models
-    whole = models.pop("cgof")
-    plain = whole.conditions.model_dump()
-    for name, model in models.items():
-        assert model.model_copy(update={"conditions": whole.conditions}) == whole, name
-        kept = {key for key, value in model.conditions.model_dump().items() if value == plain[key]}
-        assert len(plain) - len(kept) == (2 if name == "cgof_no_landmarks" else 1), name
+    wholes = {name: models[name] for name in ("gof", "cgof")}
+    variants = {name: model for name, model in models.items() if "_" in name}
+    assert len(variants) == 9
+    for name, model in variants.items():
+        base, whole = model.model_dump(), wholes[name.split("_")[0]].model_dump()
+        (section,) = [key for key in whole if base[key] != whole[key]]
+        assert section == "conditions" or name.startswith("gof"), name
+        changed = [key for key, value in whole[section].items() if base[section][key] != value]
+        several = {"cgof_no_landmarks": 2, "gof_wide": 2, "gof_narrow": 2}
+        assert len(changed) == several.get(name, 1), name
+
+
+def test_a_radiance_field_of_as_many_steps_is_compared():
+    models = Config.load("config.yaml", "workflow/configs/ablations.yaml").models
+    gof, pigan = models["gof"], models["pigan"]
+    assert [(s.resolution, s.steps, s.batch) for s in pigan.stages] == [
+        (s.resolution, s.steps, s.batch) for s in gof.stages
+    ]
 
 
 def test_the_schema_knows_every_source_and_field():

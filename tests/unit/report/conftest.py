@@ -28,7 +28,10 @@ FACES = (
     Column("landmark_nme_percent", "landmark error (%)", rank=10),
     Column("depth_error_ratio", "depth error / mean head's", rank=20),
 )
-INTEGRATORS = {"gof": "occupancy", "pigan": "density"}
+TRAINED = {
+    "gof": {"integrator": "occupancy", "conditions": None},
+    "pigan": {"integrator": "density", "conditions": {}},
+}
 
 
 def write(path, kind, numbers, settings=None):
@@ -63,7 +66,7 @@ def make_training(folder, model, seed=0, shift=0.0, dataset="heads"):
     records = [write(base / "metrics" / "surface.json", "evaluate", numbers)]
     for stage, (first, last) in enumerate(((1, 10), (11, 14))):
         numbers = {"step": last, "history": history(first, last)}
-        settings = {"models": {model: {"integrator": INTEGRATORS[model]}}}
+        settings = {"models": {model: TRAINED[model]}}
         records.append(write(base / f"stage{stage}" / "stage.json", "train", numbers, settings))
     records.append(write(base / "samples" / "samples.json", "samples", {"latents": 2}))
     picture = np.full((30, 20, 3), 128, dtype=np.uint8)

@@ -220,6 +220,16 @@ def test_every_data_set_has_its_table_with_its_own_best(results, records, traini
     assert "pi-GAN on photographs, seed 0" in (out / "cost.md").read_text()
 
 
+def test_every_model_says_what_it_was_taught_with(records, tmp_path):
+    run_tables(UNTRACKED, TablesJob(tuple(records), published=PUBLISHED, out=tmp_path))
+    lines = (tmp_path / "comparison.md").read_text().splitlines()
+    ends = {line.split(" | ")[0]: line.split(" | ")[-1] for line in lines if line.startswith("| ")}
+    assert lines[2].endswith(" | taught with |")
+    assert ends["| GOF"] == "images |"
+    assert ends["| pi-GAN"] == "images, 3DMM |", "whatever has conditions"
+    assert ends["| real"] == "– |"
+
+
 def test_cost_lists_every_node_and_the_sum(records):
     table, frame = cost(read_records(records), "")
     assert len(frame) == len(records)

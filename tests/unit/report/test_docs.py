@@ -1,0 +1,18 @@
+"""Tables of docs/ that come from machines of which only the numbers are kept."""
+
+import json
+import re
+from pathlib import Path
+
+COLUMNS = ("fd_efficientnet", "side_x100", "mad_deg", "sigma", "surface_agreement", "speck_rays")
+
+
+def test_the_table_of_the_search_says_what_was_measured():
+    runs = json.loads(Path("docs/gpu/search.json").read_text())["runs"]
+    page = Path("docs/search.md").read_text()
+    rows = re.findall(r"^\| (\w+) \|[^|]*\|((?: [\d.]+ \|){7})$", page, re.MULTILINE)
+    assert {name for name, _ in rows} == set(runs)
+    for name, cells in rows:
+        found = [cell.strip() for cell in cells.split("|")[:-1]]
+        wanted = [f"{runs[name]['measured'][key]:.3g}" for key in COLUMNS]
+        assert found == [*wanted, f"{runs[name]['discriminator'][-1]:.2f}"], name
