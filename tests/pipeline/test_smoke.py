@@ -157,6 +157,7 @@ def test_second_run_does_nothing(finished):
         ("specks", "grid: 20", {}),
         ("mesh", "grid: 20", {}),
         ("consistency", "yaw: 0.2", {}),
+        ("identity", "samples: 4", {}),
     ],
 )
 def test_a_metric_setting_reruns_that_metric_and_what_reads_it(finished, metric, setting, more):

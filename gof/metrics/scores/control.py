@@ -33,6 +33,17 @@ def disentanglement_score(spreads: Mapping[str, float], factor: str) -> float:
     return math.prod(spreads[factor] / max(value, LEAST) for value in others)
 
 
+def change_of_identity(readings: Tensor) -> float:
+    """Readings [views, heads, d]: mean distance between two views of a head, over that between two
+    heads in the same view. 0 where nothing changes, 1 where a view changes as much as the head."""
+    views, heads = readings.shape[:2]
+    between_views = torch.cdist(readings.transpose(0, 1), readings.transpose(0, 1)).mean(0)
+    between_heads = torch.cdist(readings, readings).mean(0)
+    same = between_views.sum() / (views * (views - 1))
+    other = between_heads.sum() / (heads * (heads - 1))
+    return float(same / other.clamp(min=LEAST))
+
+
 def rms_nearest(points: np.ndarray, targets: np.ndarray) -> float:
     """Root mean square distance of points [n, 3] to the nearest of targets [m, 3]."""
     from scipy.spatial import cKDTree

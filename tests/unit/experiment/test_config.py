@@ -335,7 +335,7 @@ def test_ablations_differ_from_their_model_in_one_part_each():
         (section,) = [key for key in whole if base[key] != whole[key]]
         assert section == "conditions" or name.startswith("gof"), name
         changed = [key for key, value in whole[section].items() if base[section][key] != value]
-        several = {"cgof_no_landmarks": 2, "gof_wide": 2, "gof_narrow": 2}
+        several = {"cgof_no_landmarks": 2, "gof_wide": 3, "gof_narrow": 2}
         assert len(changed) == several.get(name, 1), name
 
 

@@ -73,7 +73,7 @@ def test_importing_the_metrics_and_the_configuration_does_not_wait_for_torch():
 
 def test_metrics_stand_in_the_order_of_tables_and_columns():
     order = ["frechet", "surface", "depth", "disentanglement", "shape", "landmarks"]
-    order += ["specks", "mesh", "consistency"]
+    order += ["specks", "mesh", "consistency", "identity"]
     assert list(metrics()) == order
     assert [m.module for m in metrics().values()] == [f"gof.metrics.{name}" for name in order]
     ranks = [(m.table, c.rank) for m in metrics().values() for c in m.columns]

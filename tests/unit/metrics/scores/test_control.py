@@ -31,6 +31,29 @@ def test_disentanglement_score_is_that_of_the_definition() -> None:
     assert math.isfinite(control.disentanglement_score({**spreads, "light": 0.0}, "pose"))
 
 
+def test_change_of_identity_is_brute_force() -> None:
+    readings = normal(3, 5, 4)  # views, heads, coefficients
+    same = [
+        (readings[a, i] - readings[b, i]).norm()
+        for i in range(5)
+        for a in range(3)
+        for b in range(3)
+        if a != b
+    ]
+    other = [
+        (readings[a, i] - readings[a, j]).norm()
+        for a in range(3)
+        for i in range(5)
+        for j in range(5)
+        if i != j
+    ]
+    expected = float(sum(same) / len(same) / (sum(other) / len(other)))
+    assert control.change_of_identity(readings) == pytest.approx(expected, rel=1e-5)
+    still = readings[:1].expand(3, -1, -1)
+    assert control.change_of_identity(still) == pytest.approx(0, abs=1e-3)
+    assert math.isfinite(control.change_of_identity(torch.zeros(2, 3, 4)))
+
+
 def test_chamfer_is_brute_force_and_symmetric() -> None:
     a, b = normal(40, 3) * 0.05, normal(60, 3, seed=1) * 0.05
     apart = (a[:, None] - b[None]).norm(dim=-1).double()
