@@ -14,7 +14,7 @@ class ViewsJob:
     """Whose views: a generator's, or those of one before training, in place of a data set's."""
 
     generator: Path | None = None
-    """generator.yaml of a trained stage, or heads-gof or heads-cgof, which come along"""
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
     reference: bool = False
     """views before training"""
     data: Path | None = None
@@ -39,7 +39,7 @@ class EvaluateJob:
     data: Path
     """manifest.json of the data set"""
     generator: Path | None = None
-    """generator.yaml of a trained stage, or heads-gof or heads-cgof, which come along"""
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
     views: Path | None = None
     """manifest of `gof views`, for metrics that look at images"""
     reference: bool = False

@@ -13,7 +13,7 @@ class SamplesJob:
     """`gof samples`."""
 
     generator: Path
-    """generator.yaml of a trained stage, or heads-gof or heads-cgof, which come along"""
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
     out: Target
     """.png: the sheet; .gif: the turntable; a folder or .json: both and their record, which lies
     beside one alone too"""
@@ -25,7 +25,7 @@ class EditJob:
     show the mesh too."""
 
     generator: Path
-    """generator.yaml of a trained stage, or heads-gof or heads-cgof, which come along"""
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
     factor: str
     """shape, expression, albedo, light, pose, free_geometry or free_texture"""
     component: str | None = None
@@ -51,7 +51,7 @@ class ShowControlJob:
     """`gof show-control`."""
 
     generator: Path
-    """generator.yaml of a trained stage, or heads-gof or heads-cgof, which come along"""
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
     head_model: Path
     """head_model.npz of `gof head-model`"""
     statistics: Path

@@ -13,7 +13,7 @@ class MeshJob:
     """`gof mesh`."""
 
     generator: Path
-    """generator.yaml of a trained stage, or heads-gof or heads-cgof, which come along"""
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
     out: Target
     """.glb, .ply or .obj: the mesh of the first head; .html: a page to turn them all; a folder or
     .json: all meshes, the page and their record, which lies beside the others too"""

@@ -159,7 +159,7 @@ def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, run
         "blocks": dict(task.conditioner.blocks) if task.conditioner else None,
         "networks": task.networks.model_dump(mode="json"),
         "camera": task.camera.model_dump(mode="json"),
-        "trained_as": model.model_dump(mode="json"),
+        "trained_as": model.upto(wanted.stage).model_dump(mode="json"),
         "half_width": interval_half_width(model.interval, state.step),
         "background": list(task.background),
     }

@@ -119,7 +119,9 @@ def test_a_stage_writes_its_state_its_generator_and_its_record(config, data, tmp
     assert info["networks"]["mapping"]["latent"] == 4
     assert info["background"] == [1.0, 0.0, -1.0]
     assert info["half_width"] == interval_half_width(config.models["gof"].interval, 4)
-    generator = pretrained.load(out / "generator.yaml").generator
+    loaded = pretrained.load(out / "generator.yaml")
+    assert loaded.resolution == 8, "that of the stage it is of, not of a later one"
+    generator = loaded.generator
     for name, value in generator.state_dict().items():
         assert torch.equal(value, flat[f"ema.{name}"]), name
     generator.estimate_mean_style(20)
