@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from gof.config.section import (
@@ -14,11 +16,16 @@ from gof.config.section import (
 
 
 class Opacity(Section):
-    """Weight of the opacity prior at a step: min(cap * weight, weight * exp(growth * step))."""
+    """Opacity prior; its weight at a step is min(cap * weight, weight * exp(growth * step))."""
 
     weight: NonNegative = 0.1
     growth: NonNegative = 1.15e-3
     cap: Positive = 10.0
+    of: Literal["occupancy", "red"] = Field(
+        "occupancy",
+        description="what it drives to 0 or 1: red, as in the released code, leaves occupancies"
+        " alone",
+    )
 
 
 class NormalSmoothness(Section):

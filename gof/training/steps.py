@@ -172,8 +172,9 @@ def _field_terms(task: Task, plan: StepPlan, fakes: Fakes) -> Terms:
     model = task.model
     terms: Terms = {}
     if model.integrator == "occupancy" and model.opacity.weight:
-        prior = opacity_prior(fakes.out.logits.sigmoid())
-        terms["opacity"] = (plan.opacity_weight, prior)
+        red = (fakes.out.colours[..., 0] + 1) / 2
+        driven = red if model.opacity.of == "red" else fakes.out.logits.sigmoid()
+        terms["opacity"] = (plan.opacity_weight, opacity_prior(driven))
     if model.normal.weight:
         terms["smoothness"] = (model.normal.weight, _smoothness(fakes, model.normal))
     return terms

@@ -329,7 +329,7 @@ def test_ablations_differ_from_their_model_in_one_part_each():
     models = Config.load("config.yaml", "workflow/configs/ablations.yaml").models
     wholes = {name: models[name] for name in ("gof", "cgof")}
     variants = {name: model for name, model in models.items() if "_" in name}
-    assert len(variants) == 9
+    assert len(variants) == 10
     for name, model in variants.items():
         base, whole = model.model_dump(), wholes[name.split("_")[0]].model_dump()
         (section,) = [key for key in whole if base[key] != whole[key]]

@@ -159,6 +159,21 @@ def test_terms_without_weight_are_not_computed(scene) -> None:
     assert generator_step(state, task, now).keys() == {"loss_g", "pose_g", "hit"}
 
 
+def test_the_released_opacity_prior_is_one_of_red(scene) -> None:
+    tiny, state, now = scene
+    red = Opacity(weight=0.4, growth=1e-3, of="red")
+    task = tiny.task(model=tiny.model.model_copy(update={"opacity": red}))
+    expected = 0.0
+    for rows in task.rows(now):
+        with torch.no_grad():
+            fakes = make_fakes(state, task, now, rows, "generator")
+        share = (fakes.out.colours[..., 0] + 1) / 2  # what the sigmoid gave
+        prior = torch.log((0.1 + share) * (1.1 - share)).mean() - torch.tensor(0.11).log()
+        expected = expected + prior / 2
+    values = generator_step(state, task, now)
+    torch.testing.assert_close(values["opacity"], expected, atol=1e-6, rtol=1e-4)
+
+
 def test_densities_have_no_opacity_prior(scene) -> None:
     tiny, state, now = scene
     sampling = tiny.model.sampling.model_copy(update={"surface": 0, "fine": 2})
