@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from gof.report.claims import claims_table, read_claims
 from gof.report.expected import intervals, read_metrics
 from gof.report.jobs import ReadmeJob
 from gof.run.files import InputError, atomic_write, read_json, say
@@ -22,6 +23,7 @@ TABLES = ("comparison", "cost", "published")
 OTHER_TABLES = ("geometry", "control", "faces", "bench")  # what not every run has
 PICTURES = (Path("figures/shapes.png"),)
 OTHER_RUNS = ("smoke", "ablations", "desk")  # of workflow/configs/, in results-NAME/
+CLAIMS = Path("workflow/paper/claims.yaml")
 EXPECTED = Path("docs/expected.csv")  # what `gof check-results` compares with
 OTHER_PICTURES = ("*/*/seed0/control/*.png", "figures/bench.png")
 
@@ -118,6 +120,19 @@ def ablations(tables: Path) -> str:
     return "\n".join(line for line in lines if not line.startswith("- "))
 
 
+def judged(results: Path) -> str:
+    """The papers' claims by the numbers of a run and of the ablations beside it, whose base models
+    are trained as its own and count once."""
+    runs = [
+        folder / "tables" / "metrics.csv" for folder in (results, _beside(results, "ablations"))
+    ]
+    frame = pd.concat([pd.read_csv(path, dtype={"seed": str}) for path in runs if path.exists()])
+    frame = frame.drop_duplicates(["dataset", "model", "seed", "metric"])
+    first = frame["dataset"].iloc[0]
+    claims = read_claims(CLAIMS)
+    return claims_table(claims, frame[frame["dataset"] == first]).markdown()
+
+
 def _several_trainings(metrics: Path) -> bool:
     return not intervals(read_metrics(metrics)).empty
 
@@ -149,6 +164,7 @@ def run_readme(wanted: ReadmeJob) -> None:
     pages = replaced(pages, "measured", measured(results))
     if (tables := _beside(results, "ablations") / "tables").exists():
         pages = replaced(pages, "ablations", ablations(tables))
+    pages = replaced(pages, "claims", judged(results))
     pages = replaced(pages, "rules", rule_graph())
     changed = [path for path in paths if pages[path] != before[path]]
     for path in changed:

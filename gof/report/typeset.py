@@ -37,16 +37,17 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table ready to be set: title, column heads, rows, notes. A row None is a rule between
-    groups of rows."""
+    groups of rows; all but the first column are numbers, unless `prose`."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell] | None]
     notes: Sequence[str] = ()
+    prose: bool = False
 
     def markdown(self) -> str:
         """GitHub Markdown; the best of a column is bold, a rule becomes an empty row."""
-        align = ["---", *["---:"] * (len(self.columns) - 1)]
+        align = ["---", *["---" if self.prose else "---:"] * (len(self.columns) - 1)]
         lines = [self._line(list(self.columns)), self._line(align)]
         for row in self.rows:
             cells = [] if row is None else row
@@ -61,7 +62,7 @@ class Table:
 
     def tex(self) -> str:
         """A LaTeX table for the booktabs package; the best of a column is bold."""
-        spec = "l" + "r" * (len(self.columns) - 1)
+        spec = "l" + ("l" if self.prose else "r") * (len(self.columns) - 1)
         body = []
         for row in self.rows:
             if row is None:

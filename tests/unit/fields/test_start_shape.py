@@ -45,9 +45,9 @@ def test_an_ellipsoid_is_added_to_the_logits_of_any_field(autocast: bool) -> Non
 def test_beyond_its_surface_the_logit_falls_with_the_square_as_well() -> None:
     points, _ = random_points(kind=torch.float64)
     steep = STRETCHED.model_copy(update={"falloff": 5e3})
-    fell = started(sphere(0.05, 300.0)).logits(points) - started(
-        sphere(0.05, 300.0), steep
-    ).logits(points)
+    fell = started(sphere(0.05, 300.0)).logits(points) - started(sphere(0.05, 300.0), steep).logits(
+        points
+    )
     beyond = (-ellipsoid(points) / 70).clamp(min=0)
     assert (beyond > 0).any() and (beyond == 0).any()
     torch.testing.assert_close(fell, 5e3 * beyond**2, atol=1e-9, rtol=0)

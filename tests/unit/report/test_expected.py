@@ -37,7 +37,7 @@ def test_an_interval_is_that_of_one_more_draw(tmp_path):
 def test_nineteen_of_twenty_new_trainings_lie_within():
     draw = np.random.default_rng(0)
     inside = []
-    for trial in range(2000):
+    for _ in range(2000):
         values = draw.normal(20, 3, 4)
         rows = [("heads", "gof", "fd", str(k), v) for k, v in enumerate(values)]
         frame = pd.DataFrame(rows, columns=["dataset", "model", "metric", "seed", "value"])

@@ -11,7 +11,7 @@ from gof.report.tables import run_tables
 from gof.run.files import InputError
 
 UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})
-BLOCKS = ("comparison", "measured", "cost", "published", "rules")
+BLOCKS = ("comparison", "measured", "cost", "published", "claims", "rules")
 
 
 def test_only_the_named_block_changes():
@@ -58,6 +58,7 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     assert "data set heads: 36 images (64 px, 128 px) in 12 s" in text
     assert "| GOF | 30.0 ± 1.5 |" in text
     assert "69.2" in text
+    assert "table 1): pi-GAN" not in text and "sigma: " in text and "| not measured |" in text
     assert (results / "gallery" / "shapes.png").exists()
     assert not (results / "gallery" / "sweeps.png").exists()
     readme.run_readme(ReadmeJob(results=results, readme=page))
