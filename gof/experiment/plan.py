@@ -57,7 +57,7 @@ def measured(config: Config, dataset: str) -> list[Metric[Any]]:
     return [
         metric
         for metric in metrics().values()
-        if not lacking(metric, offered) and (fitted or not metric.conditional)
+        if not lacking(metric, offered) and (fitted or not metric.wants_faces)
     ]
 
 

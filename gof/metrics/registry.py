@@ -78,6 +78,11 @@ class Metric(Generic[S]):
         return self.measure.__module__
 
     @property
+    def wants_faces(self) -> bool:
+        """Whether it asks for what is made for conditional models alone."""
+        return self.conditional or "judge" in self.files
+
+    @property
     def titles(self) -> str:
         """Titles of its columns."""
         return ", ".join(column.title for column in self.columns)

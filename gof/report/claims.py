@@ -91,9 +91,9 @@ def claims_table(claims: list[Claim], frame: pd.DataFrame) -> Table:
     for claim in claims:
         texts, likelihoods = [], []
         for one in claim.shown_by:
-            both = [_values(frame, model, one.metric) for model in (one.more, one.less)]
-            likelihoods.append(likelihood(*both))
-            texts.append(_shown(one, *both, likelihoods[-1]))
+            more, less = (_values(frame, model, one.metric) for model in (one.more, one.less))
+            likelihoods.append(likelihood(more, less))
+            texts.append(_shown(one, more, less, likelihoods[-1]))
         found = verdict(likelihoods)
         cells = [f"{claim.claim} ({claim.source})", "; ".join(texts), found]
         rows.append([Cell(text) for text in cells])

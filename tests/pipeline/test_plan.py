@@ -24,13 +24,13 @@ JOBS = {
     "mesh": 3,
     "views": 3,
     "untrained_views": 1,
-    "evaluate": 21,
-    "reference": 9,
+    "evaluate": 24,
+    "reference": 10,
     "show_control": 1,
     "tables": 1,
     "figures": 1,
 }
-CONFIGS = ("smoke", "desk")
+CONFIGS = ("smoke", "desk", "night")
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -62,8 +62,8 @@ def test_smoke_plan_has_every_step_and_its_own_folder(copied):
 def test_seeds_multiply_trainings_and_not_the_data(copied):
     jobs = copied.plan("--config", "seeds=[0,1,2]").jobs
     assert jobs["train"] == 27
-    assert (jobs["views"], jobs["evaluate"]) == (9, 63)
-    assert (jobs["dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 9)
+    assert (jobs["views"], jobs["evaluate"]) == (9, 72)
+    assert (jobs["dataset"], jobs["regressor"], jobs["reference"]) == (1, 2, 10)
 
 
 def test_without_a_conditional_model_there_is_no_face_pipeline(copied):
@@ -103,7 +103,7 @@ METRIC = Metric("toy", Toy, "comparison", (Column("toy", "toy"),), measure)
 def test_a_metric_is_one_file(copied):
     (copied.folder / "gof" / "metrics" / "toy.py").write_text(TOY)
     done = copied.plan("--config", "metrics={toy: {count: 4}}")
-    assert done.jobs == JOBS | {"evaluate": 24, "reference": 10}
+    assert done.jobs == JOBS | {"evaluate": 27, "reference": 11}
     call = r"exec gof evaluate --metric toy --config \S+count\S+ --data \S+ --generator \S+ +--out"
     assert len(re.findall(call, done.text)) == 3
 

@@ -45,8 +45,8 @@ PLANS = {
         **dict.fromkeys(DATA, 1),
         "train": 3,
     },
-    "snakemake --cores all --config 'seeds=[0,1,2]'": JOBS
-    | {"train": 27, "samples": 9, "mesh": 9, "views": 9, "evaluate": 63, "show_control": 3},
+    "snakemake --cores all --configfile workflow/configs/seeds.yaml": JOBS
+    | {"train": 27, "samples": 9, "mesh": 9, "views": 9, "evaluate": 72, "show_control": 3},
     "snakemake --cores all --configfile workflow/configs/photographs.yaml": {},
     "snakemake --cores all bench": {**dict.fromkeys(DATA, 1), "train": 3, "bench": 1},
 }

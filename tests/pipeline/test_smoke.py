@@ -93,7 +93,7 @@ def test_report_shows_captions_and_categories(results):
 
 def test_run_is_noted_with_its_time(results):
     (run,) = [json.loads(line) for line in (results / "runs.jsonl").read_text().splitlines()]
-    assert run["jobs"] == 60
+    assert run["jobs"] == 64
     assert run["wall_s"] > 1
 
 
@@ -103,7 +103,7 @@ def test_mlflow_holds_every_job_below_its_training(results):
     assert set(trainings) == {f"heads/{model}/seed0" for model in ("gof", "pigan", "cgof")}
     assert {run.info.status for run in runs} == {"FINISHED"}
     children = [r for r in runs if "mlflow.parentRunId" in r.data.tags]
-    assert len(children) == 38
+    assert len(children) == 42
     for run in children:
         training = f"heads/{run.data.tags['model']}/seed{run.data.tags['seed']}"
         assert run.data.tags["mlflow.parentRunId"] == trainings[training].info.run_id
