@@ -178,8 +178,10 @@ def weights(records: Sequence[Record]) -> Figure:
 
 
 def shapes(records: Sequence[Record]) -> Figure:
-    """The sample sheets of all trainings side by side: same latents, same layout."""
-    sheets = [(r, r.path.parent / "sheet.png") for r in records if r.kind == "samples"]
+    """The sample sheets of all models side by side, same latents, same layout; of several trainings
+    the first."""
+    first = {(r.dataset, r.model): r for r in reversed(records) if r.kind == "samples"}
+    sheets = [(r, r.path.parent / "sheet.png") for r in records if r in first.values()]
     pictures = [np.asarray(Image.open(path)) for _, path in sheets]
     if not pictures:
         raise InputError("figures: no samples.json among the records: run `gof samples`")

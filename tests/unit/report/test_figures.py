@@ -64,6 +64,11 @@ def test_shapes_puts_the_sheets_side_by_side(read):
     assert panels[0].get_images()[0].get_array().shape == (30, 20, 3)
 
 
+def test_shapes_shows_the_first_of_several_trainings(results, records, training):
+    read = read_records([*records, *training(results, "gof", seed=1)])
+    assert [axes.get_title() for axes in figures.shapes(read).axes] == ["GOF", "pi-GAN"]
+
+
 def test_models_differ_in_colour_and_seeds_in_line(results, records, training):
     read = read_records([*records, *training(results, "gof", seed=1)])
     styles = figures._styles(list(figures.histories(read)))
