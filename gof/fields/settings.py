@@ -14,6 +14,11 @@ class FieldSettings(Section):
     scene_side: Positive = Field(
         0.24, description="side of the cube that is scaled to [-1, 1], camera radii"
     )
+    view_dependent: bool = Field(
+        True,
+        description="whether colours change with the direction they are seen from, as in the"
+        " papers; without, shape alone can make views differ",
+    )
 
 
 class Mapping(Section):

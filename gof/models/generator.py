@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from gof.fields.field import Field
 from gof.fields.registry import FIELDS
 from gof.fields.start_shape import Started
+from gof.fields.view_independent import ViewIndependent
 from gof.models.settings import Networks
 from gof.run import rng
 
@@ -26,6 +27,7 @@ class Generator(nn.Module):
         mapping, self.start_shape = networks.mapping, networks.start_shape
         self.latent = mapping.latent
         self.field = FIELDS[networks.field.name].build(networks.field)
+        self.view_dependent = networks.field.view_dependent
         widths = [mapping.latent] + [mapping.width] * mapping.layers
         hidden: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
@@ -67,4 +69,6 @@ class Generator(nn.Module):
     def bind(self, style: Tensor) -> Field:
         """The fields of a batch of styles, upon the start shape if there is one."""
         field: Field = self.field.bind(style)
+        if not self.view_dependent:
+            field = ViewIndependent(field)
         return Started(field, self.start_shape, self.stretch) if self.start_shape.radius else field
