@@ -49,8 +49,9 @@ class Pretrained:
 
     @property
     def interval_max(self) -> float:
-        """Half-width of the interval that training began with."""
-        return float(self.info["trained_as"]["interval"]["max"])
+        """Half-width of the interval that training began with, as far as the volume reaches."""
+        whole = (self.camera.far - self.camera.near) / 2
+        return min(whole, float(self.info["trained_as"]["interval"]["max"]))
 
     @property
     def resolution(self) -> int:

@@ -52,6 +52,13 @@ def test_saved_generator_comes_back_the_same(tmp_path: Path) -> None:
     assert (model.interval_max, model.resolution) == (0.11, 16)
 
 
+def test_an_interval_reaches_no_further_than_the_volume(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    path.write_text(path.read_text().replace("max: 0.11", "max: 0.24"))
+    camera = Camera()
+    assert generators.load(path).interval_max == pytest.approx((camera.far - camera.near) / 2)
+
+
 def test_its_networks_say_what_it_is_made_of(tmp_path: Path) -> None:
     info = yaml.safe_load(saved(tmp_path).read_text())
     assert info["format"] == 2
