@@ -115,7 +115,7 @@ def test_a_metric_that_needs_more_than_the_data_set_offers_is_not_planned(copied
     without = 'RenderedHeads, tuple(set(OFFERS) - {"depth"}),'
     source.write_text(text.replace("RenderedHeads, OFFERS,", without))
     done = copied.plan()
-    assert done.jobs == JOBS | {"evaluate": 18, "reference": 8}
+    assert done.jobs == JOBS | {"evaluate": 21, "reference": 9}
     assert "the data set offers no depth" in done.text
     assert "--metric depth" not in done.text
 
