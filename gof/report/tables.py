@@ -87,7 +87,7 @@ def missing(records: Sequence[Record]) -> dict[tuple[str, str], str]:
     }
 
 
-def taught(records: Sequence[Record]) -> dict[str, str]:
+def taught_with(records: Sequence[Record]) -> dict[str, str]:
     """What each trained model learns from."""
     return {
         record.model: "images, 3DMM" if record.conditional else "images"
@@ -266,7 +266,7 @@ def _by_data_set(
             *_dashes(frame, columns, missing(own)),
         ]
         on = f" on {dataset}" if len(datasets) > 1 else ""
-        known = taught(own) if name == "comparison" else None
+        known = taught_with(own) if name == "comparison" else None
         found.append(comparison(frame, f"{title}{on}", columns, notes, known))
     return [table for table in found if table is not None]
 

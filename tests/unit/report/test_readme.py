@@ -29,8 +29,6 @@ def test_a_missing_block_is_named():
 
 def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch):
     monkeypatch.setattr(readme, "rule_graph", lambda: "graph")
-    from pathlib import Path
-
     run_tables(
         UNTRACKED,
         TablesJob(records, published=Path("workflow/paper/published.yaml"), out=results / "tables"),
@@ -63,6 +61,19 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     assert not (results / "gallery" / "sweeps.png").exists()
     readme.run_readme(ReadmeJob(results=results, readme=page))
     assert page.read_text() == text
+
+
+def test_several_trainings_become_what_other_runs_are_compared_with(
+    results, records, training, monkeypatch
+):
+    test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch)
+    expected = results.parent / "docs" / "expected.csv"
+    assert not expected.exists(), "one training tells nothing of others"
+    both = (*records, *training(results, "gof", seed=1, shift=2.0))
+    published = Path("workflow/paper/published.yaml")
+    run_tables(UNTRACKED, TablesJob(both, published=published, out=results / "tables"))
+    readme.run_readme(ReadmeJob(results=results, readme=results.parent / "README.md"))
+    assert expected.read_text() == (results / "tables" / "metrics.csv").read_text()
 
 
 def test_tables_and_pictures_of_a_conditional_model_are_shown(results, records, monkeypatch):
