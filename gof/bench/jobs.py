@@ -15,14 +15,14 @@ class BenchJob:
     points, 8 layers of 256; field-small: the same, 4 layers of 64; field-training: colours and
     logits, forward and backward; field-training-memory: peak memory of that; image: 128 px with the
     paper's samples, and in surface mode; image-surface-psnr: surface mode against the full render;
-    training-step: both updates at 64 px, batch 4; mesh-256: from 256^3 points; mesh-512: from 512^3
-    points; normals: first and second order; data: 1,000 renders of heads; raster: 16 head meshes;
-    default-run: minutes, from its log; smoke-run: likewise; growth: slopes of cost over size, and
-    their figure"""
+    training-step: both updates at 64 px, batch 4; training-step-default: those of the default run's
+    GOF; mesh-256: from 256^3 points; mesh-512: from 512^3 points; normals: first and second order;
+    data: 1,000 renders of heads; raster: 16 head meshes; default-run: minutes, from its log;
+    smoke-run: likewise; growth: slopes of cost over size, and their figure"""
     head_model: Path | None = None
     """head_model.npz of `gof head-model`, for data and raster"""
     generator: Path | None = None
-    """generator.yaml of a GOF, for image-surface-psnr"""
+    """generator.yaml of a GOF, for image-surface-psnr and training-step-default"""
     results: Path = Path("results")
     """of a default run, whose minutes stand there"""
     out: Path = Path("results/bench.json")

@@ -18,7 +18,9 @@ from gof.fields.start_shape import Started
 from gof.geometry.cameras import Rays, camera_rays
 from gof.heads.settings import RenderedHeads
 from gof.losses.settings import NormalSmoothness
+from gof.models import pretrained as generators
 from gof.models.generator import Generator
+from gof.models.pretrained import Pretrained
 from gof.models.settings import Networks
 from gof.rendering.interface import RenderSettings
 from gof.rendering.settings import Sampling
@@ -68,10 +70,10 @@ class Place:
         """Raises InputError where none is given."""
         return _given("--head-model", self.given.head_model)
 
-    @property
-    def generator(self) -> Path:
-        """Likewise."""
-        return _given("--generator", self.given.generator)
+    def trained(self) -> Pretrained:
+        """The generator of a default run. Likewise."""
+        path = _given("--generator", self.given.generator)
+        return generators.load(path, str(self.device))
 
     @property
     def heads(self) -> RenderedHeads:

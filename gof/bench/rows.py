@@ -17,6 +17,7 @@ ROWS: dict[str, Callable[[Place], list[Row]]] = {
     "image": image_rows.image,
     "image-surface-psnr": image_rows.surface_quality,
     "training-step": image_rows.training_step,
+    "training-step-default": image_rows.default_step,
     "mesh-256": other_rows.mesh_256,
     "mesh-512": other_rows.mesh_512,
     "normals": field_rows.normals_twice,

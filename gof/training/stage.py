@@ -21,6 +21,7 @@ from gof.run.files import InputError, atomic_write, exclusive, say
 from gof.run.job import Job, job
 from gof.run.outputs import Writes, watched
 from gof.training import checkpoint, watch
+from gof.training.arithmetic import small_as_zero
 from gof.training.conditioner import Loader
 from gof.training.distributed import World, join_world
 from gof.training.jobs import StageJob
@@ -42,7 +43,7 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
     ArithmeticError when a loss is not finite.
     """
     model = _chosen(config, wanted, loader)
-    with join_world(wanted.device) as world:
+    with small_as_zero(), join_world(wanted.device) as world:
         folder = wanted.out / "checkpoints" / wanted.fingerprint(config, loader)
         with _running(config, wanted, loader, folder if world.leads else None) as running:
             manifest = load_manifest(wanted.data)

@@ -11,12 +11,14 @@ from gof.bench.jobs import BenchJob
 from gof.bench.measure import Products, logit_operations, timed
 from gof.bench.place import BFM, LARGE, SMALL, Place
 from gof.bench.run import GROWTH
+from gof.bench.step import Step
 from gof.experiment.config import Config
 from gof.fields.kinds.film_siren import FilmSirenSettings
 from gof.rendering.render import render
 from gof.run.files import InputError
 from gof.shapes.sparse_grid import Grid
 from gof.training.settings import Stage
+from tests.unit.metrics.small import saved
 
 TINY = FilmSirenSettings(layers=2, width=16)
 
@@ -95,6 +97,23 @@ def test_rows_are_whole(name, place, monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_step_of_the_default_run_goes_on_from_its_generator(place, tmp_path) -> None:
+    given = replace(place, given=replace(place.given, generator=saved(tmp_path)))
+    step, network = Step.going_on(given), given.trained()
+    assert step.plan.half_width == network.settings.half_width and step.plan.stage.resolution == 8
+    held = network.generator.state_dict()
+    assert all(torch.equal(v, held[n]) for n, v in step.state.generator.state_dict().items())
+    top, batch = 128, step.plan.stage.batch
+    pixels = 3 * top * 64 + 9 * top**2 * (64 + 16) + top**2 * 16 + 9 * (top + 1) * top * 16
+    assert step.discriminator_operations() == 2 * batch * (pixels + 3 * top * 16)
+    (row,) = rows.ROWS["training-step-default"](given)
+    assert row.row == "training-step-default" and row.target == 0.6
+    assert row.fraction == pytest.approx(row.measured / row.ceiling)
+    step()
+    assert step.state.step == 1
+
+
+@pytest.mark.usefixtures("quick")
 def test_ceilings_of_images_count_what_rays_need(place) -> None:
     """By a search along every ray, one sample after the other."""
     field, (rays, settings) = place.field(TINY), place.view(16)
@@ -109,7 +128,7 @@ def test_ceilings_of_images_count_what_rays_need(place) -> None:
     assert met > 100 and missed > 9 * 80
     assert image_rows.coarse_until(out.surface_t, settings) == met + missed // 4
     least = met + missed // 4 + int(out.hit.sum())
-    assert image_rows.needed(out.surface_t, settings) == least * logit_operations(TINY)
+    assert image_rows.needed(out.surface_t, settings, TINY) == least * logit_operations(TINY)
     full, surface = image_rows.image(place)
     assert (full.row, surface.row) == ("image", "image-surface")
     assert full.target == 2.2 and surface.target == 0.6
@@ -129,6 +148,7 @@ def test_minutes_come_from_the_log_of_a_whole_run(place) -> None:
         ("default-run", "snakemake --cores all"),
         ("smoke-run", "--configfile workflow/configs/smoke.yaml"),
         ("image-surface-psnr", "--generator: .*snakemake --cores all bench"),
+        ("training-step-default", "--generator: .*snakemake --cores all bench"),
         ("data", "--head-model: .*snakemake --cores all bench"),
         ("raster", "--head-model: .*snakemake --cores all bench"),
     ],

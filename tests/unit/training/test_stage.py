@@ -334,3 +334,19 @@ def test_a_full_disk_at_the_last_checkpoint_costs_the_steps_since_the_one_before
     steps.clear()
     run_stage(config, job_of(data, out))
     assert steps == [2, 3]
+
+
+def test_a_stage_counts_the_smallest_numbers_as_zero_and_leaves_the_process_as_it_was(
+    config, data, tmp_path, monkeypatch
+):
+    step, seen = stages.Loop._step, []
+    smallest = torch.full((100_000,), 1e-39)  # more than one thread's share
+
+    def watched(loop, state, running):
+        seen.append(bool((smallest * 0.5).any()))
+        step(loop, state, running)
+
+    monkeypatch.setattr(stages.Loop, "_step", watched)
+    run_stage(config, job_of(data, tmp_path / "out"))
+    assert seen == [False] * 4
+    assert bool((smallest * 0.5).any())
