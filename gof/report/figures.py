@@ -95,7 +95,11 @@ LOSSES = (
     ("R1 term", {"R1": "r1"}),
     (
         "discriminator is right",
-        {"reals": "accuracy_real", "fakes": "accuracy_fake", "held-out reals": "accuracy_held"},
+        {
+            "of reals": "accuracy_real",
+            "of fakes": "accuracy_fake",
+            "training above held-out": "seen_above_held",
+        },
     ),
 )
 CHANCE = {"loss": 2 * np.log(2), "discriminator is right": 0.5}  # of a discriminator that guesses

@@ -51,11 +51,11 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
             reals = _reals(config, wanted, manifest)
             state = _start(task, wanted, folder)
             last = model.first_step(wanted.stage + 1)
-            held = None
+            images = None
             if world.leads:  # it alone looks
                 resolution = model.stages[wanted.stage].resolution
-                held = watch.held_out(manifest, resolution, model.discriminator)
-            look = watch.probe(task, held)
+                images = watch.compared(manifest, resolution, model.discriminator)
+            look = watch.probe(task, images)
             loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, look)
             loop.run(state, running)
             if running is not None:

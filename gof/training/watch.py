@@ -5,6 +5,7 @@ Nothing here changes a weight, so no stage is trained again when this or its met
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -27,30 +28,42 @@ from gof.training.state import TrainState
 from gof.training.task import Task
 
 PROBE_LATENTS, PROBE_RESOLUTION = 8, 24
-HELD = 64  # validation images that the discriminator is asked about
+HELD = 64  # images of either split that the discriminator is asked about
 # A discriminator is at chance where it has been right less often than this, on average over reals
-# and fakes, in so many logs one after the other; it overfits where it knows training images better
-# than held-out ones by so much in several looks.
+# and fakes, in so many logs one after the other; it overfits where it ranks training images above
+# held-out ones so often in several looks.
 CHANCE, CHANCE_LOGS = 0.6, 10
-OVERFIT, OVERFIT_LOOKS = 0.3, 3
+OVERFIT, OVERFIT_LOOKS = 0.7, 3
 
 
-def held_out(manifest: Manifest, resolution: int, network: DiscriminatorNetwork) -> Tensor | None:
-    """Validation images, uint8 [n, 3, r, r], that no training sees, as many as the discriminator
-    takes at once; None where there are none."""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Training images and as many that no training sees, uint8 [n, 3, r, r]."""
+
+    seen: Tensor
+    held: Tensor
+
+
+def compared(manifest: Manifest, resolution: int, network: DiscriminatorNetwork) -> Compared | None:
+    """The first images of training and of validation, as many as the discriminator takes at once;
+    None where there are none."""
     split = manifest.splits.get("validation")
     if split is None or not split.count:
         return None
-    reader = Reader(manifest, "validation")
-    count = min(HELD, len(reader))
+    readers = Reader(manifest, "train"), Reader(manifest, "validation")
+    count = min(HELD, *map(len, readers))
     while not network.takes(count):
         count -= 1
-    return reader.images(resolution, range(count))
+    return Compared(*(reader.images(resolution, range(count)) for reader in readers))
 
 
-def probe(task: Task, held: Tensor | None = None) -> Probe:
+def probe(task: Task, images: Compared | None = None) -> Probe:
     """A look at a few shapes of the averaged generator: Sigma, hits, and whether they face outward;
-    and at how often the discriminator takes held-out images (see `held_out`) for real."""
+    and at how often the discriminator ranks a training image above a held-out one.
+
+    Ranks, since how many it takes for real swings with every step of the generator; 0.5 is that of
+    a discriminator that knows none by heart.
+    """
 
     def look(state: TrainState, now: StepPlan) -> dict[str, float]:
         device = task.world.device
@@ -73,15 +86,29 @@ def probe(task: Task, held: Tensor | None = None) -> Probe:
                 " have no surface: try another seed or start_shape.radius > 0"
             )
         found = {"sigma": sigma, "outward": share}
-        if held is not None and now.stage.objective == "adversarial":
-            with torch.no_grad(), task.autocast():
-                scores, _ = state.discriminator(held.to(device).float() / 127.5 - 1, now.fade)
-            found["accuracy_held"] = float((scores > 0).float().mean())
+        if images is not None and now.stage.objective == "adversarial":
+            seen, held = (
+                _scores(state, split.to(device), now.fade) for split in (images.seen, images.held)
+            )
+            found["seen_above_held"] = _above(seen, held)
         if fault := discriminator_fault([*state.history, found]):
             say(f"warning: step {state.step}: {fault}")
         return found
 
     return look
+
+
+@torch.no_grad()
+def _scores(state: TrainState, images: Tensor, fade: float) -> Tensor:
+    """What the discriminator says of uint8 images, in full precision."""
+    scores: Tensor = state.discriminator(images.float() / 127.5 - 1, fade)[0]
+    return scores
+
+
+def _above(some: Tensor, others: Tensor) -> float:
+    """Share of all pairs in which the first is larger; equals count half."""
+    apart = some[:, None] - others
+    return float(((1 + apart.sign()) / 2).mean())
 
 
 def discriminator_fault(history: list[dict[str, float]]) -> str:
@@ -95,15 +122,13 @@ def discriminator_fault(history: list[dict[str, float]]) -> str:
             " the time): the generator learns little; lower training.r1_weight or raise"
             " lr_discriminator"
         )
-    looks = [entry["accuracy_held"] for entry in history if "accuracy_held" in entry]
+    looks = [entry["seen_above_held"] for entry in history if "seen_above_held" in entry]
     looks = looks[-OVERFIT_LOOKS:]
-    if logs and len(looks) == OVERFIT_LOOKS:
-        known = logs[-1]["accuracy_real"]
-        if known - max(looks) > OVERFIT:
-            return (
-                f"the discriminator overfits: it knows {known:.0%} of the training images and"
-                f" {looks[-1]:.0%} of held-out ones; more images, or a larger training.r1_weight"
-            )
+    if len(looks) == OVERFIT_LOOKS and min(looks) > OVERFIT:
+        return (
+            f"the discriminator overfits: it ranks training images above held-out ones in"
+            f" {looks[-1]:.0%} of pairs; more images, or a larger training.r1_weight"
+        )
     return ""
 
 

@@ -144,16 +144,18 @@ class _Blockwise(torch.autograd.Function):
                 for k in trunk:
                     torch.bmm(inputs[k], films[k].weight, out=slopes[k])
                     inputs.append(sine_and_slope_(slopes[k], films[k].bias, sines[k]))
-                h = inputs.pop()
-                sums[0].addmm_(_flat(g[..., -1:]).T, _flat(h))
+                h, across = (
+                    inputs.pop(),
+                    _flat(g).T.contiguous(),
+                )  # strided, its products take twice
+                sums[0].addmm_(across[-1:], _flat(h))
                 torch.mul(g[..., -1:], occupancy, out=d)
                 if directions is not None:
                     towards = directions[images, span]
                     _joined(towards, h, films[-1].weight, slopes[-1])
                     c = sine_and_slope_(slopes[-1], films[-1].bias, sines[-1])
-                    shades = _flat(g[..., :3])
-                    sums[1].addmm_(shades.T, _flat(c))
-                    torch.mm(shades, colour, out=_flat(e)).mul_(_flat(slopes[-1]))
+                    sums[1].addmm_(across[:3], _flat(c))
+                    torch.mm(_flat(g)[:, :3], colour, out=_flat(e)).mul_(_flat(slopes[-1]))
                     into[-1].weight[:, :3].baddbmm_(towards.mT, e)
                     into[-1].weight[:, 3:].baddbmm_(h.mT, e)
                     into[-1].bias.add_(e.sum(1, keepdim=True))

@@ -11,7 +11,7 @@ ROWS = {
     "pigan": {"fd_efficientnet": (20.0, 0.5), "sigma": (2.57, 0.2), "outward_fraction": (1.0, 0.0)},
 }
 
-RIGHT = {"accuracy_real": 0.75, "accuracy_fake": 0.5, "accuracy_held": 0.25}
+RIGHT = {"accuracy_real": 0.75, "accuracy_fake": 0.5, "seen_above_held": 0.25}
 
 
 COMPARISON = (

@@ -37,8 +37,8 @@ def test_losses_has_a_panel_for_each_model_with_both_curves(read):
     np.testing.assert_allclose(curve, [[s, 1.0 / s] for s in range(1, 15)])
     assert len(panels) == 6 and panels[4].get_ylabel() == "discriminator is right"
     known = lines(panels[4])
-    np.testing.assert_allclose(known["held-out reals"], [[s, 0.25] for s in range(1, 15)])
-    assert (known["reals"][:, 1] == 0.75).all() and (known["fakes"][:, 1] == 0.5).all()
+    np.testing.assert_allclose(known["training above held-out"], [[s, 0.25] for s in range(1, 15)])
+    assert (known["of reals"][:, 1] == 0.75).all() and (known["of fakes"][:, 1] == 0.5).all()
 
 
 def test_interval_of_models_that_have_one_and_sigma_of_all(read):
