@@ -1,5 +1,5 @@
-"""Faces: landmarks, 3DMM fits and their statistics, condition pool, regressors. Before samples, meshes and
-metrics: the trainings of conditional models wait for them."""
+"""Faces: landmarks, 3DMM fits and their statistics, condition pool, regressors. First of all: the trainings of
+conditional models wait for them, and with them are the longest way to the end."""
 
 
 rule landmarks:
@@ -15,7 +15,7 @@ rule landmarks:
         ),
     log:
         "<results>/logs/faces/{dataset}-landmarks.log",
-    priority: 10
+    priority: 30
     conda:
         "../../envs/gof.yaml"
     params:
@@ -42,7 +42,7 @@ rule fits:
         ),
     log:
         "<results>/logs/faces/{dataset}-fits.log",
-    priority: 10
+    priority: 30
     conda:
         "../../envs/gof.yaml"
     # Like the pool, it uses all cores for a minute: to wait until all are free would be to wait for whole trainings.
@@ -71,7 +71,7 @@ rule pool:
         ),
     log:
         "<results>/logs/faces/{dataset}-pool.log",
-    priority: 10
+    priority: 30
     conda:
         "../../envs/gof.yaml"
     threads: 1
@@ -99,7 +99,7 @@ rule regressor:
         "<results>/logs/faces/{dataset}-{regressor}.log",
     wildcard_constraints:
         regressor="|".join(REGRESSORS),
-    priority: 10
+    priority: 30
     conda:
         "../../envs/gof.yaml"
     params:
