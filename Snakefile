@@ -1,9 +1,12 @@
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.12")
 
 
-configfile: "config.yaml"
+# That of the folder it runs in, which --directory or -s may make another than this one.
+configfile: "config.yaml" if Path("config.yaml").is_file() else f"{workflow.basedir}/config.yaml"
 
 
 pathvars:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from gof.report.figures import png
 from gof.report.typeset import Cell, Table
 from gof.run.files import InputError, atomic_write, say, write_json
 from gof.run.job import Job, job
+from gof.run.machine import cores
 from gof.run.outputs import Writes
 
 GROWTH = "growth"
@@ -88,8 +88,8 @@ def machine() -> str:
     if cpuinfo.exists():
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
-    isa, cores = torch.backends.cpu.get_cpu_capability(), len(os.sched_getaffinity(0))
-    return f"{model} ({isa}), {cores} cores, {torch.get_num_threads()} threads, {version}"
+    isa, count = torch.backends.cpu.get_cpu_capability(), cores()
+    return f"{model} ({isa}), {count} cores, {torch.get_num_threads()} threads, {version}"
 
 
 def _number(value: float | None) -> str:

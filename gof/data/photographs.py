@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from tqdm import tqdm
 
 from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
@@ -24,41 +23,24 @@ from gof.data.shards import SHARDS, Shard, write_shard
 from gof.data.sheet import write_sheet
 from gof.data.source import Making
 from gof.run.files import InputError, say
+from gof.run.images import BadImage, named_like_one, open_image
 from gof.run.job import job
+from gof.run.machine import cores
 from gof.run.outputs import Writes, prune
 
-MAX_PIXELS = 50_000_000
-MAX_BYTES = 500_000_000
 SKIPPABLE = 0.01  # share of bad files that `--on-bad skip` leaves out
 CHUNK = 256  # files decoded ahead
+NAMED = 4  # files left out that a line names
+APPLE = (".heic", ".heif")
 SHEET = 40  # images on the sheet
 WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # modes with 16 bits a pixel, grey
 
 
-class BadImage(Exception):
-    """A file that is no usable image; the text says why."""
-
-
 def decode(path: Path, background: tuple[float, ...]) -> Image.Image:
     """An upright RGB image, transparency filled with the background (0 to 1). Raises BadImage."""
-    try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
-            raise BadImage("not a regular file")
-        if info.st_size > MAX_BYTES:
-            raise BadImage(f"{info.st_size:,} bytes, more than {MAX_BYTES:,}")
-        with Image.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                size = f"{image.width} x {image.height} pixels"
-                raise BadImage(f"{size}, more than {MAX_PIXELS:,} in all")
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image), background)
-    except BadImage:
-        raise
-    except UnidentifiedImageError:
-        raise BadImage("not an image") from None
-    except Exception as error:  # decoders raise many kinds for damaged files
-        raise BadImage(" ".join(str(error).split())[:120] or type(error).__name__) from None
+    if path.suffix.lower() in APPLE:
+        raise BadImage("HEIC is not read: save it as JPEG or PNG")
+    return _to_rgb(open_image(path), background)
 
 
 def _to_rgb(image: Image.Image, background: tuple[float, ...]) -> Image.Image:
@@ -154,16 +136,27 @@ class _Writer:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All visible entries below a folder that are no folders, in order of their relative path."""
+    """All visible images below a folder, by their names, in order of their relative path; says
+    which other files are left out. Raises InputError where there are none, or a folder cannot be
+    read."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of images")
+
+    def unreadable(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror}): check permissions")
+
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(place, name) for name in names if not name.startswith(".")]
-    if not found:
-        raise InputError(f"{folder}: holds no files: give the folder of the photographs")
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    found.sort(key=lambda path: path.relative_to(folder).as_posix())
+    images = [path for path in found if named_like_one(path) or path.suffix.lower() in APPLE]
+    if other := [path.relative_to(folder).as_posix() for path in found if path not in set(images)]:
+        more = f" and {len(other) - NAMED} more" if len(other) > NAMED else ""
+        say(f"{folder}: left out, by their names no images: {', '.join(other[:NAMED])}{more}")
+    if not images:
+        raise InputError(f"{folder}: holds no images: give the folder of the photographs")
+    return images
 
 
 def _results(settings: Photographs, files: list[Path]) -> Iterator[_Result]:
@@ -178,7 +171,7 @@ def _results(settings: Photographs, files: list[Path]) -> Iterator[_Result]:
         except BadImage as error:
             return _Result(name, {}, str(error))
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         bar = tqdm(total=len(files), unit="image", disable=None)
         for start in range(0, len(files), CHUNK):
             for result in pool.map(one, files[start : start + CHUNK]):

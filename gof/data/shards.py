@@ -20,7 +20,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gof.run.files import InputError, atomic_write
+from gof.run.files import InputError, atomic_write, regular
 
 SUFFIX = ".safetensors"
 SHARDS = f"*-*.{'[0-9a-f]' * 12}.*"  # names of shards, as `write_shard` makes them, of any format
@@ -93,13 +93,11 @@ def write_shard(path: Path, arrays: Mapping[str, np.ndarray]) -> Shard:
 def opened(path: Path) -> Iterator[int]:
     """A file to read. Raises InputError when it cannot be read."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(regular(path), os.O_RDONLY | os.O_CLOEXEC)
         try:
             yield handle
         finally:
             os.close(handle)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file: run the step that makes it") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}): check the file") from None
 

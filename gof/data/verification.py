@@ -9,14 +9,13 @@ not read it again. The processes that torchrun starts on a machine leave it to t
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gof.data.shards import Shard
-from gof.run.files import VETO, InputError, MachineError, sha256, write_json
+from gof.run.files import VETO, InputError, MachineError, read_json, sha256, write_json
 
 RUN = "GOF_RUN"
 State = tuple[int, int, int]  # of a file: bytes, time of its last change in ns, inode
@@ -115,13 +114,13 @@ def _alone(manifest: Path) -> Iterator[None]:
 
 def _read(stamp: Path, run: str) -> tuple[bool, dict[str, list[str | int]]]:
     """Whether the stamp is absent or ours, and what it says of this run."""
-    try:
-        values = json.loads(stamp.read_text())
-    except FileNotFoundError:
+    if not stamp.exists():
         return True, {}
-    except (OSError, ValueError):
+    try:
+        values = read_json(stamp)
+    except InputError:
         return False, {}
-    if not isinstance(values, dict) or set(values) != {"run", "whole"}:
+    if set(values) != {"run", "whole"}:
         return False, {}
     known = values["whole"] if values["run"] == run else {}
     return True, dict(known) if isinstance(known, dict) else {}

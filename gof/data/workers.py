@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +18,7 @@ from tqdm import tqdm
 from gof.data.manifest import Split
 from gof.data.shards import Shard
 from gof.run.files import InputError
+from gof.run.machine import cores
 
 BLOCK = 4  # heads rendered together: their fragments stay in the processor cache
 T = TypeVar("T")
@@ -56,7 +56,7 @@ def in_blocks(
 def render_all(render: Callable[[T], Shard], tasks: Sequence[T]) -> list[Shard]:
     """render(task) for every task, in order; the result does not depend on the number of
     processes. Raises InputError when a process dies."""
-    workers = min(len(os.sched_getaffinity(0)), len(tasks))
+    workers = min(cores(), len(tasks))
     if workers == 1:
         return [render(task) for task in tasks]
     context = multiprocessing.get_context("spawn")

@@ -14,7 +14,7 @@ import trimesh
 from PIL import Image
 from torch import Tensor
 
-from gof.data.photographs import BadImage, decode
+from gof.data.photographs import decode
 from gof.experiment.config import Config
 from gof.fitting.checks import projected
 from gof.fitting.figure import FITTED, GIVEN, dotted, draw_fit
@@ -27,6 +27,7 @@ from gof.morphable.coefficients import BLOCKS
 from gof.morphable.model import MorphableModel
 from gof.readers.files import load_regressor
 from gof.run.files import InputError, atomic_write, say, write_png
+from gof.run.images import BadImage
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.target import placed

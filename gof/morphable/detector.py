@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import urllib.error
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -16,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gof.run.files import InputError, MachineError, say
+from gof.run.files import InputError, MachineError, atomic_write, say
+from gof.run.receiving import NotReceived, receive
 from gof.run.weights import read_weights, serving
 from gof.workarounds.torchvision import make_torchvision_importable
 
@@ -28,6 +28,7 @@ WEIGHTS = {
     FACES: "619a316812",
     "3DFAN4-7835d9f11d.pth.tar": "7835d9f11d",
 }
+MOST = 2**28  # bytes of a file; the larger has 73 million
 URL = "https://www.adrianbulat.com/downloads/python-fan/"
 # Points [68, 2] in pixels (x right, y down) and scores [68] of each face of an image [h, w, 3].
 Find = Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
@@ -48,9 +49,12 @@ def find_weights() -> dict[str, Path]:
         if path.is_file():
             continue
         say(f"downloading {URL}{name}")
+        received = io.BytesIO()
         try:
-            torch.hub.download_url_to_file(URL + name, str(path), WEIGHTS[name], progress=False)
-        except (OSError, RuntimeError, urllib.error.URLError) as error:
+            receive(URL + name, received, MOST)
+            read_weights(path, received.getvalue(), WEIGHTS[name])
+            atomic_write(path, received.getvalue())
+        except (NotReceived, InputError) as error:
             reason, files = " ".join(str(error).split())[:80], " and ".join(WEIGHTS)
             raise MachineError(
                 f"face-alignment: {name} cannot be downloaded ({reason}):"

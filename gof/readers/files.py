@@ -12,7 +12,7 @@ from gof.run.network_file import NetworkFile
 
 __all__ = ["FaceRegressor", "Reading", "load_regressor", "save_regressor"]
 
-FILE = NetworkFile("regressor", 1, "train one (gof regressor)")
+FILE = NetworkFile("regressor", 2, "train one (gof regressor)")
 
 
 def save_regressor(path: Path, network: FaceRegressor, info: dict[str, Any]) -> None:

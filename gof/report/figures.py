@@ -15,12 +15,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from gof.experiment.config import Config
 from gof.report.jobs import FiguresJob
 from gof.report.records import Record, label, read_records
 from gof.run.files import InputError, atomic_write
+from gof.run.images import open_image
 from gof.run.job import job
 from gof.run.outputs import Writes
 
@@ -186,7 +186,7 @@ def shapes(records: Sequence[Record]) -> Figure:
     the first."""
     first = {(r.dataset, r.model): r for r in reversed(records) if r.kind == "samples"}
     sheets = [(r, r.path.parent / "sheet.png") for r in records if r in first.values()]
-    pictures = [np.asarray(Image.open(path)) for _, path in sheets]
+    pictures = [np.asarray(open_image(path)) for _, path in sheets]
     if not pictures:
         raise InputError("figures: no samples.json among the records: run `gof samples`")
     height, width = pictures[0].shape[:2]

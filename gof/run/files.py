@@ -9,16 +9,24 @@ import hashlib
 import io
 import json
 import os
+import re
 import socket
+import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+OPEN = "0" * 64  # stands where a seal will be
+_SEAL = re.compile(rb"\bseal\W+([0-9a-f]{64})\b")
+MAX_BYTES = 2**33  # of a file that is read whole
+_TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
+LEFT_S = 600.0  # the longest that one write may take
 NOT_RESUMED = 75  # exit status of a job that stopped early and goes on when called again
 # What a running job has to say before a file is written (`gof.run.outputs`): it raises InputError.
 VETO: ContextVar[Callable[[Path], None] | None] = ContextVar("VETO", default=None)
@@ -44,7 +52,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
     if (veto := VETO.get()) is not None:
         veto(path)
     payload = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # see `sweep`
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as handle:
@@ -57,6 +65,26 @@ def atomic_write(path: Path, content: bytes | str) -> None:
         raise MachineError(_write_failure(path, len(payload), error)) from None
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder of ours: older than `LEFT_S`, so
+    that one of another machine, whose processes are unknown here, goes on undisturbed."""
+    for path in folder.glob(".*.tmp"):
+        found = _TEMPORARY.fullmatch(path.name)
+        with suppress(OSError):
+            if found and time.time() - path.stat().st_mtime > LEFT_S and not _lives(int(found[1])):
+                path.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def _write_failure(path: Path, size: int, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         stat = os.statvfs(path.parent)
@@ -65,9 +93,46 @@ def _write_failure(path: Path, size: int, error: OSError) -> str:
     return f"{path}: cannot be written ({error.strerror}): check the folder and its permissions"
 
 
+def sealed(content: bytes) -> bytes:
+    """Content with its own hash in the place of the first `OPEN` behind the word seal."""
+    place = _seal_of(content)
+    digest = hashlib.sha256(content).hexdigest().encode()
+    return content[: place.start] + digest + content[place.stop :]
+
+
+def holds(content: bytes) -> bool:
+    """Whether content carries the seal that `sealed` gave it and is, but for that, what it was."""
+    try:
+        place = _seal_of(content)
+    except ValueError:
+        return False
+    blank = content[: place.start] + OPEN.encode() + content[place.stop :]
+    return hashlib.sha256(blank).hexdigest().encode() == content[place]
+
+
+def _seal_of(content: bytes) -> slice:
+    found = _SEAL.search(content)
+    if found is None:
+        raise ValueError("no seal")
+    return slice(*found.span(1))
+
+
+def not_as_written(path: Path) -> InputError:
+    """What to say of a file of ours that does not hold its seal."""
+    return InputError(
+        f"{path}: changed since it was written, or by an older version: delete it, run again"
+    )
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, with sorted keys and no NaN."""
-    atomic_write(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+    """Write JSON atomically, with sorted keys and no NaN; a mapping with a seal."""
+    if not isinstance(value, Mapping):
+        return atomic_write(path, _json(value))
+    atomic_write(path, sealed(_json({**value, "seal": OPEN}).encode()))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def append_json(path: Path, value: Any) -> None:
@@ -84,14 +149,36 @@ def append_json(path: Path, value: Any) -> None:
         handle.write((b"\n" if torn else b"") + json.dumps(value).encode() + b"\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises InputError naming the file."""
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what `write_json` made of a mapping. Raises InputError naming the file, for one that
+    changed since as well."""
     try:
-        return json.loads(path.read_text())
+        content = regular(path).read_bytes()
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not valid JSON: delete it and run again") from None
+    if not isinstance(value, dict) or not holds(content):
+        raise not_as_written(path)
+    del value["seal"]
+    return value
+
+
+def regular(path: Path) -> Path:
+    """A path that is a file and no larger than one of ours may be; no pipe, which would never end.
+    Raises InputError for anything else."""
+    try:
+        found = path.stat()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file: run the step that makes it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise InputError(f"{path}: not valid JSON: delete it and run again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}): name a file") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise InputError(f"{path}: no regular file: name a file")
+    if found.st_size > MAX_BYTES:
+        raise InputError(f"{path}: {found.st_size:,} bytes, more than {MAX_BYTES:,}")
+    return path
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -114,10 +201,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz; pickled objects are refused. Raises InputError naming the
     file."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(regular(path), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file: run the step that makes it") from None
+    except InputError:
+        raise
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
         reason = type(error).__name__
         raise InputError(
@@ -126,12 +213,9 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file's content, hexadecimal. Raises InputError when it is missing."""
-    try:
-        with open(path, "rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file: run the step that makes it") from None
+    """Hash of a file's content, hexadecimal. Raises InputError when it is missing or no file."""
+    with open(regular(path), "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextmanager

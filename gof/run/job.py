@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 from gof.experiment.config import RUNTIME_SECTIONS, Config
 from gof.run.events import CURVE, measured, parameters, start_event
 from gof.run.files import NOT_RESUMED, sha256, write_json
+from gof.run.machine import peak_mib
 from gof.run.outputs import Writes, watched
 from gof.run.place import Place, place_of
 from gof.run.provenance import revision, versions
@@ -25,7 +25,8 @@ FOLLOWED = (
     "GOF_FOLLOWED"  # set where one process follows a whole run: a job then starts none of its own
 )
 LIVE_AFTER_S = 10.0  # a job by hand is followed from then on; shorter ones wait for `gof sync`
-STOPPED = (NOT_RESUMED, 130, 143)  # exit statuses of a job that was asked to stop
+# Exit statuses of a job that was asked to stop: HUP, INT, USR1, TERM.
+STOPPED = (NOT_RESUMED, 129, 130, 138, 143)
 
 
 class Job:
@@ -71,12 +72,12 @@ def job(
     config: Config,
     inputs: Mapping[str, Path],
     writes: Writes = Writes(),  # noqa: B008 (frozen)
-    fingerprint: str = "",
+    decided_by: Mapping[str, Any] | None = None,
 ) -> Iterator[Job]:
     """Run one node. On success `record` (JSON) is written last: the numbers set on the yielded Job,
     the inputs' hashes, settings, versions, names of the files beside it, wall time and peak memory.
-    Under torchrun only the first process writes. fingerprint: what decides the result besides
-    settings and inputs.
+    Under torchrun only the first process writes. decided_by: all that decides the result, where
+    settings and inputs are not all; the record keeps it.
 
     Raises InputError for a missing input and for an output that is not ours to write, and whatever
     the body raises; nothing is then written to `record`.
@@ -91,7 +92,7 @@ def job(
     running, status = Job(spool, place, kind), "FAILED"
     watch = watched(record, inputs.values(), writes) if leads else nullcontext()
     with watch as outputs, _followed(spool, place, config):
-        identity = json.dumps([settings, fingerprint], sort_keys=True)
+        identity = json.dumps([settings, decided_by], sort_keys=True)
         explicit = config.model_dump(mode="json", include=given, exclude_unset=True)
         params = parameters(explicit, place.labels.get("model"))
         spool.add("start", start_event(kind, place, params, hashes, identity))
@@ -106,8 +107,10 @@ def job(
                 "revision": revision(),
                 "outputs": outputs.names() if outputs else [],
                 "wall_s": round(time.monotonic() - start, 3),
-                "peak_mib": _peak_mib(),
+                "peak_mib": peak_mib(),
             }
+            if decided_by is not None:
+                values["decided_by"] = decided_by
             if leads:
                 write_json(record, values)
             running.finish(record, values)
@@ -118,12 +121,6 @@ def job(
             raise
         finally:
             spool.add("end", {"status": status})
-
-
-def _peak_mib() -> int:
-    """Largest memory of this process or one of its children so far."""
-    whom = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(who).ru_maxrss for who in whom) // 1024
 
 
 @contextmanager

@@ -3,20 +3,36 @@ names and whose hash it holds."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import safetensors.torch
 import yaml
-from safetensors import SafetensorError
 from torch import nn
 
-from gof.run.files import InputError, atomic_write, sha256
+from gof.run.files import (
+    OPEN,
+    InputError,
+    atomic_write,
+    holds,
+    not_as_written,
+    regular,
+    sealed,
+    sha256,
+)
+from gof.run.tensors import fill, tensor_bytes, unpacked
 
 N = TypeVar("N", bound=nn.Module)
+LARGEST = 2**20  # bytes of a description
+
+
+def write_description(path: Path, info: dict[str, Any]) -> None:
+    """Write a description with a seal."""
+    text = yaml.safe_dump({**info, "seal": OPEN}, sort_keys=False)
+    atomic_write(path, sealed(text.encode()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +47,30 @@ class NetworkFile:
     def save(self, path: Path, network: nn.Module, info: dict[str, Any]) -> None:
         """Write `path`, what it says besides in `info`, and before it the weights."""
         weights = path.with_suffix(".safetensors")
-        state = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-        atomic_write(weights, safetensors.torch.save(state))
+        atomic_write(weights, tensor_bytes(network.state_dict()))
         own = {"format": self.format, "weights": weights.name, "sha256": sha256(weights)}
-        atomic_write(path, yaml.safe_dump(own | info, sort_keys=False))
+        write_description(path, own | info)
 
     @contextmanager
     def described(self, path: Path) -> Iterator[dict[str, Any]]:
-        """The description. Raises InputError where it is missing or of another format, and for a
-        KeyError, TypeError or ValueError of the block that makes something of it."""
+        """The description. Raises InputError where it is missing, of another format or changed
+        since it was written, and for a KeyError, TypeError or ValueError of the block that makes
+        something of it."""
+        if not path.exists():
+            raise InputError(f"{path}: no such {self.name}: {self.made}")
         try:
-            info = yaml.safe_load(path.read_text())
+            content = regular(path).read_bytes()
+            if len(content) > LARGEST:
+                raise ValueError(f"{len(content):,} bytes")
+            info = yaml.safe_load(content)
             if info["format"] != self.format:
                 raise InputError(
                     f"{path}: format {info['format']}, this version reads {self.format}"
                 )
+            if not holds(content):
+                raise not_as_written(path)
             yield info
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such {self.name}: {self.made}") from None
-        except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
             reason = " ".join(str(error).split())[:160]
@@ -58,12 +79,9 @@ class NetworkFile:
     def filled(self, network: N, path: Path, info: dict[str, Any]) -> N:
         """The network with the weights of a description, to be used, not trained. Raises InputError
         where they are missing, damaged or another network's."""
-        weights = path.parent / str(info["weights"])
-        if sha256(weights) != info["sha256"]:
+        weights = path.parent / Path(str(info["weights"])).name
+        content = regular(weights).read_bytes()
+        if hashlib.sha256(content).hexdigest() != info["sha256"]:
             raise InputError(f"{weights}: content does not match {path.name}: make both again")
-        try:
-            network.load_state_dict(safetensors.torch.load_file(weights))
-        except (SafetensorError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{weights}: cannot be read as these weights: {reason}") from None
+        fill(network, unpacked(weights, content), weights)
         return network.eval().requires_grad_(False)

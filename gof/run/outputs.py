@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gof.run.files import VETO, InputError, MachineError, say
+from gof.run.files import VETO, InputError, MachineError, say, sweep
 
 MARK = ".gof"
 NAMED = 4  # files that the last line of a job names; of more, it gives their number
@@ -57,7 +57,9 @@ class Outputs:
         except OSError as error:
             reason = error.strerror
             raise MachineError(f"{folder}: cannot be written ({reason}): name another") from None
-        if fills and not mark.is_file():
+        if mark.is_file():
+            sweep(folder)
+        elif fills:
             raise InputError(f"{folder}: holds files that gof did not make: name a new folder")
 
     def writing(self, path: Path) -> None:

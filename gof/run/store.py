@@ -8,8 +8,11 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlparse
@@ -21,6 +24,7 @@ from gof.run.settings import Tracking
 BATCH = 900  # metrics of one call; the server refuses more than 1000 entities
 PARAMETERS = 100  # of one call, likewise
 LONGEST = 6000  # characters of a parameter, likewise
+CALL_S = 60.0  # the longest wait for one call's whole answer
 TURN_S = 60.0  # the longest wait for another process that copies
 # A tracker that does not answer is given up soon; the next call goes on where this one stopped.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
@@ -34,6 +38,36 @@ REFUSALS = (
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
 )
+
+
+class Patient:
+    """A client of a tracker, each of whose calls has an end: a server that sends a byte now and
+    then outlasts every limit between two bytes. Raises TimeoutError."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(_within, CALL_S, getattr(self._client, name))
+
+
+def _within(seconds: float, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """What a call returns or raises. Its thread, where it does not come back, is left behind."""
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call(*given, **named))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True, name="tracker").start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        if answer.done():
+            raise
+        raise TimeoutError(f"no whole answer in {seconds:.0f} s") from None
 
 
 class Store:
@@ -54,7 +88,7 @@ class Store:
         from mlflow.tracking import MlflowClient
 
         with reaching(self.uri), _locked(results.resolve() / TRACKED):
-            self.client = MlflowClient(self.uri)
+            self.client = Patient(MlflowClient(self.uri))
             artifacts = (self.home / "artifacts").as_uri() if self.uri == own else None
             self.experiment = self._experiment(tracking.experiment, artifacts)
             if artifacts:

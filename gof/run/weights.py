@@ -85,18 +85,6 @@ def _checked(path: Path, place: str, value: Mapping[Any, Any]) -> dict[str, Any]
     return found
 
 
-def fill(module: torch.nn.Module, state: Mapping[str, Any], path: Path) -> None:
-    """Load a state dict. Raises InputError, naming the file it came from, for one of another
-    network."""
-    try:
-        module.load_state_dict(state)
-    except _UNREADABLE as error:
-        reason = " ".join(str(error).split())
-        odd = re.search(r'"([^"]+)"', reason)
-        what = f"it lacks or mistakes {odd[1]}" if odd else reason[:120]
-        raise InputError(f"{path}: weights of another network ({what}): get it again") from None
-
-
 @contextmanager
 def serving(files: Mapping[str, Mapping[str, Any]], *openers: str) -> Iterator[None]:
     """Within this block `torch.load`, and the functions named in `openers` (module.function), give

@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mcubes
 import numpy as np
 import torch
 import trimesh
@@ -103,15 +102,29 @@ def triangles(cells: Crossed) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _table() -> np.ndarray:
-    """The triangles int8 [256, 5, 3] of each pattern of signs, read off PyMCubes: three edges each,
-    as 3 * lower corner + axis; -1 where a pattern has fewer than five."""
+    """The triangles int8 [256, 5, 3] of each pattern of signs, read off a library: three edges
+    each, as 3 * lower corner + axis; -1 where a pattern has fewer than five."""
     table = np.full((256, 5, 3), -1, np.int8)
     for pattern in range(1, 255):
         signs = np.where(pattern >> np.arange(8) & 1, 1.0, -1.0)
-        middles, faces = mcubes.marching_cubes(signs.reshape(2, 2, 2), 0.0)
+        middles, faces = _cell(signs.reshape(2, 2, 2))
         edges = np.floor(middles) @ (12, 6, 3) + np.argmax(middles % 1, axis=1)
         table[pattern, : len(faces)] = edges[faces.astype(np.int64)]
     return table
+
+
+def _cell(signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and faces of a cell: PyMCubes', or where there is none for this Python,
+    scikit-image's, which closes the same cells by other triangles."""
+    try:
+        import mcubes
+    except ImportError:
+        from skimage.measure import marching_cubes
+
+        found = marching_cubes(signs, 0.0, gradient_direction="ascent", method="lorensen")
+        return found[0], found[1]
+    vertices, faces = mcubes.marching_cubes(signs, 0.0)
+    return vertices, faces
 
 
 def _components(count: int, faces: np.ndarray) -> np.ndarray:

@@ -5,17 +5,17 @@ leaves only whole ones."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
-import safetensors.torch
-
-from gof.run.files import InputError, atomic_write, read_json, say, sha256, write_json
-from gof.training.state import TrainState, read_state
+from gof.run.files import InputError, read_json, say, sha256, write_json
+from gof.training.state import TrainState, read_state, write_state
 
 MANIFEST = "MANIFEST.json"
 FILES = ("state.safetensors", "log.json")
+NAME = re.compile(r"step-\d{9}")
 
 
 def save(folder: Path, state: TrainState, keep: int) -> None:
@@ -23,11 +23,13 @@ def save(folder: Path, state: TrainState, keep: int) -> None:
     a full disk."""
     final = folder / f"step-{state.step:09d}"
     if final.exists():
-        return
+        if _problem(final) is None:
+            return
+        _drop(final)
     building = folder / f".{final.name}.tmp"
     shutil.rmtree(building, ignore_errors=True)
     try:
-        atomic_write(building / FILES[0], safetensors.torch.save(state.tensors()))
+        write_state(building / FILES[0], state)
         write_json(building / FILES[1], {"history": state.history, "window": state.window})
         write_json(building / MANIFEST, {name: sha256(building / name) for name in FILES})
         os.replace(building, final)
@@ -55,29 +57,40 @@ def _drop(checkpoint: Path) -> None:
 
 def steps(folder: Path) -> list[Path]:
     """Checkpoints in a folder, oldest first."""
-    return sorted(folder.glob("step-*"))
+    return sorted(path for path in folder.glob("step-*") if NAME.fullmatch(path.name))
 
 
 def load_newest(folder: Path, state: TrainState) -> bool:
     """Fill the state from the newest whole checkpoint; False when there is none at all.
 
-    Damaged ones are named and passed over. Raises InputError when there are only damaged ones: a
-    run never starts afresh in silence.
+    Damaged ones are named, passed over and, once an older one serves, removed: no room is kept for
+    them. Raises InputError when there are only damaged ones: a run never starts afresh in silence.
     """
     for leftover in folder.glob(".step-*.tmp"):
         shutil.rmtree(leftover, ignore_errors=True)
     found = steps(folder)
     for candidate in reversed(found):
-        problem = _problem(candidate)
+        problem = _problem(candidate) or _filled(state, candidate)
         if problem is None:
-            state.fill(read_state(candidate / FILES[0]))
-            log = read_json(candidate / FILES[1])
-            state.history, state.window = log["history"], log["window"]
+            for damaged in found[found.index(candidate) + 1 :]:
+                _drop(damaged)
             return True
         say(f"checkpoint {candidate}: {problem}: trying the one before")
     if found:
         raise InputError(f"{folder}: all checkpoints are damaged: delete the folder to start anew")
     return False
+
+
+def _filled(state: TrainState, candidate: Path) -> str | None:
+    """Fill the state from a checkpoint; what is wrong with it, if anything is."""
+    try:
+        log = read_json(candidate / FILES[1])
+        history, window = log["history"], log["window"]
+        state.fill(read_state(candidate / FILES[0]))
+    except (ValueError, KeyError) as error:
+        return " ".join(str(error).split())[:120]
+    state.history, state.window = history, window
+    return None
 
 
 def _problem(candidate: Path) -> str | None:
@@ -86,6 +99,6 @@ def _problem(candidate: Path) -> str | None:
         for name in FILES:
             if sha256(candidate / name) != manifest[name]:
                 return f"{name} does not match its hash"
-    except (InputError, KeyError, TypeError):
+    except (InputError, KeyError):
         return "incomplete"
     return None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gof.fields.registry import FIELDS
 from gof.run.files import sha256
@@ -32,6 +31,8 @@ class StageJob:
     """state.safetensors of the stage before"""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """what it runs on"""
+    extend: bool = False
+    """go on from the end, or a checkpoint, of the same stage with fewer steps"""
     out: Path
     """folder to write"""
 
@@ -41,13 +42,15 @@ class StageJob:
         files |= {"previous": self.previous} if self.previous else {}
         return files | (loader.files if loader else {})
 
-    def fingerprint(self, config: Config, loader: Loader | None = None) -> str:
-        """Names everything that determines the result; not the number of processes."""
+    def decides(self, config: Config, loader: Loader | None = None) -> dict[str, Any]:
+        """All that the result depends on; not the number of processes."""
         model = config.models[self.model]
-        digest = hashlib.sha256(model.upto(self.stage).model_dump_json().encode())
-        for name, path in sorted(self.inputs(loader).items()):
-            digest.update(f"{name} {sha256(path)}".encode())
         field = FIELDS[model.field.name].module
-        code = stage_code(loader is not None, field) if config.track_code else ""
-        digest.update(f"{self.model} {self.stage} {self.seed} {code}".encode())
-        return digest.hexdigest()[:16]
+        return {
+            "model": model.upto(self.stage).model_dump(mode="json"),
+            "files": {name: sha256(path) for name, path in self.inputs(loader).items()},
+            "code": stage_code(loader is not None, field) if config.track_code else "",
+            "name": self.model,
+            "stage": self.stage,
+            "seed": self.seed,
+        }

@@ -57,9 +57,14 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """Catch SIGTERM, SIGINT and SIGUSR1 while the loop runs."""
-        caught = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-        before = {number: signal.signal(number, self.receive) for number in caught}
+        """Catch SIGTERM, SIGINT, SIGUSR1 and SIGHUP while the loop runs; none that is ignored, as
+        nohup wants it."""
+        caught = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+        before = {
+            number: signal.signal(number, self.receive)
+            for number in caught
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
         try:
             yield self
         finally:

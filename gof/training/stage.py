@@ -3,12 +3,12 @@ log, samples and weights."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 from torch import Tensor
 
 from gof.config.errors import ConfigError
@@ -17,7 +17,7 @@ from gof.data.reader import Reader
 from gof.experiment.config import Config
 from gof.experiment.model import Model
 from gof.models import pretrained as generators
-from gof.run.files import InputError, atomic_write, exclusive, say
+from gof.run.files import InputError, exclusive, say
 from gof.run.job import Job, job
 from gof.run.outputs import Writes, watched
 from gof.training import checkpoint, watch
@@ -27,11 +27,12 @@ from gof.training.distributed import World, join_world
 from gof.training.jobs import StageJob
 from gof.training.loop import Loop
 from gof.training.reals import Reals
+from gof.training.resume import RECORD, STATE, Place
 from gof.training.schedule import interval_half_width
-from gof.training.state import TrainState, read_state
+from gof.training.state import TrainState, read_state, step_of, write_state
 from gof.training.task import Task
 
-FILES = ("generator.yaml", "generator.safetensors", "samples.png", "state.safetensors")
+FILES = ("generator.yaml", "generator.safetensors", "samples.png", STATE)
 
 
 def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) -> None:
@@ -42,44 +43,51 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
     is written. Raises ConfigError or InputError for what cannot be used, Stopped when told to stop,
     ArithmeticError when a loss is not finite.
     """
-    model = _chosen(config, wanted, loader)
+    model, place = _chosen(config, wanted, loader), Place.of(config, wanted, loader)
+    if place.is_done:
+        if os.environ.get("RANK", "0") == "0":
+            checkpoint.remove(place.folder)  # of a kill right before they went
+            say(f"{wanted.out}: trained already, nothing to do: delete stage.json to train again")
+        return
     with small_as_zero(), join_world(wanted.device) as world:
-        folder = wanted.out / "checkpoints" / wanted.fingerprint(config, loader)
-        with _running(config, wanted, loader, folder if world.leads else None) as running:
+        with _running(config, place, loader, world.leads) as running:
             manifest = load_manifest(wanted.data)
             task = _task(model, wanted, manifest, loader, world)
             reals = _reals(config, wanted, manifest)
-            state = _start(task, wanted, folder)
+            state = _start(task, place)
+            if world.leads:
+                place.begin()
             last = model.first_step(wanted.stage + 1)
             images = None
             if world.leads:  # it alone looks
                 resolution = model.stages[wanted.stage].resolution
                 images = watch.compared(manifest, resolution, model.discriminator)
             look = watch.probe(task, images)
-            loop = Loop(task, config.runtime, reals, wanted.stage, last, folder, look)
+            loop = Loop(task, config.runtime, reals, wanted.stage, last, place.folder, look)
             loop.run(state, running)
             if running is not None:
-                _finish(config, wanted, task, state, running)
+                _finish(config, wanted, task, state, running, manifest.name)
         world.wait()
 
 
 @contextmanager
 def _running(
-    config: Config, wanted: StageJob, loader: Loader | None, checkpoints: Path | None
+    config: Config, place: Place, loader: Loader | None, leads: bool
 ) -> Iterator[Job | None]:
     """The job of the leading process, which alone writes to the folder meanwhile; when its record
-    is written, its checkpoints go. Of the other processes (no checkpoints): none."""
-    if checkpoints is None:
+    is written, its checkpoints go. Of the other processes: none."""
+    if not leads:
         yield None
         return
-    record, inputs = wanted.out / "stage.json", wanted.inputs(loader)
+    wanted = place.wanted
+    record, inputs = wanted.out / RECORD, wanted.inputs(loader)
     writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
     # Refused before anything is made there, and before a second trainer has a run to show.
-    with watched(record, inputs.values(), writes), exclusive(checkpoints.parent):
+    with watched(record, inputs.values(), writes), exclusive(place.folder.parent):
         own = config.scoped(config.upto(wanted.model, wanted.stage).only("models"))
-        with job(record, "train", own, inputs, writes, checkpoints.name) as running:
+        with job(record, "train", own, inputs, writes, place.about) as running:
             yield running
-        checkpoint.remove(checkpoints)
+        checkpoint.remove(place.folder)
 
 
 def _chosen(config: Config, wanted: StageJob, loader: Loader | None) -> Model:
@@ -127,27 +135,40 @@ def _task(
     return Task(model, networks, manifest.camera, background, wanted.seed, world, conditioner)
 
 
-def _start(task: Task, wanted: StageJob, folder: Path) -> TrainState:
+def _start(task: Task, place: Place) -> TrainState:
     """The state to go on from: a checkpoint, else the stage before, else fresh weights."""
-    stages = task.model.stages
+    stages, wanted = task.model.stages, place.wanted
     before = stages[max(0, wanted.stage - 1)].resolution
     state = TrainState.create(task.networks, task.model, before, wanted.seed)
     if wanted.previous is not None:
-        flat = read_state(wanted.previous)
-        try:
-            state.fill(flat)
-        except (KeyError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:160]
-            raise InputError(
-                f"{wanted.previous}: not a state of these networks: {reason}"
-            ) from None
+        _fill(state, task.model, wanted.stage, wanted.previous)
     state.grow(task.training, stages[wanted.stage].resolution, wanted.seed)
-    if checkpoint.load_newest(folder, state) and task.world.leads:
-        say(f"going on from step {state.step}")
+    place.go_on(state, speaks=task.world.leads)
     return state.to(task.world.device)
 
 
-def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, running: Job) -> None:
+def _fill(state: TrainState, model: Model, stage: int, previous: Path) -> None:
+    """Take over the state in which the stage before ended. Raises InputError for another one."""
+    flat, begins = read_state(previous), model.first_step(stage)
+    try:
+        step = step_of(flat)
+        if step == begins:
+            state.fill(flat)
+    except ValueError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{previous}: not a state of these networks: {reason}") from None
+    if step != begins:
+        ends = {model.first_step(number + 1): number for number in range(len(model.stages))}
+        whose = f", where stage {ends[step]} ends" if step in ends else ""
+        raise InputError(
+            f"{previous}: a state after step {step}{whose}; stage {stage} goes on from step"
+            f" {begins}: give the state of stage {stage - 1}"
+        )
+
+
+def _finish(
+    config: Config, wanted: StageJob, task: Task, state: TrainState, running: Job, dataset: str
+) -> None:
     """Write the outputs; the record follows when the job ends."""
     model, out = task.model, wanted.out
     state.ema.cpu().estimate_mean_style(task.training.truncation_latents)
@@ -156,7 +177,7 @@ def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, run
         "seed": wanted.seed,
         "stage": wanted.stage,
         "step": state.step,
-        "dataset": load_manifest(wanted.data).name,
+        "dataset": dataset,
         "blocks": dict(task.conditioner.blocks) if task.conditioner else None,
         "networks": task.networks.model_dump(mode="json"),
         "camera": task.camera.model_dump(mode="json"),
@@ -179,4 +200,4 @@ def _finish(config: Config, wanted: StageJob, task: Task, state: TrainState, run
         "parameters_discriminator": sum(p.numel() for p in state.discriminator.parameters()),
         "history": state.history,
     }
-    atomic_write(out / "state.safetensors", safetensors.torch.save(state.tensors()))
+    write_state(out / STATE, state)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from gof.models.discriminator import Discriminator
 from gof.models.generator import Generator
 from gof.models.settings import Networks
-from gof.run.files import InputError
+from gof.run.files import InputError, atomic_write
+from gof.run.tensors import read_tensors, tensor_bytes
 from gof.training.settings import Stage, Training
 from gof.workarounds.optimizers import Adam
 
 if TYPE_CHECKING:
     from gof.experiment.model import Model
 
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what Adam keeps of a parameter
 WARM_BETAS = (0.5, 0.999)  # Adam's, while there is no adversary
 
 
@@ -101,24 +102,31 @@ class TrainState:
                 flat |= {f"{name}.{moment}.{key}": v for moment, v in moments.items()}
         return {key: value.detach().cpu().contiguous() for key, value in flat.items()}
 
-    def fill(self, flat: dict[str, Tensor]) -> None:
-        """Take over `tensors()` of a state with the same networks. Raises KeyError or RuntimeError
-        otherwise."""
-        self.step = int(flat["step"])
-        for name, module in self._modules().items():
-            prefix = f"{name}."
-            module.load_state_dict(
-                {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
-            )
+    def fill(self, flat: Mapping[str, Tensor]) -> None:
+        """Take over `tensors()` of a state with the same networks. Raises ValueError, which says
+        what does not fit, before anything changes."""
+        modules, step = self._modules(), step_of(flat)
+        wanted = {
+            f"{m}.{key}": v for m, own in modules.items() for key, v in own.state_dict().items()
+        }
+        for name, (_, module) in self._optimizers().items():
+            for key, parameter in module.named_parameters():
+                like = parameter.detach()
+                found = {f"{name}.{moment}.{key}": like for moment in MOMENTS}
+                found[f"{name}.step.{key}"] = torch.zeros(())
+                if found.keys() & flat.keys():  # of layers that no gradient has reached: none
+                    wanted |= found
+        if step and not any(key.startswith("adam_generator.") for key in wanted):
+            raise ValueError("it lacks the optimiser's moments")
+        _must_match(wanted, flat)
+        self.step = step
+        for name, module in modules.items():
+            module.load_state_dict(_below(flat, name))
         for name, (optimizer, module) in self._optimizers().items():
             for key, parameter in module.named_parameters():
-                moments = {
-                    moment: flat[f"{name}.{moment}.{key}"].clone()
-                    for moment in ("step", "exp_avg", "exp_avg_sq")
-                    if f"{name}.{moment}.{key}" in flat
-                }
-                if moments:
-                    optimizer.state[parameter] = moments
+                if f"{name}.step.{key}" in wanted:
+                    moments = {moment: flat[f"{name}.{moment}.{key}"] for moment in MOMENTS}
+                    optimizer.state[parameter] = {m: v.clone() for m, v in moments.items()}
 
     def grow(self, training: Training, resolution: int, seed: int) -> None:
         """Let the discriminator take larger images; what it has learnt stays."""
@@ -156,12 +164,40 @@ def _groups(generator: Generator) -> list[dict[str, object]]:
     ]
 
 
+def step_of(flat: Mapping[str, Tensor]) -> int:
+    """Steps that a saved state has taken. Raises ValueError where it does not say."""
+    step = flat.get("step")
+    if step is None or step.dtype != torch.int64 or step.dim() or int(step) < 0:
+        raise ValueError("it has no number of steps")
+    return int(step)
+
+
+def _below(flat: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """What stands under a name, without it."""
+    return {k.removeprefix(f"{name}."): v for k, v in flat.items() if k.startswith(f"{name}.")}
+
+
+def _must_match(wanted: Mapping[str, Tensor], flat: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for the first tensor that is missing, too many, of another shape or kind."""
+    for name, own in wanted.items():
+        if name not in flat:
+            raise ValueError(f"it lacks {name}")
+        if (flat[name].shape, flat[name].dtype) != (own.shape, own.dtype):
+            found, shape = flat[name], list(own.shape)
+            raise ValueError(
+                f"{name} is {found.dtype} {list(found.shape)}, not {own.dtype} {shape}"
+            )
+    if more := sorted(flat.keys() - wanted.keys() - {"step"}):
+        raise ValueError(f"these networks have no {more[0]}")
+
+
+def write_state(path: Path, state: TrainState) -> None:
+    """Write all of a state but its log, with a seal."""
+    atomic_write(path, tensor_bytes(state.tensors()))
+
+
 def read_state(path: Path) -> dict[str, Tensor]:
     """Tensors of a saved state. Raises InputError naming the file."""
-    try:
-        return safetensors.torch.load_file(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such state: train the stage before first") from None
-    except SafetensorError as error:
-        reason = f"damaged or not a state ({error})"
-        raise InputError(f"{path}: {reason}: delete it and train that stage again") from None
+    if not path.exists():
+        raise InputError(f"{path}: no such state: train the stage before first")
+    return read_tensors(path)

@@ -1,6 +1,8 @@
 """What the trainer survives, seen from outside: after a kill the same command ends in the same
 bytes."""
 
+import contextlib
+import ctypes
 import os
 import random
 import signal
@@ -9,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gof.run.files import sha256
@@ -65,7 +68,15 @@ def test_five_kills_end_in_the_same_bytes(tmp_path, tiny_config, tiny_data) -> N
     assert not list(broken.glob("checkpoints/*/step-*"))
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+STOPS = [
+    (signal.SIGTERM, 143),
+    (signal.SIGINT, 130),
+    (signal.SIGHUP, 129),
+    (signal.SIGUSR1, 138),
+]
+
+
+@pytest.mark.parametrize(("number", "status"), STOPS)
 def test_polite_stop_saves_and_goes_on(tmp_path, tiny_config, tiny_data, number, status) -> None:
     out = tmp_path / "out"
     call = command(tiny_config, tiny_data, out)
@@ -139,3 +150,111 @@ def test_two_processes_end_near_one(tmp_path, tiny_config, tiny_data) -> None:
     other = safetensors.torch.load_file(two / "generator.safetensors")
     for name, tensor in mine.items():
         assert (tensor - other[name]).abs().max() < 1e-3, name
+
+
+def ranks_of(launcher: subprocess.Popen) -> list[psutil.Process]:
+    """The processes that train together, in the order of their ranks."""
+    found = []
+    for process in psutil.Process(launcher.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if "RANK" in process.environ():
+                found.append(process)
+    return sorted(found, key=lambda process: process.environ()["RANK"])
+
+
+def wait_for(launcher: subprocess.Popen, out: Path, steps: int) -> None:
+    until = time.monotonic() + 100
+    while time.monotonic() < until and launcher.poll() is None:
+        if any(int(path.name[5:]) >= steps for path in checkpoints(out)):
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"no checkpoint of {steps} steps")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_lost_rank_costs_the_steps_since_the_last_checkpoint(
+    tmp_path, tiny_config, tiny_data, rank
+) -> None:
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    together = ("--processes", "2", "--device", "cpu")
+    finish(command(tiny_config, tiny_data, unbroken, *together))
+    launcher = subprocess.Popen(
+        command(tiny_config, tiny_data, broken, *together),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(launcher, broken, 8)
+    ranks_of(launcher)[rank].kill()
+    _, said = launcher.communicate(timeout=200)
+    assert launcher.returncode == 0, said
+    assert "all start again (1 of 3)" in said and "going on from step" in said
+    assert hashes(broken) == hashes(unbroken)
+
+
+@pytest.mark.parametrize(("number", "status"), STOPS)
+def test_a_stop_of_several_processes_saves_once_and_tells_its_status(
+    tmp_path, tiny_config, tiny_data, number, status
+) -> None:
+    out = tmp_path / "out"
+    call = command(tiny_config, tiny_data, out, "--processes", "2", "--device", "cpu")
+    launcher = subprocess.Popen(call, env=environment(), stderr=subprocess.PIPE, text=True)
+    wait_for(launcher, out, 4)
+    launcher.send_signal(number)
+    _, said = launcher.communicate(timeout=100)
+    assert launcher.returncode == status and "Traceback" not in said
+    assert "the same command goes on from here" in said.splitlines()[-1]
+    finish(call)
+
+
+def without_roots_rights() -> None:
+    """What is started from here may not write where its owner may not: root otherwise may."""
+    ctypes.CDLL(None).prctl(24, 1)  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_first_step(
+    tmp_path, tiny_config, tiny_data
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir(mode=0o555)
+    done = subprocess.run(
+        command(tiny_config, tiny_data, out),
+        env=environment(),
+        preexec_fn=without_roots_rights,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.count("\n") == 1 and f"{out}: cannot be written" in done.stderr
+    assert not list(out.iterdir())
+
+
+@pytest.mark.parametrize(
+    "place", ["gof.training.loop.discriminator_step", "gof.training.loop.generator_step"]
+)
+def test_out_of_memory_leaves_a_checkpoint_and_advice(
+    tmp_path, tiny_config, tiny_data, place
+) -> None:
+    module, name = place.rsplit(".", 1)
+    out = tmp_path / "out"
+    call = command(tiny_config, tiny_data, out)
+    body = f"""
+import sys, {module} as module
+from gof.cli.main import main
+real, calls = module.{name}, []
+def fails(*given):
+    calls.append(1)
+    if len(calls) > 10:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+    return real(*given)
+module.{name} = fails
+main(sys.argv[1:])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", body, *call[3:]], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 4 and "out of memory: a smaller batch" in done.stderr
+    assert checkpoints(out)[-1].name == "step-000000008"
+    finish(call)
+    finish(command(tiny_config, tiny_data, tmp_path / "unbroken"))
+    assert hashes(out) == hashes(tmp_path / "unbroken")

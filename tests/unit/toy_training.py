@@ -73,6 +73,17 @@ class Tiny:
         state.set_learning_rates(STAGES[0], self.training)
         return state
 
+    def state_after(self, step: int) -> TrainState:
+        """One that has moments, as if it had taken so many steps."""
+        state = self.state()
+        state.step = step
+        for optimizer in (state.optimizer_g, state.optimizer_d):
+            for group in optimizer.param_groups:
+                for p in group["params"]:
+                    moments = {"exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+                    optimizer.state[p] = {"step": torch.tensor(float(step)), **moments}
+        return state
+
     def reals(self, resolution: int = 8) -> Reals:
         generator = torch.Generator().manual_seed(1)
         shape = (10, 3, resolution, resolution)

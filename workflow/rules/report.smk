@@ -23,7 +23,7 @@ rule tables:
             each_conditional("control/control.json"),
             faces_records(),
         ],
-        published="workflow/paper/published.yaml",
+        published=os.path.relpath(f"{workflow.basedir}/workflow/paper/published.yaml"),
     output:
         long="<results>/tables/metrics.csv",
         csv=expand("<results>/tables/{table}.csv", table=TABLES),

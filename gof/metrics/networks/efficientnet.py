@@ -13,7 +13,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from gof.data.download import resolve
 from gof.metrics.networks.extractor import Extractor
 from gof.run.files import InputError, sha256
-from gof.run.weights import fill, read_weights
+from gof.run.tensors import fill
+from gof.run.weights import read_weights
 
 EFFICIENTNET_FILE = "efficientnet-lite0-57934424.pth"
 

@@ -118,6 +118,7 @@ def test_wrong_use_is_one_line_and_its_own_status(words, status, text, tmp_path,
         (MachineError("disk"), 4),
         (ArithmeticError("loss is not finite"), 5),
         (MemoryError(), 4),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), 4),
         (OSError(errno.ENOSPC, "No space left on device", "/x"), 4),
         (RuntimeError("two\nlines"), 1),
         (KeyboardInterrupt(), 130),
@@ -141,12 +142,13 @@ def test_debug_shows_the_traceback():
     assert "Traceback" in run("check", "--config", "none.yaml", GOF_DEBUG="1").stderr
 
 
-def test_sigterm_ends_a_verb_with_143():
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_end_a_verb_with_their_status(number, status):
     call = toy("import time; print('ready', flush=True); time.sleep(60)", "toy")
     process = subprocess.Popen(call, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 143
+    process.send_signal(number)
+    assert process.wait(20) == status
 
 
 def test_threads_reach_torch():
@@ -154,23 +156,17 @@ def test_threads_reach_torch():
     assert subprocess.run(call, capture_output=True, text=True).stdout.strip() == "1"
 
 
-def test_several_processes_are_torchruns(monkeypatch):
-    calls = []
-
-    def replaced(program, words):
-        calls.append((program, words))
-        raise SystemExit(0)
-
-    monkeypatch.setattr("os.execv", replaced)
+def test_several_processes_do_the_call_together(monkeypatch):
+    asked = []
+    monkeypatch.setattr("gof.cli.ranks.run_ranks", asked.append)
+    monkeypatch.setattr("gof.conditioning.train.run_train", lambda *_: None)
     monkeypatch.delenv("RANK", raising=False)
-    words = ["train", "--model", "gof", "--data", "d", "--out", "o", "--processes", "2"]
-    monkeypatch.setattr(sys, "argv", ["gof", *words])
-    with pytest.raises(SystemExit):
-        cli.main(words)
-    ((program, launched),) = calls
-    assert program == launched[0] == sys.executable
-    assert launched[1:4] == ["-m", "torch.distributed.run", "--standalone"]
-    assert launched[4:] == ["--nproc_per_node=2", "-m", "gof", *words]
+    words = ["train", "--model", "gof", "--data", "d", "--out", "o", "--processes"]
+    cli.main([*words, "2"])
+    cli.main([*words, "1"])
+    monkeypatch.setenv("RANK", "1")
+    cli.main([*words, "2"])
+    assert asked == [2]
 
 
 def test_a_mesh_is_made_in_any_folder(obedience, tmp_path, monkeypatch):

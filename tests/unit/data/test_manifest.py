@@ -12,7 +12,7 @@ from gof.data.settings import Photographs
 from gof.data.shards import load_shard, write_shard
 from gof.geometry.images import shrink
 from gof.geometry.settings import Camera
-from gof.run.files import InputError
+from gof.run.files import InputError, read_json, write_json
 
 CAMERA = Camera()
 
@@ -168,9 +168,9 @@ def test_missing_shard_array_and_split_are_named(data):
 )
 def test_manifest_that_cannot_be_used_is_one_line(data, change, message):
     path = data[0].path
-    values = json.loads(path.read_text())
+    values = read_json(path)
     change(values)
-    path.write_text(json.dumps(values))
+    write_json(path, values)
     with pytest.raises(InputError, match=message) as error:
         load_manifest(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)

@@ -334,7 +334,7 @@ def test_no_folder_and_empty_folder(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         prepare(tmp_path / "none", tmp_path / "out" / "manifest.json")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="holds no files"):
+    with pytest.raises(InputError, match="holds no images"):
         prepare(tmp_path / "empty", tmp_path / "out" / "manifest.json")
 
 
@@ -344,3 +344,30 @@ def test_first_frame_of_an_animation_counts(tmp_path):
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
     (tmp_path / "x.gif").write_bytes(buffer.getvalue())
     assert decode(tmp_path / "x.gif", BACKGROUND).getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_what_lies_beside_photographs_is_left_out_and_named(folder, tmp_path, capsys):
+    beside = ("dataset.json", "Thumbs.db", "desktop.ini", "a/README")
+    for name in beside:
+        (folder / name).write_text("not a photograph")
+    out = tmp_path / "data" / "manifest.json"
+    prepare(folder, out)
+    assert load_manifest(out).provenance["images"] == 30
+    said = next(line for line in capsys.readouterr().err.splitlines() if "left out" in line)
+    assert all(name in said for name in beside)
+
+
+def test_heic_is_told_what_to_do(folder, tmp_path):
+    (folder / "a" / "phone.HEIC").write_bytes(b"....ftypheic")
+    with pytest.raises(InputError, match=r"phone\.HEIC: HEIC is not read: save it as JPEG"):
+        prepare(folder, tmp_path / "data" / "manifest.json")
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder, tmp_path, monkeypatch):
+    def denied(top, onerror):
+        onerror(PermissionError(13, "Permission denied", f"{top}/a"))
+        return iter(())
+
+    monkeypatch.setattr(os, "walk", denied)
+    with pytest.raises(InputError, match=r"photographs/a: cannot be read \(Permission denied\)"):
+        prepare(folder, tmp_path / "data" / "manifest.json")

@@ -1,6 +1,5 @@
 """Hashes are checked once a run: by whom, when again, and what is trusted."""
 
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 from gof.data import verification
 from gof.data.shards import write_shard
 from gof.data.verification import stamp_of, verify
-from gof.run.files import VETO, InputError
+from gof.run.files import VETO, InputError, read_json, write_json
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_processes_of_a_run_share_what_they_found(data, monkeypatch):
     new_process(monkeypatch)
     verify(manifest, own, "")
     assert len(hashed) == 4
-    assert json.loads(stamp_of(manifest).read_text())["run"] == "two"
+    assert read_json(stamp_of(manifest))["run"] == "two"
 
 
 @pytest.mark.parametrize("run", [None, "one"])
@@ -154,7 +153,7 @@ def test_a_file_that_is_no_stamp_is_left_alone(data, monkeypatch, content):
 
 def test_a_stamp_of_nonsense_is_no_proof(data, monkeypatch):
     manifest, own, hashed = data
-    stamp_of(manifest).write_text('{"run": "one", "whole": [1]}')
+    write_json(stamp_of(manifest), {"run": "one", "whole": [1]})
     monkeypatch.setenv("GOF_RUN", "one")
     verify(manifest, own, "")
     assert len(hashed) == 2

@@ -1,6 +1,5 @@
 """Landmarks of a data set: three sources, one file format."""
 
-import json
 from dataclasses import asdict
 
 import numpy as np
@@ -17,7 +16,7 @@ from gof.fitting.jobs import LandmarksJob
 from gof.fitting.landmark_set import Landmarks, detect, load_landmarks, run_landmarks
 from gof.readers.convnet import ConvRegressor
 from gof.readers.files import save_regressor
-from gof.run.files import InputError, read_json, sha256
+from gof.run.files import InputError, read_json, sha256, write_json
 
 
 def config(source):
@@ -74,14 +73,14 @@ def test_the_picture_shows_landmarks_where_they_are(tiny_heads, tmp_path):
 def test_a_data_set_without_truth_is_named(tiny_heads, tmp_path):
     photographs = tmp_path / "photographs"
     photographs.mkdir()
-    manifest = json.loads(tiny_heads.read_text())
+    manifest = read_json(tiny_heads)
     for split in manifest["splits"].values():
         for shard in split["shards"]:
             arrays = load_shard(tiny_heads.parent / shard["file"])
             del arrays["landmarks"]
             shard |= asdict(write_shard(photographs / shard["file"].split(".")[0], arrays))
     path = photographs / "manifest.json"
-    path.write_text(json.dumps(manifest))
+    write_json(path, manifest)
     with pytest.raises(InputError, match=r"-000\.\w+\.safetensors: holds no landmarks"):
         run_landmarks(config("truth"), LandmarksJob(data=path, out=tmp_path / "landmarks.json"))
     assert not (tmp_path / "landmarks.json").exists()

@@ -11,6 +11,7 @@ from gof.models.generator import Generator
 from gof.models.settings import Networks
 from gof.rendering.settings import Interval
 from gof.run.files import InputError
+from gof.run.network_file import write_description
 from gof.training.settings import Stage
 from tests.unit.small_networks import networks
 
@@ -54,14 +55,16 @@ def test_saved_generator_comes_back_the_same(tmp_path: Path) -> None:
 
 def test_an_interval_reaches_no_further_than_the_volume(tmp_path: Path) -> None:
     path = saved(tmp_path)
-    path.write_text(path.read_text().replace("max: 0.11", "max: 0.24"))
+    info = yaml.safe_load(path.read_text())
+    info["trained_as"]["interval"]["max"] = 0.24
+    write_description(path, info)
     camera = Camera()
     assert generators.load(path).interval_max == pytest.approx((camera.far - camera.near) / 2)
 
 
 def test_its_networks_say_what_it_is_made_of(tmp_path: Path) -> None:
     info = yaml.safe_load(saved(tmp_path).read_text())
-    assert info["format"] == 2
+    assert info["format"] == 3
     assert Networks.model_validate(info["networks"]) == PARTS
 
 
@@ -75,12 +78,15 @@ def test_its_networks_say_what_it_is_made_of(tmp_path: Path) -> None:
         ({"camera": {"near": 2, "far": 1}}, "no description of a generator"),
         ({"trained_as": {}}, "no description of a generator"),
         ({"background": 3}, "no description of a generator"),
-        ({"networks": networks(layers=2, width=9).model_dump(mode="json")}, "cannot be read as"),
+        (
+            {"networks": networks(layers=2, width=9).model_dump(mode="json")},
+            "weights of another network",
+        ),
     ],
 )
 def test_descriptions_that_do_not_fit_are_refused(tmp_path: Path, change, fault) -> None:
     path = saved(tmp_path)
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | change))
+    write_description(path, yaml.safe_load(path.read_text()) | change)
     if fault is None:
         assert generators.load(path)
         return

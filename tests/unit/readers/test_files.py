@@ -8,6 +8,7 @@ from gof.geometry.images import resize
 from gof.readers.convnet import SIZE, ConvRegressor
 from gof.readers.files import load_regressor, save_regressor
 from gof.run.files import InputError
+from gof.run.network_file import write_description
 
 
 @pytest.fixture
@@ -90,17 +91,17 @@ def test_what_was_saved_is_loaded_frozen(network, saved):
 
 def change(path, **values):
     info = yaml.safe_load(path.read_text()) | values
-    path.write_text(yaml.safe_dump({key: value for key, value in info.items() if value != "gone"}))
+    write_description(path, {key: value for key, value in info.items() if value != "gone"})
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"format": 9}, "format 9, this version reads 1"),
+        ({"format": 9}, "format 9, this version reads 2"),
         ({"width": "gone"}, r"no description of a regressor \('width'\)"),
         ({"width": "wide"}, "no description of a regressor"),
         ({"sha256": "0"}, "content does not match regressor.yaml"),
-        ({"width": 5}, r"regressor\.safetensors: cannot be read as these weights"),
+        ({"width": 5}, r"regressor\.safetensors: weights of another network"),
         ({"weights": "lost.safetensors"}, r"lost\.safetensors: no such file"),
         ({"network": "unheard of"}, "network 'unheard of'"),
     ],

@@ -1,10 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from gof.run.columns import Column, described
+from gof.run.files import write_json
 
 ROWS = {
     "gof": {"fd_efficientnet": (30.0, 1.5), "sigma": (0.04, 0.003), "outward_fraction": (1.0, 0.0)},
@@ -38,7 +37,7 @@ def write(path, kind, numbers, settings=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     versions = {"torch": "2", "python": "3"}
     record = {"kind": kind, "numbers": numbers, "wall_s": 60.0, "peak_mib": 100}
-    path.write_text(json.dumps({**record, "versions": versions, "settings": settings or {}}))
+    write_json(path, {**record, "versions": versions, "settings": settings or {}})
     return path
 
 

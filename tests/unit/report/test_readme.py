@@ -8,7 +8,7 @@ from gof.report import readme
 from gof.report.figures import run_figures
 from gof.report.jobs import FiguresJob, ReadmeJob, TablesJob
 from gof.report.tables import run_tables
-from gof.run.files import InputError
+from gof.run.files import InputError, write_json
 
 UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})
 BLOCKS = ("comparison", "measured", "cost", "published", "claims", "rules")
@@ -38,7 +38,7 @@ def test_the_largest_run_is_reported_the_newest_of_them(results, records, monkey
     data = {"numbers": {"train": 30, "test": 6}, "wall_s": 12.3}
     data["settings"] = {"datasets": {"heads": {"resolutions": [64, 128]}}}
     (results / "heads" / "data").mkdir()
-    (results / "heads" / "data" / "data.json").write_text(json.dumps(data))
+    write_json(results / "heads" / "data" / "data.json", data)
     lines = [json.dumps({"jobs": j, "wall_s": w, "cores": 2}) for j, w in runs]
     lines.append(json.dumps({"jobs": 40, "wall_s": 1980.0, "cores": 2, "seeds": 3}))
     (results / "runs.jsonl").write_text("\n".join(lines) + "\n")

@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from gof.report.tables import (
     run_tables,
     summary,
 )
-from gof.run.files import InputError
+from gof.run.files import InputError, read_json, write_json
 
 PUBLISHED = Path("workflow/paper/published.yaml")
 UNTRACKED = Config.parse({"tracking": {"enabled": False}, "note": ""})
@@ -164,24 +163,24 @@ def test_columns_stand_in_the_order_of_their_ranks_whoever_brings_them_first(obe
     [{"metric": "a"}, {"table": "../a", "metric": "a", "title": "A"}, {"table": "a"}, 3],
 )
 def test_columns_that_cannot_be_read_are_named(results, records, column):
-    value = json.loads(records[0].read_text())
+    value = read_json(records[0])
     value["numbers"]["columns"] = [column]
-    records[0].write_text(json.dumps(value))
+    write_json(records[0], value)
     with pytest.raises(InputError, match=r"surface\.json: its columns cannot be read"):
         columns_of(read_records(records))
 
 
 def test_a_dash_of_a_trained_model_has_its_reason_below_the_table(results, records, tmp_path):
-    surface = json.loads(records[0].read_text())
+    surface = read_json(records[0])
     numbers = surface["numbers"]
     numbers["rows"] = [row for row in numbers["rows"] if row["metric"] != "sigma"]
     numbers["missing"] = [{"model": "gof", "metric": "sigma", "why": "no ray is opaque enough"}]
-    records[0].write_text(json.dumps(surface))
+    write_json(records[0], surface)
     other = results / "heads" / "pigan" / "seed0" / "metrics" / "ear.json"
     column = {"table": "comparison", "metric": "ear", "title": "ear", "conditional": True}
     row = {"model": "pigan", "metric": "ear", "value": 1.0, "spread": 0.0, "n": 1, "protocol": "e"}
     value = {"rows": [row], "columns": [column]}
-    other.write_text(json.dumps({**surface, "numbers": value}))
+    write_json(other, {**surface, "numbers": value})
     why = {"SIDE ×100, MAD (deg)": "the data set offers no depth"}
     reasons = {"heads": {"comparison": why}, "other": {"comparison": {"ear": "no"}}}
     config = Config.parse({"tracking": {"enabled": False}, "reasons": reasons})
@@ -257,9 +256,9 @@ def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
     shutil.copytree(results, moved)
     again = [moved / r.relative_to(results) for r in records]
     for record in again:
-        value = json.loads(record.read_text())
+        value = read_json(record)
         value["wall_s"] = 1.0
-        record.write_text(json.dumps(value))
+        write_json(record, value)
     run_tables(UNTRACKED, TablesJob(again, published=PUBLISHED, out=moved / "tables"))
     after = {p.name: p.read_bytes() for p in (moved / "tables").iterdir()}
     assert set(after) == set(before) and len(before) == 12

@@ -2,18 +2,21 @@ import multiprocessing
 import os
 import resource
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gof.run.files import (
+    LEFT_S,
     InputError,
     atomic_write,
     exclusive,
     read_json,
     read_npz,
     sha256,
+    sweep,
     write_json,
     write_npz,
 )
@@ -91,3 +94,50 @@ def test_a_folder_is_held_by_one_process(tmp_path: Path) -> None:
     with exclusive(tmp_path):
         assert attempt() == 5
     assert attempt() == 0
+
+
+def test_every_single_flipped_bit_of_json_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    write_json(path, {"numbers": [1.5, 2], "name": "gof"})
+    content = path.read_bytes()
+    for bit in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with pytest.raises(InputError, match=r"record\.json: "):
+            read_json(path)
+    path.write_bytes(content)
+    assert read_json(path) == {"numbers": [1.5, 2], "name": "gof"}
+
+
+@pytest.mark.parametrize("content", ["[1]", "3", "{}", '{"seal": 1}', "{" * 100_000, "\xff"])
+def test_json_of_another_writer_is_refused(tmp_path: Path, content) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError, match=r"record\.json: ") as caught:
+        read_json(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reader", [read_json, read_npz, sha256])
+def test_what_is_no_file_is_named_and_does_not_hang(tmp_path: Path, reader) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(InputError, match=f"{path}: no regular file"):
+            reader(path)
+
+
+def test_leftovers_of_the_dead_are_swept_and_no_others(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=os.getpid)
+    process.start()
+    process.join()
+    dead, alive = process.pid, os.getpid()
+    old = time.time() - 2 * LEFT_S
+    names = {f".a.json.{dead}.tmp": old, f".b.json.{dead}.tmp": None, f".c.{alive}.tmp": old}
+    names |= {".mine.tmp": old, "a.json": old}
+    for name, when in names.items():
+        (tmp_path / name).write_text("half")
+        if when:
+            os.utime(tmp_path / name, (when, when))
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == names.keys() - {f".a.json.{dead}.tmp"}

@@ -1,14 +1,17 @@
+import contextlib
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from gof.experiment.config import Config
+from gof.run import store
 from gof.run.files import MachineError
 from gof.run.job import FOLLOWED, job
 from gof.run.mirror import sync
@@ -208,6 +211,25 @@ def test_a_server_that_never_answers_costs_no_more_than_the_time_it_is_given(res
         assert time.monotonic() - start < 4
         process.kill()
         process.wait()
+
+
+def test_a_server_that_drips_is_given_up(results, monkeypatch):
+    def drip(server: socket.socket) -> None:
+        other, _ = server.accept()
+        with other, contextlib.suppress(OSError):
+            other.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(1000):
+                other.sendall(b" ")
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr(store, "CALL_S", 1.0)
+        start = time.monotonic()
+        with pytest.raises(MachineError, match="no whole answer in 1 s: nothing is lost"):
+            sync([results], Tracking(), results)
+        assert time.monotonic() - start < 15
 
 
 def test_a_long_job_by_hand_has_itself_mirrored(results, monkeypatch):

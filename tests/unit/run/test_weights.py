@@ -11,7 +11,8 @@ import torch
 
 from gof.metrics.networks import inception
 from gof.run.files import InputError, sha256
-from gof.run.weights import fill, read_weights, serving
+from gof.run.tensors import fill
+from gof.run.weights import read_weights, serving
 
 
 class Command:

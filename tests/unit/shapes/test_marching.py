@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import mcubes
@@ -16,6 +17,7 @@ from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.run.files import InputError
+from gof.shapes import marching
 from gof.shapes.jobs import MeshJob
 from gof.shapes.marching import extract, paint, run_meshes, triangles
 from gof.shapes.sparse_grid import Grid, crossed_cells
@@ -78,6 +80,33 @@ def test_axes_keep_their_order_and_sign() -> None:
     mesh = mesh_of(Ellipsoid((0.09, 0.03, 0.05), (0.02, -0.04, 0.06)))
     np.testing.assert_allclose(mesh.bounds.mean(0), (0.02, -0.04, 0.06), atol=1e-3)
     np.testing.assert_allclose(mesh.extents / 2, (0.09, 0.03, 0.05), atol=2e-3)
+
+
+class Noise:
+    """As good as random at the points of a grid, so that cells of every pattern occur."""
+
+    def logits(self, points: Tensor) -> Tensor:
+        waves = torch.sin(points @ points.new_tensor([1272.0, 7919.0, 3437.0]))
+        return (43758.5 * waves) % 1 - 0.499
+
+
+@torch.no_grad()
+def test_without_pymcubes_the_same_cells_are_closed(monkeypatch) -> None:
+    """Where cells are ambiguous the triangles differ; either way every edge has two."""
+    cells = crossed_cells(Noise(), Grid(24, 0.3), 0.0)
+    assert len(np.unique(cells.pattern)) == 254
+    usual = triangles(cells)[1]
+    monkeypatch.setitem(sys.modules, "mcubes", None)
+    marching._table.cache_clear()
+    try:
+        ball, faces = mesh_of(sphere(0.1, 500.0)), triangles(cells)[1].astype(np.int64)
+    finally:
+        marching._table.cache_clear()
+    assert ball.is_watertight and ball.volume == pytest.approx(4 / 3 * np.pi * 1e-3, rel=0.01)
+    edges = np.concatenate([faces[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
+    there, back = (np.sort(e[:, 0] * 2**31 + e[:, 1]) for e in (edges, edges[:, ::-1]))
+    np.testing.assert_array_equal(there, back)
+    assert len(faces) != len(usual), "or it was not asked"
 
 
 def test_a_level_moves_the_surface() -> None:

@@ -11,9 +11,8 @@ from gof.training import checkpoint
 
 
 def written(tiny, steps: int) -> Path:
-    state = tiny.state()
     for step in range(1, steps + 1):
-        state.step = step
+        state = tiny.state_after(step)
         state.history = [{"step": step}]
         checkpoint.save(tiny.folder, state, keep=2)
     return tiny.folder
@@ -33,19 +32,42 @@ def test_nothing_there_is_no_error(tiny) -> None:
 
 def test_any_flipped_bit_is_found(tiny, capsys) -> None:
     folder = written(tiny, 2)
-    newest = checkpoint.steps(folder)[-1]
-    draw = random.Random(0)
+    newest, draw = checkpoint.steps(folder)[-1], random.Random(0)
+    whole = shutil.copytree(newest, tiny.folder.with_name("whole"))
     for _ in range(60):
-        victim = newest / draw.choice(checkpoint.FILES)
+        victim = newest / draw.choice((*checkpoint.FILES, checkpoint.MANIFEST))
         content = bytearray(victim.read_bytes())
         position = draw.randrange(len(content))
         content[position] ^= 1 << draw.randrange(8)
-        original = victim.read_bytes()
         victim.write_bytes(content)
         state = tiny.state()
         assert checkpoint.load_newest(folder, state) and state.step == 1
-        victim.write_bytes(original)
+        assert not newest.exists(), "room is kept for the one that will replace it"
+        shutil.copytree(whole, newest)
     assert "does not match its hash" in capsys.readouterr().err
+
+
+def test_a_damaged_one_is_replaced_and_the_good_one_before_it_kept(tiny) -> None:
+    folder = written(tiny, 2)
+    newest = checkpoint.steps(folder)[-1]
+    (newest / "log.json").write_text("{")
+    state = tiny.state_after(2)
+    checkpoint.save(folder, state, keep=2)
+    assert [p.name for p in checkpoint.steps(folder)] == ["step-000000001", "step-000000002"]
+    again = tiny.state()
+    assert checkpoint.load_newest(folder, again) and again.step == 2
+
+
+def test_what_only_looks_like_a_checkpoint_does_no_harm(tiny) -> None:
+    folder = written(tiny, 2)
+    (folder / "step-zzz").mkdir()
+    (folder / "step-000000009").write_text("a file")
+    manifest = checkpoint.steps(folder)[1] / checkpoint.MANIFEST
+    manifest.unlink()
+    manifest.mkdir()
+    state = tiny.state()
+    assert checkpoint.load_newest(folder, state) and state.step == 1
+    assert (folder / "step-zzz").is_dir()
 
 
 @pytest.mark.parametrize("name", [*checkpoint.FILES, checkpoint.MANIFEST])
@@ -83,9 +105,8 @@ def test_full_disk_keeps_the_old_checkpoint(tiny, monkeypatch) -> None:
     def full(path, content):
         raise InputError(f"{path}: no room")
 
-    monkeypatch.setattr(checkpoint, "atomic_write", full)
-    state = tiny.state()
-    state.step = 2
+    monkeypatch.setattr(checkpoint, "write_state", full)
+    state = tiny.state_after(2)
     with pytest.raises(InputError, match="no room"):
         checkpoint.save(folder, state, keep=2)
     assert [p.name for p in folder.iterdir()] == ["step-000000001"]
@@ -93,8 +114,7 @@ def test_full_disk_keeps_the_old_checkpoint(tiny, monkeypatch) -> None:
 
 
 def test_content_is_all_of_the_state(tiny) -> None:
-    state = tiny.state()
-    state.step = 7
+    state = tiny.state_after(7)
     checkpoint.save(tiny.folder, state, keep=2)
     other = tiny.state()
     with torch.no_grad():
@@ -106,8 +126,8 @@ def test_content_is_all_of_the_state(tiny) -> None:
 
 
 def test_a_checkpoint_is_written_once_and_holds_the_log(tiny) -> None:
-    state = tiny.state()
-    state.step, state.history, state.window = 3, [{"step": 2.0}], [{"loss_g": 1.0}]
+    state = tiny.state_after(3)
+    state.history, state.window = [{"step": 2.0}], [{"loss_g": 1.0}]
     checkpoint.save(tiny.folder, state, keep=2)
     folder = checkpoint.steps(tiny.folder)[0]
     assert {path.name for path in folder.iterdir()} == {*checkpoint.FILES, checkpoint.MANIFEST}

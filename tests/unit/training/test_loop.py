@@ -222,7 +222,7 @@ def test_usr1_stops_too_and_time_is_in_minutes(monkeypatch) -> None:
         assert endless.status == 128 + signal.SIGUSR1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_signal_saves_and_stops(tiny, number, monkeypatch) -> None:
     step = loop.generator_step
 
@@ -241,6 +241,15 @@ def test_signal_saves_and_stops(tiny, number, monkeypatch) -> None:
     assert checkpoint.steps(tiny.folder / "checkpoints")[-1].name == "step-000000003"
     assert signal.getsignal(number) == before
     assert not [t for t in threading.enumerate() if t.name.startswith("ahead")]
+
+
+def test_a_hangup_that_is_ignored_stays_so(tiny) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with loop.StopRequest(0).listening():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_end_of_its_time_saves_and_stops(tiny, monkeypatch) -> None:

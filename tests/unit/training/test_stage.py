@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ from gof.run.files import InputError, read_json, sha256
 from gof.training import jobs
 from gof.training import stage as stages
 from gof.training.distributed import World
+from gof.training.resume import Place
 from gof.training.schedule import interval_half_width
 from gof.training.stage import FILES, StageJob, run_stage
-from gof.training.state import TrainState
+from gof.training.state import TrainState, write_state
 from tests.unit.toy_training import Asking
 
 LOSSES = {"accuracy_real", "accuracy_fake", "loss_d", "loss_g", "pose_d", "pose_g"}
@@ -141,7 +143,7 @@ def test_the_next_stage_goes_on_from_the_state_before(config, data, tmp_path, st
 def test_a_fresh_state_is_drawn_from_the_seed(config, data, tmp_path):
     model = config.models["gof"]
     task = stages._task(model, job_of(data, tmp_path), load_manifest(data), None, World())
-    state = stages._start(task, job_of(data, tmp_path), tmp_path / "none")
+    state = stages._start(task, Place.of(config, job_of(data, tmp_path / "none"), None))
     fresh = TrainState.create(model.networks(), model, 8, 3).tensors()
     assert all(torch.equal(fresh[name], value) for name, value in state.tensors().items())
     assert (task.seed, task.background, task.camera) == (3, (1.0, 0.0, -1.0), Camera())
@@ -149,20 +151,23 @@ def test_a_fresh_state_is_drawn_from_the_seed(config, data, tmp_path):
 
 
 def test_everything_that_counts_is_in_the_fingerprint(config, data, tmp_path, monkeypatch):
+    def name(config, job, loader=None):
+        return Place.of(config, job, loader).folder.name
+
     job = job_of(data, tmp_path)
-    names = {job.fingerprint(config)}
-    names.add(StageJob(model="gof", seed=4, data=data, out=tmp_path).fingerprint(config))
-    names.add(job_of(data, tmp_path, 0, data).fingerprint(config))
-    names.add(job.fingerprint(config, Loading({"pool": data})))
+    names = {name(config, job)}
+    names.add(name(config, StageJob(model="gof", seed=4, data=data, out=tmp_path)))
+    names.add(name(config, job_of(data, tmp_path, 0, data)))
+    names.add(name(config, job, Loading({"pool": data})))
     monkeypatch.setattr(jobs, "stage_code", lambda *given: "other code")
-    names.add(job.fingerprint(config))
+    names.add(name(config, job))
     untracked = config.model_copy(update={"track_code": False})
-    names.add(job.fingerprint(untracked))
+    names.add(name(untracked, job))
     assert len(names) == 6 and all(len(name) == 16 for name in names)
     monkeypatch.undo()
-    assert job.fingerprint(untracked) in names
+    assert name(untracked, job) in names
     data.write_text(data.read_text() + "\n")
-    assert job.fingerprint(config) not in names
+    assert name(config, job) not in names
 
 
 def test_a_stage_by_hand_tells_of_itself_alone_and_names_its_generator(
@@ -182,9 +187,7 @@ def test_a_later_stage_is_not_in_the_fingerprint_of_an_earlier_one(config, data,
     other = config.model_copy(update={"models": {"gof": model}})
     plain = StageJob(model="gof", data=data, out=tmp_path)
     assert (plain.stage, plain.seed) == (0, 0)
-    names = [
-        [job_of(data, tmp_path, k).fingerprint(own) for own in (config, other)] for k in (0, 1)
-    ]
+    names = [[job_of(data, tmp_path, k).decides(own) for own in (config, other)] for k in (0, 1)]
     assert names[0][0] == names[0][1] and names[1][0] != names[1][1]
 
 
@@ -192,8 +195,8 @@ def test_the_code_of_conditions_counts_for_conditional_models(config, data, tmp_
     asked = []
     monkeypatch.setattr(jobs, "stage_code", lambda conditional, field: asked.append(conditional))
     job = job_of(data, tmp_path)
-    job.fingerprint(config)
-    job.fingerprint(config, Loading({"pool": data}))
+    job.decides(config)
+    job.decides(config, Loading({"pool": data}))
     assert asked == [False, True]
 
 
@@ -253,9 +256,9 @@ def test_a_state_of_other_networks_is_refused(config, data, tmp_path):
     other = model.field.model_copy(update={"width": 12})
     model = model.model_copy(update={"field": other})
     path = tmp_path / "other.safetensors"
-    path.write_bytes(
-        safetensors.torch.save(TrainState.create(model.networks(), model, 8, 0).tensors())
-    )
+    state = TrainState.create(model.networks(), model, 8, 0)
+    state.step = 4
+    write_state(path, state)
     with pytest.raises(InputError, match=r"other\.safetensors: not a state of these networks"):
         run_stage(config, job_of(data, tmp_path / "out", 1, path))
 
@@ -350,3 +353,110 @@ def test_a_stage_counts_the_smallest_numbers_as_zero_and_leaves_the_process_as_i
     run_stage(config, job_of(data, tmp_path / "out"))
     assert seen == [False] * 4
     assert bool((smallest * 0.5).any())
+
+
+def test_a_stage_that_was_trained_is_left_as_it_is(config, data, tmp_path, steps, capsys):
+    out = tmp_path / "out"
+    run_stage(config, job_of(data, out))
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    steps.clear()
+    run_stage(config, job_of(data, out))
+    assert not steps and {path: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert "trained already, nothing to do" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "generator.safetensors", "generator.yaml"])
+def test_one_whose_files_are_damaged_is_trained_once_more(
+    config, data, tmp_path, steps, capsys, name
+):
+    out = tmp_path / "out"
+    run_stage(config, job_of(data, out))
+    whole = (out / name).read_bytes()
+    flipped = bytearray(whole)
+    flipped[-3] ^= 1
+    (out / name).write_bytes(flipped)
+    steps.clear()
+    run_stage(config, job_of(data, out))
+    assert steps == [0, 1, 2, 3] and (out / name).read_bytes() == whole
+    assert f"{name}: " in capsys.readouterr().err
+
+
+def with_stages(config: Config, *changes: dict) -> Config:
+    model = config.models["gof"]
+    own = [s.model_copy(update=c) for s, c in zip(model.stages, changes, strict=True)]
+    return config.model_copy(
+        update={"models": {"gof": model.model_copy(update={"stages": tuple(own)})}}
+    )
+
+
+def test_the_state_of_another_stage_is_refused_by_its_step(config, data, tmp_path):
+    three = config.models["gof"].stages
+    model = config.models["gof"].model_copy(update={"stages": (*three, three[-1])})
+    config = config.model_copy(update={"models": {"gof": model}})
+    run_stage(config, job_of(data, tmp_path / "one"))
+    state = tmp_path / "one" / "state.safetensors"
+    with pytest.raises(InputError) as caught:
+        run_stage(config, job_of(data, tmp_path / "three", 2, state))
+    said = (
+        "a state after step 4, where stage 0 ends; stage 2 goes on from step 6"
+    )
+    assert f"{state}: {said}: give the state of stage 1" in str(caught.value)
+    assert not (tmp_path / "three" / "stage.json").exists()
+
+
+def broken_off(config, data, out, monkeypatch, after: int) -> None:
+    step = stages.Loop._step
+
+    def stopping(loop, state, running):
+        if state.step == after:
+            raise Fault
+        step(loop, state, running)
+
+    monkeypatch.setattr(stages.Loop, "_step", stopping)
+    with pytest.raises(Fault):
+        run_stage(config, job_of(data, out))
+    monkeypatch.setattr(stages.Loop, "_step", step)
+
+
+def test_checkpoints_of_other_settings_are_named_with_what_differs(
+    config, data, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    broken_off(config, data, out, monkeypatch, 3)
+    (old,) = out.glob("checkpoints/[!.]*")
+    slower = with_stages(config, {"lr_generator": 1e-6}, {})
+    run_stage(slower, job_of(data, out))
+    rate = config.models["gof"].stages[0].lr_generator
+    odd = f"model.stages.0.lr_generator {rate} instead of 1e-06"
+    said = f"{old}: step 2 of a run with {odd}: they do not serve"
+    assert said in capsys.readouterr().err and checkpoints(out)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_longer_schedule_goes_on_where_it_is_told_to_extend(
+    config, data, tmp_path, steps, monkeypatch, capsys, broken
+):
+    out, longer = tmp_path / "out", with_stages(config, {"steps": 7}, {})
+    if broken:
+        broken_off(config, data, out, monkeypatch, 3)
+    else:
+        run_stage(config, job_of(data, out))
+    wanted = job_of(data, out)
+    with pytest.raises(InputError, match="no run of the same settings but fewer steps"):
+        run_stage(with_stages(longer, {"batch": 8}, {}), replace(wanted, extend=True))
+    capsys.readouterr()
+    taken, step = [], stages.Loop._step
+    monkeypatch.setattr(
+        stages.Loop,
+        "_step",
+        lambda loop, state, running: (taken.append(state.step), step(loop, state, running)),
+    )
+    run_stage(longer, replace(wanted, extend=True))
+    assert taken == list(range(2 if broken else 4, 7))
+    assert f"going on from step {taken[0]} of " in capsys.readouterr().err
+    monkeypatch.setattr(stages.Loop, "_step", step)
+    run_stage(longer, job_of(data, tmp_path / "unbroken"))
+    for name in FILES:
+        assert sha256(out / name) == sha256(tmp_path / "unbroken" / name), name
+    found = [read_json(place / "stage.json")["numbers"] for place in (out, tmp_path / "unbroken")]
+    assert found[0] == found[1] or not broken

@@ -188,6 +188,40 @@ def test_damaged_and_missing_states_are_named(tmp_path) -> None:
         read_state(tmp_path / "torn")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda flat: flat.pop("step"), "no number of steps"),
+        (lambda flat: flat.update(step=torch.tensor(-5)), "no number of steps"),
+        (lambda flat: flat.update(step=torch.tensor(5.0)), "no number of steps"),
+        (lambda flat: flat.pop("ema.mean_style"), r"lacks ema\.mean_style"),
+        (lambda flat: flat.pop("adam_discriminator.exp_avg.head.bias"), "lacks adam_discr"),
+        (lambda flat: flat.update({"generator.more": torch.zeros(1)}), "have no generator.more"),
+        (
+            lambda flat: flat.update({"ema.mean_style": flat["ema.mean_style"].to(torch.int8)}),
+            r"ema\.mean_style is torch\.int8 \[\d+\], not torch\.float32",
+        ),
+        (
+            lambda flat: flat.update({"ema.mean_style": torch.zeros(2, 2)}),
+            r"ema\.mean_style is torch\.float32 \[2, 2\]",
+        ),
+        (
+            lambda flat: [flat.pop(k) for k in list(flat) if k.startswith("adam_generator.")],
+            "lacks the optimiser's moments",
+        ),
+    ],
+)
+def test_what_is_no_state_of_these_networks_changes_nothing(tiny, change, said) -> None:
+    flat, state = tiny.state_after(5).tensors(), tiny.state()
+    change(flat)
+    before = snapshot(state)
+    with pytest.raises(ValueError, match=said):
+        state.fill(flat)
+    after = snapshot(state)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_ema_warms_up_and_follows(tiny) -> None:
     state = tiny.state()
     advance(tiny, state, 4)

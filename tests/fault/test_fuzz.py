@@ -1,0 +1,249 @@
+"""Whatever is in a file, its reader gives what it read or says in one line what is wrong: no other
+exception, no long wait, no flood of memory."""
+
+import io
+import json
+import random
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from scipy.io import savemat
+
+from gof.config.errors import ConfigError
+from gof.data.manifest import load_manifest
+from gof.data.photographs import decode
+from gof.data.reader import Reader
+from gof.experiment.config import Config
+from gof.models import pretrained
+from gof.morphable.bfm import read_bfm
+from gof.morphable.coefficients import Statistics
+from gof.morphable.model import MorphableModel
+from gof.report.claims import read_claims
+from gof.report.expected import read_metrics
+from gof.report.records import read_records
+from gof.report.tables import published
+from gof.run.files import InputError, write_json, write_npz
+from gof.run.images import BadImage
+from gof.run.spool import events
+from gof.run.weights import read_weights
+from gof.training import checkpoint
+from gof.training.state import read_state, write_state
+from tests.unit.metrics.small import saved
+from tests.unit.toy_training import Tiny
+
+MUTATIONS = 300
+SLOW = {"matlab": 6}  # each in a process of its own
+LONGEST_S, MOST_MIB = 20.0, 500
+TOLD = (InputError, ConfigError, BadImage)
+Reading = tuple[bytes, str, Callable[[Path], object]]  # a good file's content, its name, its reader
+
+
+def json_record(folder: Path) -> Reading:
+    values = {"kind": "evaluate", "numbers": {"rows": []}, "wall_s": 1.0, "peak_mib": 3}
+    write_json(folder / "heads" / "data" / "data.json", values)
+    content = (folder / "heads" / "data" / "data.json").read_bytes()
+    return content, "heads/data/data.json", lambda path: read_records([path])
+
+
+def manifest(folder: Path, data: Path) -> Reading:
+    def read(path: Path) -> None:
+        found = load_manifest(path)
+        for split in found.splits:
+            Reader(found, split).verify()
+
+    return data.read_bytes(), data.name, read
+
+
+def shard(folder: Path, data: Path) -> Reading:
+    path = next(data.parent.glob("train-000.*"))
+
+    def read(path: Path) -> None:
+        reader = Reader(load_manifest(data), "train")
+        reader.verify()
+        reader.images(8, [0, 3])
+
+    return path.read_bytes(), path.name, read
+
+
+def state(folder: Path) -> Reading:
+    write_state(folder / "state.safetensors", Tiny(folder).state_after(3))
+    return (folder / "state.safetensors").read_bytes(), "state.safetensors", read_state
+
+
+def log_of_a_checkpoint(folder: Path) -> Reading:
+    tiny = Tiny(folder)
+    checkpoint.save(tiny.folder, tiny.state_after(3), keep=2)
+    place = checkpoint.steps(tiny.folder)[0].relative_to(folder) / "log.json"
+    return (
+        (folder / place).read_bytes(),
+        str(place),
+        lambda _: checkpoint.load_newest(tiny.folder, tiny.state()),
+    )
+
+
+def generator(folder: Path) -> Reading:
+    return saved(folder).read_bytes(), "generator.yaml", pretrained.load
+
+
+def weights_of_a_generator(folder: Path) -> Reading:
+    path = saved(folder)
+    name = path.with_suffix(".safetensors").name
+    return (folder / name).read_bytes(), name, lambda _: pretrained.load(path)
+
+
+def weights(folder: Path) -> Reading:
+    content = io.BytesIO()
+    torch.save({"a": torch.zeros(30), "b": {"c": torch.ones(3)}}, content)
+    return content.getvalue(), "w.pth", read_weights
+
+
+def legacy_weights(folder: Path) -> Reading:
+    content = io.BytesIO()
+    torch.save({"a": torch.zeros(30)}, content, _use_new_zipfile_serialization=False)
+    return content.getvalue(), "w.pth", read_weights
+
+
+def statistics(folder: Path) -> Reading:
+    arrays = {}
+    for name in ("identity", "expression", "albedo", "light"):
+        arrays |= {f"{name}_mean": np.zeros(3), f"{name}_factor": np.eye(3)}
+    write_npz(folder / "s.npz", arrays)
+    return (folder / "s.npz").read_bytes(), "s.npz", Statistics.load
+
+
+def head_model(folder: Path) -> Reading:
+    write_npz(folder / "m.npz", {"mean": np.zeros((4, 3), np.float32), "face": np.ones(4, bool)})
+    return (folder / "m.npz").read_bytes(), "m.npz", MorphableModel.load
+
+
+def matlab(folder: Path) -> Reading:
+    savemat(folder / "m.mat", {"meanshape": np.zeros((1, 30)), "tri": np.ones((4, 3))})
+    return (folder / "m.mat").read_bytes(), "m.mat", lambda path: read_bfm(path, 12.0)
+
+
+def configuration(folder: Path) -> Reading:
+    return Path("config.yaml").read_bytes(), "config.yaml", lambda path: Config.load(str(path))
+
+
+def published_numbers(folder: Path) -> Reading:
+    return Path("workflow/paper/published.yaml").read_bytes(), "p.yaml", published
+
+
+def claims(folder: Path) -> Reading:
+    return Path("workflow/paper/claims.yaml").read_bytes(), "c.yaml", read_claims
+
+
+def metrics(folder: Path) -> Reading:
+    text = "dataset,model,seed,metric,value,spread,n,protocol\nheads,gof,0,sigma,0.2,0.01,2,how\n"
+    return text.encode(), "metrics.csv", read_metrics
+
+
+def spool(folder: Path) -> Reading:
+    event = {"event": "curve", "time": 3, "values": {"loss": 1.0}, "step": 4, "shared": True}
+    content = (json.dumps(event) + "\n").encode() * 5
+    return content, "s.jsonl", lambda path: list(events(path, 0))
+
+
+def photograph(kind: str) -> Callable[[Path], Reading]:
+    def made(folder: Path) -> Reading:
+        draw = np.random.default_rng(0)
+        content = io.BytesIO()
+        Image.fromarray(draw.integers(0, 255, (40, 30, 3), dtype=np.uint8)).save(content, kind)
+        suffix = {"JPEG": "jpg", "TIFF": "tif"}.get(kind, kind.lower())
+        return content.getvalue(), f"x.{suffix}", lambda path: decode(path, (1.0, 1.0, 1.0))
+
+    return made
+
+
+KINDS: dict[str, Callable[..., Reading]] = {
+    made.__name__: made
+    for made in (json_record, manifest, shard, state, log_of_a_checkpoint, generator)
+}
+KINDS |= {made.__name__: made for made in (weights_of_a_generator, weights, legacy_weights)}
+KINDS |= {made.__name__: made for made in (statistics, head_model, matlab, configuration)}
+KINDS |= {made.__name__: made for made in (published_numbers, claims, metrics, spool)}
+KINDS |= {kind: photograph(kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")}
+
+FOREIGN = (
+    b"",
+    b"\0" * 4000,
+    b"<html>404</html>",
+    "dear all,\u2028\ufeff".encode(),
+    b"\xff\xfe\x00",
+    b"[" * 50_000,
+    b"{" * 50_000,
+    b"- " * 20_000,
+    b"null",
+    b"[1, 2]",
+    b'{"seal": 3}',
+    b"3",
+    b"a: &a [1]\nb: *a\n",
+    b"\x80\x02}q\x00.",
+    b"PK\x03\x04" + b"\0" * 60,
+    b"%!PS-Adobe-3.0 EPSF-3.0\n",
+    yaml.safe_dump({"format": 3}).encode(),
+    (2**62).to_bytes(8, "little") + b"{}",
+)
+
+
+def mutated(content: bytes, draw: random.Random) -> bytes:
+    """The content with something cut, flipped, doubled, moved, overwritten or grown."""
+    changed, size = bytearray(content), len(content)
+    for _ in range(draw.choice((1, 1, 1, 2, 8))):
+        at, length = draw.randrange(size), draw.randrange(1, min(64, size) + 1)
+        kind = draw.randrange(6)
+        if kind == 0:
+            changed = changed[:at]
+        elif kind == 1 and changed:
+            changed[at % len(changed)] ^= 1 << draw.randrange(8)
+        elif kind == 2:
+            changed[at:at] = changed[at : at + length]
+        elif kind == 3:
+            del changed[at : at + length]
+        elif kind == 4:
+            changed[at : at + length] = draw.randbytes(length)
+        else:
+            changed[at : at + length] = draw.choice((b"\0", b"\xff", b"9", b"-")) * length
+    return bytes(changed)
+
+
+@pytest.fixture
+def reading(tmp_path: Path, tiny_data: Path) -> Callable[[str], Reading]:
+    def made(kind: str) -> Reading:
+        more = (tiny_data,) if kind in ("manifest", "shard") else ()
+        return KINDS[kind](tmp_path / "good" if not more else tmp_path, *more)
+
+    (tmp_path / "good").mkdir()
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_content_is_read_or_refused_in_a_line(kind, reading, tiny_data, tmp_path) -> None:
+    content, name, read = reading(kind)
+    in_place = kind in ("manifest", "shard", "log_of_a_checkpoint", "weights_of_a_generator")
+    base = tiny_data.parent if kind in ("manifest", "shard") else tmp_path / "good"
+    path = (base if in_place else tmp_path / "odd") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw, before = random.Random(kind), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    count = SLOW.get(kind, MUTATIONS)
+    tries = [mutated(content, draw) for _ in range(count)] + list(FOREIGN[:count])
+    for number, odd in enumerate(tries):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(odd)
+        start = time.perf_counter()
+        try:
+            read(path)
+        except TOLD as error:
+            assert str(error) and "\n" not in str(error), (number, str(error))
+        except Exception as error:
+            raise AssertionError(f"{number}: {type(error).__name__}: {error}: {odd!r}") from error
+        assert time.perf_counter() - start < LONGEST_S, number
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown < MOST_MIB
