@@ -10,16 +10,13 @@ expression 64 and albedo 80, all scaled to standard deviation 1 (method-cgof 1.3
 
 from __future__ import annotations
 
-import multiprocessing
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from scipy.io import loadmat, whosmat
 from scipy.io.matlab import MatReadError
 
 from gof.experiment.config import Config
@@ -29,6 +26,7 @@ from gof.geometry.lighting import shade, studio_light
 from gof.geometry.meshes import vertex_normals
 from gof.geometry.shading import View, picture
 from gof.morphable.jobs import BfmJob
+from gof.morphable.matlab import arrays_in, names_in
 from gof.morphable.model import MorphableModel, write_model
 from gof.morphable.similarity import constant_crop
 from gof.run.files import InputError, regular, say, write_png
@@ -86,24 +84,9 @@ _UNREADABLE = (
 )
 
 
-def _apart(read: Callable[..., Any], *given: Any) -> Any:
-    """What a reader returns, in a process of its own: scipy's may be killed by a damaged file."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
-        return other.submit(read, *given).result()
-
-
-def _names_in(path: Path) -> set[str]:
-    return {name for name, _, _ in whosmat(str(path), appendmat=False)}
-
-
-def _arrays_in(path: Path, names: Sequence[str]) -> Arrays:
-    found = loadmat(str(path), appendmat=False, variable_names=list(names))
-    return {name: found[name] for name in names if name in found}
-
-
 def _keys(path: Path) -> set[str]:
     try:
-        return _apart(_names_in, regular(path))
+        return names_in(regular(path))
     except InputError:
         raise
     except _UNREADABLE as error:
@@ -113,7 +96,7 @@ def _keys(path: Path) -> set[str]:
 def _matlab(path: Path, names: Sequence[str]) -> Arrays:
     """The named arrays of a MATLAB file; all must be numbers."""
     try:
-        found = _apart(_arrays_in, regular(path), names)
+        found = arrays_in(regular(path), names)
     except InputError:
         raise
     except _UNREADABLE as error:

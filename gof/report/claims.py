@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from scipy.stats import t
 
 from gof.report.records import label
 from gof.report.typeset import Cell, Table
-from gof.run.files import InputError
+from gof.run.files import InputError, read_yaml
 
 LEVEL = 0.05  # of the one-sided test
 SHOWN, PART, OPPOSITE, OPEN, UNMEASURED = (
@@ -47,12 +46,12 @@ class Claim:
 def read_claims(path: Path) -> list[Claim]:
     """Raises InputError for a file that holds none."""
     try:
-        entries: list[dict[str, Any]] = yaml.safe_load(path.read_text())
+        entries: list[dict[str, Any]] = read_yaml(path)
         return [
             Claim(e["claim"], e["source"], tuple(Comparison(**c) for c in e["shown_by"]))
             for e in entries
         ]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no claims: {' '.join(str(error).split())}") from None
 
 

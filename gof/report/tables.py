@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from gof.experiment.config import Config
 from gof.report.jobs import TablesJob
 from gof.report.records import Record, columns_of, label, read_records
 from gof.report.typeset import Cell, Table
 from gof.run.columns import Column
-from gof.run.files import InputError, atomic_write
+from gof.run.files import InputError, atomic_write, read_yaml
 from gof.run.job import job
 from gof.run.outputs import Writes
 
@@ -215,16 +214,19 @@ def cost(records: Sequence[Record], note: str) -> tuple[Table, pd.DataFrame]:
 
 def published(path: Path) -> tuple[Table, pd.DataFrame]:
     """Numbers from the papers and their source. Raises InputError when the file is damaged."""
-    try:
-        frame = pd.DataFrame(yaml.safe_load(path.read_text()))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
-    frame = frame.loc[frame["metric"].notna()].drop(columns=["what", "compute"], errors="ignore")
-    frame["resolution"] = frame["resolution"].astype("Int64").astype(str).replace("<NA>", "–")
     columns = ["paper", "model", "dataset", "resolution", "metric", "value", "source"]
+    try:
+        frame = pd.DataFrame(read_yaml(path))
+        frame = frame.loc[frame["metric"].notna(), columns]
+        frame["resolution"] = frame["resolution"].astype("Int64").astype(str).replace("<NA>", "–")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{path}: no table of published numbers: {reason}") from None
     rows = [[Cell(str(row[name])) for name in columns] for _, row in frame.iterrows()]
     note = "Other data and other protocols: not comparable with the tables of this run."
-    return Table("Published numbers", columns, rows, [note]), frame[columns]
+    return Table("Published numbers", columns, rows, [note]), frame
 
 
 def run_tables(config: Config, wanted: TablesJob) -> None:

@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 OPEN = "0" * 64  # stands where a seal will be
 _SEAL = re.compile(rb"\bseal\W+([0-9a-f]{64})\b")
 MAX_BYTES = 2**33  # of a file that is read whole
+MAX_YAML = 2**20  # of one that people write
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 LEFT_S = 600.0  # the longest that one write may take
 NOT_RESUMED = 75  # exit status of a job that stopped early and goes on when called again
@@ -163,6 +165,18 @@ def read_json(path: Path) -> dict[str, Any]:
         raise not_as_written(path)
     del value["seal"]
     return value
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file that people write. Raises InputError naming the file."""
+    content = regular(path).read_bytes()
+    try:
+        if len(content) > MAX_YAML:
+            raise ValueError(f"{len(content):,} bytes")
+        return yaml.safe_load(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"{path}: not valid YAML: {reason}") from None
 
 
 def regular(path: Path) -> Path:

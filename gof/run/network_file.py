@@ -19,6 +19,7 @@ from gof.run.files import (
     atomic_write,
     holds,
     not_as_written,
+    read_yaml,
     regular,
     sealed,
     sha256,
@@ -26,7 +27,6 @@ from gof.run.files import (
 from gof.run.tensors import fill, tensor_bytes, unpacked
 
 N = TypeVar("N", bound=nn.Module)
-LARGEST = 2**20  # bytes of a description
 
 
 def write_description(path: Path, info: dict[str, Any]) -> None:
@@ -59,18 +59,15 @@ class NetworkFile:
         if not path.exists():
             raise InputError(f"{path}: no such {self.name}: {self.made}")
         try:
-            content = regular(path).read_bytes()
-            if len(content) > LARGEST:
-                raise ValueError(f"{len(content):,} bytes")
-            info = yaml.safe_load(content)
+            info = read_yaml(path)
             if info["format"] != self.format:
                 raise InputError(
                     f"{path}: format {info['format']}, this version reads {self.format}"
                 )
-            if not holds(content):
+            if not holds(path.read_bytes()):
                 raise not_as_written(path)
             yield info
-        except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             reason = " ".join(str(error).split())[:160]

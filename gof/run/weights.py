@@ -23,10 +23,6 @@ from torch import Tensor
 from gof.run.files import InputError
 
 MAX_BYTES = 2**31  # of a file; the largest we know of has 350 MB
-_UNREADABLE = (
-    *(RuntimeError, EOFError, OSError, ValueError, TypeError, LookupError, AttributeError),
-    pickle.UnpicklingError,
-)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -61,7 +57,7 @@ def read_weights(path: Path, content: bytes | None = None, sha256: str = "") -> 
         raise InputError(
             f"{path}: not a file of weights (no pickle of tensors alone): delete it, get it again"
         ) from None
-    except _UNREADABLE as error:
+    except Exception as error:  # what is no pickle of ours makes torch raise many kinds
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise InputError(
             f"{path}: not a file of weights ({reason}): delete it, get it again"

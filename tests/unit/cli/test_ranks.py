@@ -32,7 +32,9 @@ def started(tmp_path, body: str) -> subprocess.Popen[str]:
     return subprocess.Popen(call, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize(("codes", "status"), [((0, 0), 0), ((3, 3), 3), ((0, 5), 5), ((75, 75), 75)])
+@pytest.mark.parametrize(
+    ("codes", "status"), [((0, 0), 0), ((3, 3), 3), ((0, 5), 5), ((75, 75), 75)]
+)
 def test_the_status_is_that_of_the_processes(tmp_path, codes, status) -> None:
     process = started(tmp_path, f"import os; os._exit({codes}[int(os.environ['RANK'])])")
     _, said = process.communicate(timeout=60)

@@ -18,3 +18,16 @@ def test_the_tables_of_the_search_say_what_was_measured():
         found = [cell.strip() for cell in cells.split("|")[:-1]]
         wanted = [f"{runs[name]['measured'][key]:.3g}" for key in COLUMNS]
         assert found == [*wanted, f"{runs[name]['discriminator'][-1]:.2f}"], name
+
+
+def test_the_table_of_warm_starts_says_what_was_measured():
+    runs = json.loads(Path("docs/search.json").read_text())["warm_starts"]["runs"]
+    page = Path("docs/search.md").read_text()
+    rows = re.findall(r"^\| (warm_\w+) \|[^|]*\|((?: [\d.]+ \|){6})$", page, re.MULTILINE)
+    assert {name for name, _ in rows} == set(runs)
+    names = ("ds_shape", "ds_expression", "ds_light", "ds_expression_truncated")
+    for name, cells in rows:
+        own = runs[name]
+        wanted = [f"{own['seconds']:.0f}", f"{own['geometric']:.3g}"]
+        wanted += [f"{own['measured'][key]:.3g}" for key in names]
+        assert [cell.strip() for cell in cells.split("|")[:-1]] == wanted, name

@@ -93,7 +93,7 @@ def test_same_settings_and_inputs_give_the_same_fingerprint(record):
     ):
         with job(record, "train", config, {}):
             pass
-    with job(record, "train", CONFIG, {}, fingerprint="other code"):
+    with job(record, "train", CONFIG, {}, decided_by={"code": "other"}):
         pass
     prints = [e["fingerprint"] for e in read_events(record) if e["event"] == "start"]
     assert prints[0] == prints[1]

@@ -397,9 +397,7 @@ def test_the_state_of_another_stage_is_refused_by_its_step(config, data, tmp_pat
     state = tmp_path / "one" / "state.safetensors"
     with pytest.raises(InputError) as caught:
         run_stage(config, job_of(data, tmp_path / "three", 2, state))
-    said = (
-        "a state after step 4, where stage 0 ends; stage 2 goes on from step 6"
-    )
+    said = "a state after step 4, where stage 0 ends; stage 2 goes on from step 6"
     assert f"{state}: {said}: give the state of stage 1" in str(caught.value)
     assert not (tmp_path / "three" / "stage.json").exists()
 
