@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 
 from gof.run.job import FOLLOWED
@@ -11,3 +13,11 @@ def no_tracker():
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.delenv("GOF_RUNTIME", raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups():
+    """Processes of tests end at a hangup, though the tests themselves were started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)

@@ -33,7 +33,7 @@ def open_image(source: Path | bytes) -> Image.Image:
     except BadImage:
         raise
     except UnidentifiedImageError:
-        raise BadImage(f"not an image ({', '.join(FORMATS)})") from None
+        raise BadImage("not an image") from None
     except Exception as error:  # decoders raise many kinds for damaged files
         raise BadImage(" ".join(str(error).split())[:120] or type(error).__name__) from None
 

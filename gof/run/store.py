@@ -48,26 +48,27 @@ class Patient:
         self._client = client
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return partial(_within, CALL_S, getattr(self._client, name))
+        method = getattr(self._client, name)
+        return lambda *given, **named: _in_time(partial(method, *given, **named))
 
 
-def _within(seconds: float, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+def _in_time(call: Callable[[], Any]) -> Any:
     """What a call returns or raises. Its thread, where it does not come back, is left behind."""
     answer: Future[Any] = Future()
 
     def run() -> None:
         try:
-            answer.set_result(call(*given, **named))
+            answer.set_result(call())
         except BaseException as error:
             answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True, name="tracker").start()
     try:
-        return answer.result(seconds)
+        return answer.result(CALL_S)
     except TimeoutError:
         if answer.done():
             raise
-        raise TimeoutError(f"no whole answer in {seconds:.0f} s") from None
+        raise TimeoutError(f"no whole answer in {CALL_S:.0f} s") from None
 
 
 class Store:

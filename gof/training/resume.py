@@ -37,15 +37,16 @@ class Earlier:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a stage is trained. folder: of its own checkpoints; about: what decides its result."""
+class Resume:
+    """What there is to go on from. folder: of a stage's own checkpoints; about: what decides its
+    result."""
 
     wanted: StageJob
     folder: Path
     about: Mapping[str, Any]
 
     @classmethod
-    def of(cls, config: Config, wanted: StageJob, loader: Loader | None) -> Place:
+    def of(cls, config: Config, wanted: StageJob, loader: Loader | None) -> Resume:
         """That of a job."""
         about = wanted.decides(config, loader)
         return cls(wanted, wanted.out / "checkpoints" / fingerprint(about), about)

@@ -27,7 +27,7 @@ from gof.training.distributed import World, join_world
 from gof.training.jobs import StageJob
 from gof.training.loop import Loop
 from gof.training.reals import Reals
-from gof.training.resume import RECORD, STATE, Place
+from gof.training.resume import RECORD, STATE, Resume
 from gof.training.schedule import interval_half_width
 from gof.training.state import TrainState, read_state, step_of, write_state
 from gof.training.task import Task
@@ -43,27 +43,27 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
     is written. Raises ConfigError or InputError for what cannot be used, Stopped when told to stop,
     ArithmeticError when a loss is not finite.
     """
-    model, place = _chosen(config, wanted, loader), Place.of(config, wanted, loader)
-    if place.is_done:
+    model, resume = _chosen(config, wanted, loader), Resume.of(config, wanted, loader)
+    if resume.is_done:
         if os.environ.get("RANK", "0") == "0":
-            checkpoint.remove(place.folder)  # of a kill right before they went
+            checkpoint.remove(resume.folder)  # of a kill right before they went
             say(f"{wanted.out}: trained already, nothing to do: delete stage.json to train again")
         return
     with small_as_zero(), join_world(wanted.device) as world:
-        with _running(config, place, loader, world.leads) as running:
+        with _running(config, resume, loader, world.leads) as running:
             manifest = load_manifest(wanted.data)
             task = _task(model, wanted, manifest, loader, world)
             reals = _reals(config, wanted, manifest)
-            state = _start(task, place)
+            state = _start(task, resume)
             if world.leads:
-                place.begin()
+                resume.begin()
             last = model.first_step(wanted.stage + 1)
             images = None
             if world.leads:  # it alone looks
                 resolution = model.stages[wanted.stage].resolution
                 images = watch.compared(manifest, resolution, model.discriminator)
             look = watch.probe(task, images)
-            loop = Loop(task, config.runtime, reals, wanted.stage, last, place.folder, look)
+            loop = Loop(task, config.runtime, reals, wanted.stage, last, resume.folder, look)
             loop.run(state, running)
             if running is not None:
                 _finish(config, wanted, task, state, running, manifest.name)
@@ -72,22 +72,22 @@ def run_stage(config: Config, wanted: StageJob, loader: Loader | None = None) ->
 
 @contextmanager
 def _running(
-    config: Config, place: Place, loader: Loader | None, leads: bool
+    config: Config, resume: Resume, loader: Loader | None, leads: bool
 ) -> Iterator[Job | None]:
     """The job of the leading process, which alone writes to the folder meanwhile; when its record
     is written, its checkpoints go. Of the other processes: none."""
     if not leads:
         yield None
         return
-    wanted = place.wanted
+    wanted = resume.wanted
     record, inputs = wanted.out / RECORD, wanted.inputs(loader)
     writes = Writes(beside=tuple(wanted.out / name for name in FILES), fills=True)
     # Refused before anything is made there, and before a second trainer has a run to show.
-    with watched(record, inputs.values(), writes), exclusive(place.folder.parent):
+    with watched(record, inputs.values(), writes), exclusive(resume.folder.parent):
         own = config.scoped(config.upto(wanted.model, wanted.stage).only("models"))
-        with job(record, "train", own, inputs, writes, place.about) as running:
+        with job(record, "train", own, inputs, writes, resume.about) as running:
             yield running
-        checkpoint.remove(place.folder)
+        checkpoint.remove(resume.folder)
 
 
 def _chosen(config: Config, wanted: StageJob, loader: Loader | None) -> Model:
@@ -135,15 +135,15 @@ def _task(
     return Task(model, networks, manifest.camera, background, wanted.seed, world, conditioner)
 
 
-def _start(task: Task, place: Place) -> TrainState:
+def _start(task: Task, resume: Resume) -> TrainState:
     """The state to go on from: a checkpoint, else the stage before, else fresh weights."""
-    stages, wanted = task.model.stages, place.wanted
+    stages, wanted = task.model.stages, resume.wanted
     before = stages[max(0, wanted.stage - 1)].resolution
     state = TrainState.create(task.networks, task.model, before, wanted.seed)
     if wanted.previous is not None:
         _fill(state, task.model, wanted.stage, wanted.previous)
     state.grow(task.training, stages[wanted.stage].resolution, wanted.seed)
-    place.go_on(state, speaks=task.world.leads)
+    resume.go_on(state, speaks=task.world.leads)
     return state.to(task.world.device)
 
 

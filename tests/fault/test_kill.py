@@ -54,12 +54,15 @@ def kill_after(call: list[str], out: Path, steps: int, delay: float, number: int
     return process.wait()
 
 
-def test_five_kills_end_in_the_same_bytes(tmp_path, tiny_config, tiny_data) -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(30, marks=slow)])
+def test_kills_end_in_the_same_bytes(tmp_path, tiny_config, tiny_data, kills) -> None:
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    lengthened = tiny_config.read_text().replace("steps: 40", f"steps: {8 * kills}")
+    tiny_config.write_text(lengthened)
     finish(command(tiny_config, tiny_data, unbroken))
     call = command(tiny_config, tiny_data, broken)
     draw = random.Random(0)
-    for kill in range(5):
+    for kill in range(kills):
         status = kill_after(call, broken, 4 + 6 * kill, draw.uniform(0, 0.1), signal.SIGKILL)
         assert status == -signal.SIGKILL
         assert not any((broken / name).exists() for name in RESULTS)
@@ -68,11 +71,12 @@ def test_five_kills_end_in_the_same_bytes(tmp_path, tiny_config, tiny_data) -> N
     assert not list(broken.glob("checkpoints/*/step-*"))
 
 
+slow = pytest.mark.slow
 STOPS = [
     (signal.SIGTERM, 143),
-    (signal.SIGINT, 130),
-    (signal.SIGHUP, 129),
-    (signal.SIGUSR1, 138),
+    pytest.param(signal.SIGINT, 130, marks=slow),
+    pytest.param(signal.SIGHUP, 129, marks=slow),
+    pytest.param(signal.SIGUSR1, 138, marks=slow),
 ]
 
 
@@ -171,7 +175,7 @@ def wait_for(launcher: subprocess.Popen, out: Path, steps: int) -> None:
     raise AssertionError(f"no checkpoint of {steps} steps")
 
 
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=slow)])
 def test_a_lost_rank_costs_the_steps_since_the_last_checkpoint(
     tmp_path, tiny_config, tiny_data, rank
 ) -> None:

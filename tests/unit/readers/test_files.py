@@ -121,5 +121,5 @@ def test_damaged_weights_and_no_file_at_all(saved, tmp_path):
     with pytest.raises(InputError, match="no such regressor"):
         load_regressor(tmp_path / "nothing.yaml")
     saved.write_text("[")
-    with pytest.raises(InputError, match="no description of a regressor"):
+    with pytest.raises(InputError, match="not valid YAML"):
         load_regressor(saved)

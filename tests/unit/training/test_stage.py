@@ -21,7 +21,7 @@ from gof.run.files import InputError, read_json, sha256
 from gof.training import jobs
 from gof.training import stage as stages
 from gof.training.distributed import World
-from gof.training.resume import Place
+from gof.training.resume import Resume
 from gof.training.schedule import interval_half_width
 from gof.training.stage import FILES, StageJob, run_stage
 from gof.training.state import TrainState, write_state
@@ -143,7 +143,7 @@ def test_the_next_stage_goes_on_from_the_state_before(config, data, tmp_path, st
 def test_a_fresh_state_is_drawn_from_the_seed(config, data, tmp_path):
     model = config.models["gof"]
     task = stages._task(model, job_of(data, tmp_path), load_manifest(data), None, World())
-    state = stages._start(task, Place.of(config, job_of(data, tmp_path / "none"), None))
+    state = stages._start(task, Resume.of(config, job_of(data, tmp_path / "none"), None))
     fresh = TrainState.create(model.networks(), model, 8, 3).tensors()
     assert all(torch.equal(fresh[name], value) for name, value in state.tensors().items())
     assert (task.seed, task.background, task.camera) == (3, (1.0, 0.0, -1.0), Camera())
@@ -152,7 +152,7 @@ def test_a_fresh_state_is_drawn_from_the_seed(config, data, tmp_path):
 
 def test_everything_that_counts_is_in_the_fingerprint(config, data, tmp_path, monkeypatch):
     def name(config, job, loader=None):
-        return Place.of(config, job, loader).folder.name
+        return Resume.of(config, job, loader).folder.name
 
     job = job_of(data, tmp_path)
     names = {name(config, job)}
