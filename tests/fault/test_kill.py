@@ -16,6 +16,7 @@ import pytest
 
 from gof.run.files import sha256
 
+slow = pytest.mark.slow
 RESULTS = ("state.safetensors", "generator.safetensors", "generator.yaml", "samples.png")
 
 
@@ -71,7 +72,6 @@ def test_kills_end_in_the_same_bytes(tmp_path, tiny_config, tiny_data, kills) ->
     assert not list(broken.glob("checkpoints/*/step-*"))
 
 
-slow = pytest.mark.slow
 STOPS = [
     (signal.SIGTERM, 143),
     pytest.param(signal.SIGINT, 130, marks=slow),
