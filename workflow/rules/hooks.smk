@@ -7,14 +7,20 @@ import time
 import uuid
 
 from gof.data.verification import RUN as RUN_NAME
+from gof.run import locks
 from gof.run.files import append_json
 from gof.run.job import FOLLOWED
 from gof.run.spool import dismiss, follower
+
+HERE = Path(".snakemake")
+if workflow.is_main_process and locks.release(HERE):
+    print("the run before was killed: its locks are gone", file=sys.stderr)
 
 
 def start_run():
     """Name the run, and have one process mirror all its jobs into MLflow, from their files."""
     run = {"start": time.time()}
+    locks.begin(HERE)
     os.environ.update({RUN_NAME: uuid.uuid4().hex})  # shards are hashed once in it
     if CONFIG.tracking.enabled:
         os.environ.update({FOLLOWED: "1"})
@@ -23,6 +29,7 @@ def start_run():
 
 
 def end_run(run):
+    locks.end(HERE)
     if "follower" in run:
         dismiss(run["follower"], CONFIG.tracking.wait_s)
 
