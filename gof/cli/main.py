@@ -146,9 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Torch's threads wait for work in a busy loop, for 10 ms, on cores that the field's own
         # threads need; for 0.3 ms is long enough from one operation to the next.
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, _terminated)
+        signal.signal(signal.SIGTERM, _terminated)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(signal.SIGHUP, _terminated)
         if options.verb is None:
             _fail(USAGE, "no VERB: gof --help lists them")
         _do(_found(options.verb), options.words)

@@ -57,14 +57,12 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """Catch SIGTERM, SIGINT, SIGUSR1 and SIGHUP while the loop runs; none that is ignored, as
-        nohup wants it."""
-        caught = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
-        before = {
-            number: signal.signal(number, self.receive)
-            for number in caught
-            if signal.getsignal(number) is not signal.SIG_IGN
-        }
+        """Catch SIGTERM, SIGINT, SIGUSR1 and SIGHUP while the loop runs; the last not where it is
+        ignored, as nohup wants it."""
+        caught = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            caught.append(signal.SIGHUP)
+        before = {number: signal.signal(number, self.receive) for number in caught}
         try:
             yield self
         finally:
