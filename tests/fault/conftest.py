@@ -8,11 +8,10 @@ from gof.data.shards import write_shard
 from gof.geometry.settings import Camera
 
 
-@pytest.fixture
-def tiny_data(tmp_path: Path) -> Path:
+def data_in(place: Path) -> Path:
     """A manifest of 12 random images of 8 px."""
     draw = np.random.default_rng(0)
-    folder = tmp_path / "data"
+    folder = place / "data"
     folder.mkdir()
     images = draw.integers(0, 255, (12, 8, 8, 3), dtype=np.uint8)
     shard = write_shard(folder / "train-000", {"image_8": images})
@@ -23,9 +22,14 @@ def tiny_data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tiny_config(tmp_path: Path) -> Path:
+def tiny_data(tmp_path: Path) -> Path:
+    """That of `data_in`."""
+    return data_in(tmp_path)
+
+
+def config_in(place: Path) -> Path:
     """An experiment of 40 quick steps at 8 px."""
-    path = tmp_path / "config.yaml"
+    path = place / "config.yaml"
     path.write_text(
         """
 models:
@@ -42,3 +46,9 @@ tracking: {enabled: false}
 """
     )
     return path
+
+
+@pytest.fixture
+def tiny_config(tmp_path: Path) -> Path:
+    """That of `config_in`."""
+    return config_in(tmp_path)
