@@ -13,7 +13,7 @@ def small_as_zero() -> Iterator[None]:
     """Numbers below 1e-38 count as zero, in this thread and those that it starts meanwhile.
 
     Gradients of what lies behind a surface fall below that, and a CPU takes many times as long over
-    each of them: a third of a step of the default GOF.
+    each of them: a third of the generator's update of the default GOF (docs/speed.md).
     """
     torch.set_flush_denormal(True)
     try:

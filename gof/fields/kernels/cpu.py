@@ -144,10 +144,8 @@ class _Blockwise(torch.autograd.Function):
                 for k in trunk:
                     torch.bmm(inputs[k], films[k].weight, out=slopes[k])
                     inputs.append(sine_and_slope_(slopes[k], films[k].bias, sines[k]))
-                h, across = (
-                    inputs.pop(),
-                    _flat(g).T.contiguous(),
-                )  # strided, its products take twice
+                h = inputs.pop()
+                across = _flat(g).T.contiguous()  # strided, its products take twice as long
                 sums[0].addmm_(across[-1:], _flat(h))
                 torch.mul(g[..., -1:], occupancy, out=d)
                 if directions is not None:

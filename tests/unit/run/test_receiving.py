@@ -35,7 +35,7 @@ class Server(http.server.BaseHTTPRequestHandler):
                     self.wfile.flush()
                     time.sleep(0.05)
         except OSError:
-            pass
+            pass  # whoever asked has heard enough
 
     def log_message(self, *_):
         pass
