@@ -62,7 +62,7 @@ def _means(context: Context, s: MeshGeometrySettings, seed: int) -> tuple[float,
     from gof.shapes.sparse_grid import Grid
 
     model = context.model
-    grid = Grid(s.grid, model.settings.far - model.settings.near)
+    grid = Grid(s.grid, model.settings.far - model.settings.near, context.device)
     curvatures, distances = [], []
     for number, z in enumerate(model.latents(seed, s.samples).to(context.device).split(1)):
         surface = extract(model.bind(z, s.truncation), grid, model.settings.level)

@@ -61,13 +61,13 @@ def _shares(context: Context, s: SpecksSettings, seed: int) -> tuple[float, floa
     from gof.shapes.sparse_grid import Grid
 
     model, device = context.model, context.device
-    grid = Grid(s.grid, model.settings.far - model.settings.near)
+    grid = Grid(s.grid, model.settings.far - model.settings.near, device)
     latents = model.latents(seed, s.samples).to(device)
     seen_from = poses(model.camera, seed, s.samples).to(device)
     rays, stray_rays, volume, stray_volume = 0, 0, 0, 0
     for z, pose in zip(latents.split(1), seen_from.split(1), strict=True):
         field = model.bind(z, s.truncation)
-        inside = strays.occupied(field, grid, model.settings.level, device)
+        inside = strays.occupied(field, grid, model.settings.level)
         part = strays.largest(inside)
         looking = camera_rays(pose, s.pixels, model.camera.fov_deg)
         met = strays.crossings(field, looking, model.settings, s.coarse).cpu().numpy()

@@ -29,10 +29,12 @@ STEPS = np.concatenate([-np.eye(3, dtype=np.int64), np.eye(3, dtype=np.int64)])
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """n points a side of a cube around the origin, from -side / 2 to side / 2 (camera radii)."""
+    """n points a side of a cube around the origin, from -side / 2 to side / 2 (camera radii), on
+    the device of the field that is asked for them."""
 
     n: int
     side: float
+    device: str = "cpu"
 
     @property
     def spacing(self) -> float:
@@ -41,7 +43,7 @@ class Grid:
 
     def points(self, index: Tensor) -> Tensor:
         """Integer indices [..., 3] in the order x, y, z -> points [..., 3]."""
-        return index * self.spacing - self.side / 2
+        return index.to(self.device) * self.spacing - self.side / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class _Asked:
         self.inside += int(inside.sum())
         points = self.grid.points(torch.from_numpy(index.T)).contiguous()
         parts = [self.field.logits(part[None])[0] for part in points.split(CHUNK)]
-        values = (torch.cat(parts) - self.level).float().numpy()
+        values = (torch.cat(parts) - self.level).float().cpu().numpy()
         # Free outside, of a size that serves to foretell.
         return np.where(inside, values, -np.abs(values))
 

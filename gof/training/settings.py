@@ -39,6 +39,11 @@ class Stage(Section):
     fade_steps: CountOrZero = Field(
         150, description="steps over which the discriminator's new layers fade in"
     )
+    r1_weight: NonNegative | None = Field(
+        None,
+        description="of this stage alone, null: training.r1_weight. Twice the resolution takes four"
+        " times the weight: over so many more pixels the same slope of the discriminator is spread",
+    )
 
     @field_validator("resolution")
     @classmethod

@@ -60,7 +60,9 @@ def discriminator_step(
     training, discriminator = task.training, state.discriminator
     batches = shared or each_fakes(state, task, plan, "discriminator")
     share = plan.stage.micro_batch / plan.stage.batch
-    penalise = training.r1_weight > 0 and plan.step % training.r1_every == 0
+    own = plan.stage.r1_weight
+    r1_weight = training.r1_weight if own is None else own
+    penalise = r1_weight > 0 and plan.step % training.r1_every == 0
     discriminator.requires_grad_(True)
     state.optimizer_d.zero_grad(set_to_none=True)
     sums = torch.zeros(5, device=task.world.device)
@@ -74,8 +76,7 @@ def discriminator_step(
         r1 = real_scores.new_zeros(())
         if penalise:
             r1 = adversarial.r1_penalty(real_scores, real)
-        weight = training.r1_weight * training.r1_every
-        loss = adversary + training.pose_weight * pose + weight * r1
+        loss = adversary + training.pose_weight * pose + r1_weight * training.r1_every * r1
         (loss * share).backward()
         right = (real_scores > 0).float().mean(), (fake_scores < 0).float().mean()
         sums += torch.stack([adversary, pose, r1.float(), *right]).detach() * share

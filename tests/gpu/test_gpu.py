@@ -10,6 +10,8 @@ from gof.geometry.settings import Camera
 from gof.models.generator import Generator
 from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
+from gof.shapes.marching import extract
+from gof.shapes.sparse_grid import Grid
 from gof.training.distributed import World
 from gof.training.schedule import plan
 from gof.training.settings import Stage, Training
@@ -74,3 +76,18 @@ def test_meshes_are_rasterised_as_on_the_cpu() -> None:
     assert same.float().mean() > 0.999  # rounding may decide about a pixel on an edge
     torch.testing.assert_close(depth[same], other_depth[same], atol=1e-5, rtol=0)
     torch.testing.assert_close(place[same], other_place[same], atol=1e-5, rtol=0)
+
+
+def test_surfaces_are_found_as_on_the_cpu() -> None:
+    generator = Generator(networks())
+    generator.reset(0)
+    z = torch.randn(1, 64, generator=torch.Generator().manual_seed(0))
+    found = []
+    for device in ("cpu", "cuda"):
+        generator.to(device)
+        field = generator.bind(generator.style(z.to(device)))
+        found.append(extract(field, Grid(48, 0.24, device), 0.0))
+    cpu, gpu = found
+    assert cpu is not None and gpu is not None
+    assert len(gpu.faces) == pytest.approx(len(cpu.faces), rel=0.01)
+    assert gpu.vertices.mean(0) == pytest.approx(cpu.vertices.mean(0), abs=1e-4)

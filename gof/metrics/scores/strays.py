@@ -19,10 +19,10 @@ REACH = 2  # cells from the largest part within which a crossing is its own
 
 
 @torch.no_grad()
-def occupied(field: Field, grid: Grid, level: float, device: str) -> np.ndarray:
+def occupied(field: Field, grid: Grid, level: float) -> np.ndarray:
     """Which points of a grid are within the surface {logit = level}: bool [n, n, n] by x, y, z.
     field: one image."""
-    axis = torch.arange(grid.n, device=device)
+    axis = torch.arange(grid.n, device=grid.device)
     points = grid.points(torch.cartesian_prod(axis, axis, axis))
     inside = [field.logits(part[None])[0] > level for part in points.split(CHUNK)]
     return torch.cat(inside).view(grid.n, grid.n, grid.n).cpu().numpy()

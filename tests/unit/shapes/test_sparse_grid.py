@@ -97,3 +97,19 @@ def test_small_grids_are_evaluated_whole_and_once(n: int) -> None:
 def test_no_surface_is_no_cells() -> None:
     found = crossed_cells(Ellipsoid((0.01, 0.01, 0.01), (5.0, 0.0, 0.0)), Grid(64, 0.3), 0.0)
     assert found.index.shape == (3, 0) and found.rows.shape == (8, 0) and found.evaluated < 64**3
+
+
+class Elsewhere(Field):
+    """A field on another device, which takes no points but those that are there too."""
+
+    def logits(self, points):
+        assert points.is_meta
+        return -torch.ones(points.shape[:-1])
+
+    def radiance(self, points, directions):
+        raise NotImplementedError
+
+
+def test_a_field_is_asked_on_its_own_device() -> None:
+    """What no machine without a GPU shows by itself: meshes of a generator that is on one."""
+    assert not crossed_cells(Elsewhere(), Grid(30, 0.3, "meta"), 0.0).index.size

@@ -66,11 +66,17 @@ def twin(tiny, state):
     return other
 
 
-@pytest.mark.parametrize(("step", "due"), [(6, True), (7, False)])
+@pytest.mark.parametrize(
+    ("step", "of_stage", "due"),
+    [(6, None, 3.0), (7, None, None), (6, 5.0, 5.0), (6, 0.0, None)],
+)
 @pytest.mark.parametrize("share", [False, True])
-def test_discriminator(scene, step, due, share) -> None:
+def test_discriminator(scene, step, of_stage, due, share) -> None:
+    """due: the weight of a gradient penalty at this step, None where there is none; of_stage: the
+    stage's own."""
     tiny, state, now = scene
-    task, now = tiny.task(), replace(now, step=step)
+    stage = now.stage.model_copy(update={"r1_weight": of_stage})
+    task, now = tiny.task(), replace(now, step=step, stage=stage)
     assert now.fade < 1
     other, reals, who = twin(tiny, state), reals_for(tiny, task, now), "discriminator"
     shared = None
@@ -93,7 +99,7 @@ def test_discriminator(scene, step, due, share) -> None:
         sums["accuracy_real"] += (scores > 0).float().mean() / 2
         sums["accuracy_fake"] += (faked < 0).float().mean() / 2
         sums["r1"] += 0.5 * slope.square().sum((1, 2, 3)).mean() / 2
-    loss = sums["loss_d"] + 0.7 * sums["pose_d"] + (3.0 * 2 * sums["r1"] if due else 0)
+    loss = sums["loss_d"] + 0.7 * sums["pose_d"] + (due * 2 * sums["r1"] if due else 0)
     assert_gradients(state.discriminator, network, loss)
     assert values.keys() == ({*terms, "r1"} if due else {*terms})
     for name, value in values.items():

@@ -52,7 +52,7 @@ def test_where_nothing_is_nothing_is_largest() -> None:
 
 def test_shares_of_two_balls_are_those_of_their_sections_and_volumes() -> None:
     both = Union(sphere(0.05), Ellipsoid((0.015,) * 3, centre=(0.085, 0.0, 0.0)))
-    inside = strays.occupied(both, GRID, 0.0, "cpu")
+    inside = strays.occupied(both, GRID, 0.0)
     part = strays.largest(inside)
     ratio = (0.015 / 0.05) ** 3
     assert (inside & ~part).sum() / inside.sum() == pytest.approx(ratio / (1 + ratio), rel=0.1)
@@ -65,7 +65,7 @@ def test_shares_of_two_balls_are_those_of_their_sections_and_volumes() -> None:
 
 def test_what_nearly_touches_belongs_and_what_no_point_falls_into_does_not() -> None:
     ball = sphere(0.05)
-    part = strays.largest(strays.occupied(ball, GRID, 0.0, "cpu"))
+    part = strays.largest(strays.occupied(ball, GRID, 0.0))
     places = np.array([[0.05, 0, 0], [0.05 + GRID.spacing, 0, 0], [0.05 + 5 * GRID.spacing, 0, 0]])
     assert strays.beside(places, part, GRID).tolist() == [False, False, True]
     assert strays.beside(np.array([[9.0, 0, 0]]), part, GRID).tolist() == [True]
