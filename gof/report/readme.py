@@ -113,9 +113,10 @@ def _beside(results: Path, name: str) -> Path:
 
 
 def ablations(tables: Path) -> str:
-    """The tables of cGOF without one of its parts each, without the notes on how they were
+    """The tables of models without one of their parts each, without the notes on how they were
     measured."""
-    texts = [(tables / f"{name}.md").read_text() for name in ("comparison", "control")]
+    names = ("comparison", "geometry", "control")
+    texts = [(tables / f"{name}.md").read_text() for name in names]
     lines = [line for text in texts for line in text.splitlines()]
     return "\n".join(line for line in lines if not line.startswith("- "))
 

@@ -4,7 +4,12 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
+
+from gof.report.claims import claims_table, read_claims
+
 KEPT = ("docs/gpu/search.json", "docs/search.json")
+KEPT_TABLES = ("expected", "gpu/ablations")
 COLUMNS = ("fd_efficientnet", "side_x100", "mad_deg", "sigma", "surface_agreement", "speck_rays")
 
 
@@ -31,3 +36,22 @@ def test_the_table_of_warm_starts_says_what_was_measured():
         wanted = [f"{own['seconds']:.0f}", f"{own['geometric']:.3g}"]
         wanted += [f"{own['measured'][key]:.3g}" for key in names]
         assert [cell.strip() for cell in cells.split("|")[:-1]] == wanted, name
+
+
+def test_the_table_of_the_night_says_what_was_measured():
+    models = json.loads(Path("docs/gpu/night.json").read_text())["models"]
+    page = Path("docs/gpu.md").read_text()
+    rows = dict(re.findall(r"^\| (gof|pigan) \|((?: [\d.]+ \|){6})$", page, re.MULTILINE))
+    assert rows.keys() == models.keys()
+    for name, cells in rows.items():
+        measured = models[name]["measured"]
+        wanted = [f"{measured[key]['value']:.3g}" for key in COLUMNS]
+        assert [cell.strip() for cell in cells.split("|")[:-1]] == wanted, name
+
+
+def test_claims_are_judged_by_the_kept_numbers():
+    """Those of three trainings of each model, and of the ablations, which ran on a GPU."""
+    kept = [pd.read_csv(f"docs/{name}.csv", dtype={"seed": str}) for name in KEPT_TABLES]
+    frame = pd.concat(kept).drop_duplicates(["dataset", "model", "seed", "metric"])
+    verdicts = claims_table(read_claims(Path("workflow/paper/claims.yaml")), frame).markdown()
+    assert verdicts.strip() in Path("docs/claims.md").read_text()

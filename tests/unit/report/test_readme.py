@@ -102,7 +102,8 @@ def test_other_runs_beside_it_are_reported(results, records, monkeypatch):
     tables.mkdir(parents=True)
     run = json.dumps({"jobs": 78, "wall_s": 1500.0, "cores": 2})
     (tables.parent / "runs.jsonl").write_text(run + "\n")
-    for name in ("comparison", "control"):
+    names = ("comparison", "geometry", "control")
+    for name in names:
         (tables / f"{name}.md").write_text(f"**{name}**\n\n| a |\n\n- how it was measured\n")
     with pytest.raises(InputError, match="<!-- ablations -->"):
         readme.run_readme(ReadmeJob(results=results, readme=page))
@@ -110,7 +111,8 @@ def test_other_runs_beside_it_are_reported(results, records, monkeypatch):
     readme.run_readme(ReadmeJob(results=results, readme=page))
     text = page.read_text()
     assert "- ablations.yaml: 25.0 minutes for 78 jobs\n<!-- /measured -->" in text
-    assert "<!-- ablations -->\n**comparison**\n\n| a |\n\n**control**\n\n| a |\n<!-- /abl" in text
+    shown = "\n\n".join(f"**{name}**\n\n| a |" for name in names)
+    assert f"<!-- ablations -->\n{shown}\n<!-- /abl" in text
 
 
 def test_the_bench_is_shown_where_it_was_run(results, records, monkeypatch):
