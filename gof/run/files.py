@@ -29,6 +29,7 @@ MAX_BYTES = 2**33  # of a file that is read whole
 MAX_YAML = 2**20  # of one that people write
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 LEFT_S = 600.0  # the longest that one write may take
+NPZ_BYTES = 2**30  # unpacked; a head model has some 15 MiB, a large 3DMM 300
 NOT_RESUMED = 75  # exit status of a job that stopped early and goes on when called again
 # What a running job has to say before a file is written (`gof.run.outputs`): it raises InputError.
 VETO: ContextVar[Callable[[Path], None] | None] = ContextVar("VETO", default=None)
@@ -213,9 +214,11 @@ def write_png(path: Path, picture: np.ndarray) -> None:
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz; pickled objects are refused. Raises InputError naming the
-    file."""
+    file, for one whose directory promises more than NPZ_BYTES as well."""
     try:
         with np.load(regular(path), allow_pickle=False) as archive:
+            if sum(member.file_size for member in archive.zip.infolist()) > NPZ_BYTES:
+                raise InputError(f"{path}: unpacks to more than {NPZ_BYTES >> 20} MiB: not ours")
             return {name: archive[name] for name in archive.files}
     except InputError:
         raise

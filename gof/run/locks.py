@@ -1,13 +1,17 @@
-"""Locks of workflow runs that are dead. Snakemake keeps its own until `--unlock` is called by hand,
-since it cannot tell a killed run from one on another machine; here every run leaves its name."""
+"""Who makes what in a folder of workflow runs. Snakemake keeps its locks until `--unlock` is called
+by hand, since it cannot tell a killed run from one on another machine, and removes those of all
+runs when one of them ends; here every run leaves its name and what it makes."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
+from gof.run.files import InputError
 
 LOCKS = Path("locks")  # Snakemake's own, in its folder
 RUNS = Path("gof-runs")  # a file for each run that has not ended, named after it
@@ -17,11 +21,19 @@ def _name(process: psutil.Process) -> str:
     return f"{socket.gethostname()} {process.pid} {process.create_time():.0f}"
 
 
-def begin(folder: Path) -> None:
-    """Leave this run's name in Snakemake's folder."""
+def begin(folder: Path, outputs: Collection[str]) -> None:
+    """Leave this run's name, and what it makes, in Snakemake's folder. Raises InputError where
+    another run on this machine makes a file of these."""
+    own = _name(psutil.Process())
+    for path in (folder / RUNS).glob("*"):
+        if path.name == own or not _lives_here(path.name):
+            continue
+        if both := set(outputs).intersection(path.read_text().splitlines()):
+            process = path.name.split()[-2]
+            raise InputError(f"{min(both)}: snakemake, process {process}, makes it: wait for it")
     with suppress(OSError):
         (folder / RUNS).mkdir(parents=True, exist_ok=True)
-        (folder / RUNS / _name(psutil.Process())).touch()
+        (folder / RUNS / own).write_text("\n".join(outputs) + "\n")
 
 
 def end(folder: Path) -> None:
@@ -42,10 +54,11 @@ def release(folder: Path) -> bool:
 
 
 def _may_live(name: str) -> bool:
-    host, process, _ = name.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return True
+    return name.rsplit(" ", 2)[0] != socket.gethostname() or _lives_here(name)
+
+
+def _lives_here(name: str) -> bool:
     try:
-        return _name(psutil.Process(int(process))) == name
+        return _name(psutil.Process(int(name.rsplit(" ", 2)[1]))) == name
     except psutil.Error:
         return False

@@ -8,7 +8,7 @@ import uuid
 
 from gof.data.verification import RUN as RUN_NAME
 from gof.run import locks
-from gof.run.files import append_json
+from gof.run.files import InputError, append_json
 from gof.run.job import FOLLOWED
 from gof.run.spool import dismiss, follower
 
@@ -20,7 +20,11 @@ if workflow.is_main_process and locks.release(HERE):
 def start_run():
     """Name the run, and have one process mirror all its jobs into MLflow, from their files."""
     run = {"start": time.time()}
-    locks.begin(HERE)
+    made = [str(file) for job in workflow.dag.needrun_jobs() for file in job.output]
+    try:
+        locks.begin(HERE, made)
+    except InputError as error:
+        raise WorkflowError(str(error))
     os.environ.update({RUN_NAME: uuid.uuid4().hex})  # shards are hashed once in it
     if CONFIG.tracking.enabled:
         os.environ.update({FOLLOWED: "1"})

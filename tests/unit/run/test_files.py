@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gof.run import files
 from gof.run.files import (
     LEFT_S,
     InputError,
@@ -55,6 +56,15 @@ def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert process.exitcode == 7
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.bin"]
+
+
+def test_an_npz_that_unpacks_to_too_much_is_refused_by_its_directory(tmp_path, monkeypatch) -> None:
+    bomb = tmp_path / "bomb.npz"
+    np.savez_compressed(bomb, x=np.zeros(10**6))
+    assert bomb.stat().st_size < 10**4
+    monkeypatch.setattr(files, "NPZ_BYTES", 10**6)
+    with pytest.raises(InputError, match=r"bomb\.npz: unpacks to more than"):
+        read_npz(bomb)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"\x80\x04K\x01."])
