@@ -197,10 +197,16 @@ def regular(path: Path) -> Path:
 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays to one .npz atomically; the bytes depend on nothing but the arrays."""
+    """Write arrays to one .npz atomically, a seal in its comment: a zip's own sums miss its
+    directory. The bytes depend on nothing but the arrays."""
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    atomic_write(path, buffer.getvalue())
+    atomic_write(path, sealed(_commented(buffer.getvalue(), f"seal: {OPEN}".encode())))
+
+
+def _commented(archive: bytes, comment: bytes) -> bytes:
+    """A zip that ends in a comment: the two bytes of its length were the last."""
+    return archive[:-2] + len(comment).to_bytes(2, "little") + comment
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
@@ -213,10 +219,13 @@ def write_png(path: Path, picture: np.ndarray) -> None:
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read all arrays of an .npz; pickled objects are refused. Raises InputError naming the
-    file, for one whose directory promises more than NPZ_BYTES as well."""
+    """Read all arrays of what `write_npz` made; pickled objects are refused. Raises InputError
+    naming the file, for one that changed since or unpacks to more than NPZ_BYTES as well."""
     try:
-        with np.load(regular(path), allow_pickle=False) as archive:
+        content = regular(path).read_bytes()
+        if not holds(content):
+            raise not_as_written(path)
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             if sum(member.file_size for member in archive.zip.infolist()) > NPZ_BYTES:
                 raise InputError(f"{path}: unpacks to more than {NPZ_BYTES >> 20} MiB: not ours")
             return {name: archive[name] for name in archive.files}

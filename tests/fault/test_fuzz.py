@@ -171,6 +171,9 @@ KINDS |= {made.__name__: made for made in (statistics, head_model, matlab, confi
 KINDS |= {made.__name__: made for made in (published_numbers, claims, metrics, spool)}
 KINDS |= {kind: photograph(kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")}
 
+OURS = ("json_record", "manifest", "shard", "state", "generator", "weights_of_a_generator")
+OURS += ("statistics", "head_model")
+
 FOREIGN = (
     b"",
     b"\0" * 4000,
@@ -224,13 +227,32 @@ def reading(tmp_path: Path, tiny_data: Path) -> Callable[[str], Reading]:
     return made
 
 
+def place_of(kind: str, name: str, tiny_data: Path, folder: Path) -> Path:
+    """Where a file of this kind is read: beside what it belongs to, or alone."""
+    in_place = kind in ("manifest", "shard", "log_of_a_checkpoint", "weights_of_a_generator")
+    base = tiny_data.parent if kind in ("manifest", "shard") else folder / "good"
+    path = (base if in_place else folder / "odd") / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_a_flipped_bit_of_what_we_write_is_never_read(kind, reading, tiny_data, tmp_path) -> None:
+    content, name, read = reading(kind)
+    path, draw = place_of(kind, name, tiny_data, tmp_path), random.Random(kind)
+    for _ in range(MUTATIONS):
+        bit = draw.randrange(8 * len(content))
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        with pytest.raises(InputError):
+            read(path)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_content_is_read_or_refused_in_a_line(kind, reading, tiny_data, tmp_path) -> None:
     content, name, read = reading(kind)
-    in_place = kind in ("manifest", "shard", "log_of_a_checkpoint", "weights_of_a_generator")
-    base = tiny_data.parent if kind in ("manifest", "shard") else tmp_path / "good"
-    path = (base if in_place else tmp_path / "odd") / name
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = place_of(kind, name, tiny_data, tmp_path)
     draw, before = random.Random(kind), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     count = SLOW.get(kind, MUTATIONS)
     tries = [mutated(content, draw) for _ in range(count)] + list(FOREIGN[:count])

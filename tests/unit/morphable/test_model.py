@@ -75,7 +75,7 @@ def test_values_that_are_not_finite_are_refused(head_model, arrays):
 
 def test_damaged_file_is_one_clear_error(head_model):
     head_model.write_bytes(head_model.read_bytes()[:1000])
-    with pytest.raises(InputError, match=r"head_model\.npz: damaged"):
+    with pytest.raises(InputError, match=r"head_model\.npz: changed since"):
         MorphableModel.load(head_model)
 
 
