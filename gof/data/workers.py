@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from gof.data.manifest import Split
 from gof.data.shards import Shard
+from gof.run.children import pool
 from gof.run.files import InputError
 from gof.run.machine import cores
 
@@ -59,10 +59,9 @@ def render_all(render: Callable[[T], Shard], tasks: Sequence[T]) -> list[Shard]:
     workers = min(cores(), len(tasks))
     if workers == 1:
         return [render(task) for task in tasks]
-    context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            waiting = [pool.submit(render, task) for task in tasks]
+        with pool(workers) as processes:
+            waiting = [processes.submit(render, task) for task in tasks]
             bar = tqdm(as_completed(waiting), total=len(tasks), unit="shard", disable=None)
             for future in bar:
                 future.result()

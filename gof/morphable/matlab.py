@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from gof.run.children import pool
 
 
 def names_in(path: Path) -> set[str]:
@@ -24,7 +24,7 @@ def arrays_in(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _apart(read: Callable[..., Any], *given: Any) -> Any:
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
+    with pool(1) as other:
         return other.submit(read, *given).result()
 
 

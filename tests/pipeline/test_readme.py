@@ -47,6 +47,9 @@ PLANS = {
     },
     "snakemake --cores all --configfile workflow/configs/seeds.yaml": JOBS
     | {"train": 27, "samples": 9, "mesh": 9, "views": 9, "evaluate": 72, "show_control": 3},
+    "snakemake --cores all --resources gpu=16 --configfile workflow/configs/ablations.yaml": JOBS
+    | dict.fromkeys(("samples", "mesh", "views"), 13)
+    | {"train": 39, "evaluate": 106, "show_control": 5},
     "snakemake --cores all --configfile workflow/configs/photographs.yaml": {},
     "snakemake --cores all bench": {**dict.fromkeys(DATA, 1), "train": 3, "bench": 1},
 }
