@@ -17,6 +17,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from gof.config.errors import ConfigError
+from gof.data import download
+from gof.data.assets import ASSETS
 from gof.data.manifest import load_manifest
 from gof.data.photographs import decode
 from gof.data.reader import Reader
@@ -25,6 +27,8 @@ from gof.models import pretrained
 from gof.morphable.bfm import read_bfm
 from gof.morphable.coefficients import Statistics
 from gof.morphable.model import MorphableModel
+from gof.readers.convnet import ConvRegressor
+from gof.readers.files import load_regressor, save_regressor
 from gof.report.claims import read_claims
 from gof.report.expected import read_metrics
 from gof.report.records import read_records
@@ -98,6 +102,29 @@ def weights_of_a_generator(folder: Path) -> Reading:
     return (folder / name).read_bytes(), name, lambda _: pretrained.load(path)
 
 
+def regressor(folder: Path) -> Reading:
+    save_regressor(folder / "r.yaml", ConvRegressor(3, 4), {"name": "judge"})
+    return (folder / "r.yaml").read_bytes(), "r.yaml", load_regressor
+
+
+def weights_of_a_regressor(folder: Path) -> Reading:
+    path = folder / regressor(folder)[1]
+    content = path.with_suffix(".safetensors").read_bytes()
+    return content, "r.safetensors", lambda _: load_regressor(path)
+
+
+def asset(folder: Path) -> Reading:
+    source = next(iter(ASSETS.values()))
+    write_json(folder / "a.json", {"name": source.name, "sha256": source.sha256, "path": "none"})
+
+    def read(path: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(download, "fetch", lambda *_: folder)  # it would be fetched again
+            download.resolve(path)
+
+    return (folder / "a.json").read_bytes(), "a.json", read
+
+
 def weights(folder: Path) -> Reading:
     content = io.BytesIO()
     torch.save({"a": torch.zeros(30), "b": {"c": torch.ones(3)}}, content)
@@ -169,10 +196,11 @@ KINDS: dict[str, Callable[..., Reading]] = {
 KINDS |= {made.__name__: made for made in (weights_of_a_generator, weights, legacy_weights)}
 KINDS |= {made.__name__: made for made in (statistics, head_model, matlab, configuration)}
 KINDS |= {made.__name__: made for made in (published_numbers, claims, metrics, spool)}
+KINDS |= {made.__name__: made for made in (regressor, weights_of_a_regressor, asset)}
 KINDS |= {kind: photograph(kind) for kind in ("JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP")}
 
 OURS = ("json_record", "manifest", "shard", "state", "generator", "weights_of_a_generator")
-OURS += ("statistics", "head_model")
+OURS += ("statistics", "head_model", "regressor", "weights_of_a_regressor", "asset")
 
 FOREIGN = (
     b"",
@@ -229,7 +257,7 @@ def reading(tmp_path: Path, tiny_data: Path) -> Callable[[str], Reading]:
 
 def place_of(kind: str, name: str, tiny_data: Path, folder: Path) -> Path:
     """Where a file of this kind is read: beside what it belongs to, or alone."""
-    in_place = kind in ("manifest", "shard", "log_of_a_checkpoint", "weights_of_a_generator")
+    in_place = kind in ("manifest", "shard", "log_of_a_checkpoint") or kind.startswith("weights_of")
     base = tiny_data.parent if kind in ("manifest", "shard") else folder / "good"
     path = (base if in_place else folder / "odd") / name
     path.parent.mkdir(parents=True, exist_ok=True)
