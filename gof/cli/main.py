@@ -26,10 +26,13 @@ class Top(argparse.ArgumentParser):
     """The options before the verb; what comes after it is the verb's own."""
 
     def __init__(self) -> None:
-        super().__init__("gof", "gof [--debug] [--threads N] VERB [OPTIONS]", allow_abbrev=False)
+        super().__init__(
+            "gof", "gof [--debug] [--threads N] [--device D] VERB [OPTIONS]", allow_abbrev=False
+        )
         self.add_argument("--version", action="version", version=f"gof {__version__}")
         self.add_argument("--debug", action="store_true")
         self.add_argument("--threads", type=int)
+        self.add_argument("--device", choices=("auto", "cpu", "cuda"))
         self.add_argument("verb", nargs="?")
         self.add_argument("words", nargs=argparse.REMAINDER)
 
@@ -56,6 +59,7 @@ class Top(argparse.ArgumentParser):
 
 OPTIONS = """options, before the verb:
   --threads N   CPU threads (default: OMP_NUM_THREADS, else all cores)
+  --device D    cpu, cuda, or auto: a GPU where there is one (default: GOF_DEVICE, else auto)
   --debug       show tracebacks (or set GOF_DEBUG=1)
   --version     show the version
   --help        show this, or after a verb what it takes"""
@@ -143,6 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         debug = debug or options.debug
         if options.threads is not None:
             os.environ["OMP_NUM_THREADS"] = str(options.threads)  # torch reads it when imported
+        if options.device is not None:
+            os.environ["GOF_DEVICE"] = options.device
         # Torch's threads wait for work in a busy loop, for 10 ms, on cores that the field's own
         # threads need; for 0.3 ms is long enough from one operation to the next.
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")

@@ -19,6 +19,7 @@ from gof.experiment.config import Config
 from gof.fitting.jobs import LandmarksJob
 from gof.morphable.detector import Find, find_weights, load, to_plane
 from gof.readers.files import FaceRegressor, load_regressor
+from gof.run import machine
 from gof.run.files import InputError, read_json, say, sha256, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
@@ -93,7 +94,7 @@ def _detect_all(manifest: Manifest, split: str) -> Landmarks:
 
 
 def _finder() -> Find:
-    return load("cuda" if torch.cuda.is_available() else "cpu")
+    return load(machine.device())
 
 
 def detect(images: Tensor, find: Find | None = None) -> Landmarks:

@@ -3,8 +3,6 @@ their columns for the tables."""
 
 from __future__ import annotations
 
-import torch
-
 from gof.data.manifest import load_manifest
 from gof.experiment import scopes
 from gof.experiment.config import Config
@@ -12,6 +10,7 @@ from gof.metrics.context import Context
 from gof.metrics.jobs import EvaluateJob
 from gof.metrics.registry import FILES, METRICS, OPTIONAL_FILES, Metric
 from gof.metrics.section import MetricSection, sized
+from gof.run import machine
 from gof.run.files import InputError, say
 from gof.run.job import job
 from gof.run.target import placed
@@ -33,7 +32,7 @@ def run_evaluate(config: Config, wanted: EvaluateJob) -> None:
         context = Context(
             config,
             manifest,
-            "cuda" if torch.cuda.is_available() else "cpu",
+            machine.device(),
             wanted.generator,
             seen,
             wanted.reference,

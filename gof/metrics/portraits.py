@@ -141,10 +141,10 @@ class Renders:
 def surfaces(model: Pretrained, request: Request, coarse: int, psi: float) -> tuple[Tensor, Tensor]:
     """First crossing of fields along the rays of all pixels: t, hit [n, r, r]."""
     square = (request.resolution, request.resolution)
-    device = model.generator.mean_style.device
+    device = model.device
     rows = []
     for z, pose in zip(request.latents.split(1), request.poses.split(1), strict=True):
-        field = model.bind(z.to(device), psi)
+        field = model.bind(z, psi)
         rays = camera_rays(pose.to(device), request.resolution, model.camera.fov_deg)
         t, logits = evenly_sampled(field, rays, model.settings, coarse)
         hit, surface_t = find_surface(field, rays, t, logits, model.settings)

@@ -18,6 +18,7 @@ from gof.metrics.section import RenderedViews, sized
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.pictures.views import ViewRequest, render_views, to_uint8
+from gof.run import machine
 from gof.run.files import InputError, sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
@@ -60,7 +61,7 @@ def run_views(config: Config, wanted: ViewsJob) -> None:
 
 def _subject(config: Config, wanted: ViewsJob) -> tuple[Pretrained, int | None]:
     """Whose views, and the size that theirs follows where it is left open."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = machine.device()
     if wanted.generator is not None:
         model = generators.load(wanted.generator, device)
         return model, model.resolution

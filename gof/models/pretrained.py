@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gof.fields.field import Field
@@ -37,6 +38,11 @@ class Pretrained:
     info: dict[str, Any]
 
     @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return self.generator.mean_style.device
+
+    @property
     def layout(self) -> Layout | None:
         """The blocks of a conditional generator's latent."""
         blocks = self.info.get("blocks")
@@ -64,7 +70,8 @@ class Pretrained:
 
     def bind(self, latents: Tensor, truncation: float) -> Field:
         """Fields of latents [batch, latent], truncated."""
-        styles = self.generator.truncate(self.generator.style(latents), truncation)
+        style = self.generator.style(latents.to(self.device))
+        styles = self.generator.truncate(style, truncation)
         return self.generator.bind(styles)
 
 

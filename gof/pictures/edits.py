@@ -19,6 +19,7 @@ from gof.morphable.directions import FACTORS, direction, moved
 from gof.morphable.meshes import Meshes
 from gof.pictures.jobs import EditJob
 from gof.pictures.views import ViewRequest, gif, render_views, sheet
+from gof.run import machine
 from gof.run.files import InputError, MachineError, atomic_write, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
@@ -108,7 +109,7 @@ def run_edit(config: Config, wanted: EditJob) -> None:
         inputs |= {"head_model": wanted.head_model, "statistics": wanted.statistics}
     own, writes = config.scoped(config.only("samples")), Writes(beside=(out,))
     with job(out.with_suffix(".json"), "edit", own, inputs, writes) as running:
-        model = generators.load(wanted.generator)
+        model = generators.load(wanted.generator, machine.device())
         layout = generators.layout_of(model, wanted.generator)
         meshes = meshes_of(model, layout, pair) if pair else None
         rows = rows_of_pictures(model, edit, meshes, config.samples.size(model.resolution))

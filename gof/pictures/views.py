@@ -20,6 +20,7 @@ from gof.models.pretrained import Pretrained
 from gof.pictures.jobs import SamplesJob
 from gof.rendering.render import render
 from gof.rendering.surface import normals
+from gof.run import machine
 from gof.run.files import atomic_write, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
@@ -63,12 +64,12 @@ class ViewRequest:
 @torch.no_grad()
 def render_views(model: Pretrained, request: ViewRequest) -> Views:
     """Render views without jitter, small ones some together."""
-    r, device = request.resolution, model.generator.mean_style.device
+    r, device = request.resolution, model.device
     rows: list[list[Tensor]] = []
     some = 1 if request.normals else max(1, RAYS // r**2)
     parts = list(zip(request.latents.split(some), request.poses.split(some), strict=True))
     for z, poses in tqdm(parts, desc=request.label, disable=None if request.label else True):
-        field = model.bind(z.to(device), request.truncation)
+        field = model.bind(z, request.truncation)
         rays = camera_rays(poses.to(device), r, model.camera.fov_deg)
         out = render(field, rays, model.settings)
         normal = torch.zeros_like(rays.directions)
@@ -165,7 +166,7 @@ def run_samples(config: Config, wanted: SamplesJob) -> None:
     record, inputs = out.with_suffix(".json"), {"generator": wanted.generator}
     own = config.scoped(config.only("samples"))
     with job(record, "samples", own, inputs, Writes(beside=files)) as running:
-        model = generators.load(wanted.generator)
+        model = generators.load(wanted.generator, machine.device())
         if sheet_file is not None:
             write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
         if gif_file is not None:

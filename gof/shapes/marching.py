@@ -19,6 +19,7 @@ from gof.fields.field import Field
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.rendering.surface import normals
+from gof.run import machine
 from gof.run.files import InputError, atomic_write, say
 from gof.run.job import job
 from gof.run.outputs import Writes
@@ -142,10 +143,10 @@ def _signed_volumes(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.asarray(np.einsum("ij,ij->i", a, np.cross(b, c)) / 6)
 
 
-def paint(field: Field, surface: Surface) -> trimesh.Trimesh:
-    """A mesh with normals from the field and the colours that a viewer right above each vertex
-    sees."""
-    at = torch.from_numpy(surface.vertices)[None]
+def paint(field: Field, surface: Surface, device: str = "cpu") -> trimesh.Trimesh:
+    """A mesh with normals from the field, on `device`, and the colours that a viewer right above
+    each vertex sees."""
+    at = torch.from_numpy(surface.vertices)[None].to(device)
     colours, directions = [], []
     for part in at.split(CHUNK, 1):
         normal = normals(field, part)
@@ -156,8 +157,8 @@ def paint(field: Field, surface: Surface) -> trimesh.Trimesh:
     return trimesh.Trimesh(
         surface.vertices,
         surface.faces,
-        vertex_normals=torch.cat(directions).numpy(),
-        vertex_colors=torch.cat(colours).numpy(),
+        vertex_normals=torch.cat(directions).cpu().numpy(),
+        vertex_colors=torch.cat(colours).cpu().numpy(),
         process=False,
     )
 
@@ -203,7 +204,7 @@ def run_meshes(config: Config, wanted: MeshJob) -> None:
     plan, inputs = _Plan.of(out, config.meshes.count), {"generator": wanted.generator}
     own = config.scoped(config.only("meshes"))
     with job(plan.record, "meshes", own, inputs, Writes(beside=plan.files())) as running:
-        model = generators.load(wanted.generator)
+        model = generators.load(wanted.generator, machine.device())
         meshes: dict[str, trimesh.Trimesh] = {}
         shapes = []
         for i, name in enumerate(tqdm(plan.names, desc="meshes", disable=None)):
@@ -237,10 +238,11 @@ def _one(
     s = config.meshes
     latent = model.latents(0, index + 1)[index:]
     field = model.bind(latent, s.truncation)
-    surface = extract(field, Grid(s.resolution, s.side), model.settings.level)
+    grid = Grid(s.resolution, s.side, model.device.type)
+    surface = extract(field, grid, model.settings.level)
     if surface is None:
         return {"vertices": 0, "faces": 0}, None
-    mesh = paint(field, surface)
+    mesh = paint(field, surface, grid.device)
     return {
         "vertices": len(surface.vertices),
         "faces": len(surface.faces),

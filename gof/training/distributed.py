@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from gof.run import machine
 from gof.run.files import InputError
 
 
@@ -75,12 +76,11 @@ def join_world(device: str) -> Iterator[World]:
     asked for and missing.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    gpus = torch.cuda.device_count()
-    if device == "cuda" and gpus == 0:
-        raise InputError("--device cuda: no GPU is visible: use --device cpu")
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    on_gpu = device != "cpu" and gpus > 0
-    here = torch.device("cuda", local % gpus) if on_gpu else torch.device("cpu")
+    on_gpu = machine.device(device) == "cuda"
+    here = torch.device("cpu")
+    if on_gpu:
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        here = torch.device("cuda", local % torch.cuda.device_count())
     if size == 1:
         yield World(0, 1, here)
         return

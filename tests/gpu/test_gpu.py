@@ -1,8 +1,12 @@
 """The same numbers on a GPU as on the CPU; skipped where there is none."""
 
+import numpy as np
 import pytest
 import torch
+import trimesh
+from PIL import Image
 
+from gof.cli.main import main
 from gof.experiment.model import Model
 from gof.geometry.cameras import camera_rays
 from gof.geometry.raster import interpolate, rasterise
@@ -91,3 +95,16 @@ def test_surfaces_are_found_as_on_the_cpu() -> None:
     assert cpu is not None and gpu is not None
     assert len(gpu.faces) == pytest.approx(len(cpu.faces), rel=0.01)
     assert gpu.vertices.mean(0) == pytest.approx(cpu.vertices.mean(0), abs=1e-4)
+
+
+@pytest.mark.parametrize("verb", ["samples", "mesh"])
+def test_verbs_draw_on_the_gpu_what_they_draw_on_the_cpu(verb, tmp_path) -> None:
+    seen = []
+    for device in ("cpu", "cuda"):
+        out = tmp_path / device / ("sheet.png" if verb == "samples" else "head.ply")
+        main(["--device", device, verb, "--generator", "heads-gof", "--out", str(out)])
+        if verb == "samples":
+            seen.append(np.asarray(Image.open(out)).astype(float))
+        else:
+            seen.append(trimesh.load(out).bounds)
+    assert np.abs(seen[0] - seen[1]).mean() < (2.0 if verb == "samples" else 1e-3)
