@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,11 @@ class Pretrained:
     def latents(self, seed: int, count: int) -> Tensor:
         """z ~ N(0, I), [count, latent]; latent i does not depend on count."""
         return rng.streams(seed, "evaluation latents", range(count)).normal(self.generator.latent)
+
+    def heads(self, seeds: Sequence[int]) -> Tensor:
+        """Latents [n, latent] of heads by seed: seed k is the same one on sheets, among meshes, in
+        edits and videos."""
+        return rng.streams(0, "evaluation latents", seeds).normal(self.generator.latent)
 
     def bind(self, latents: Tensor, truncation: float) -> Field:
         """Fields of latents [batch, latent], truncated."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,15 +15,16 @@ from gof.morphable.coefficients import Layout
 from gof.morphable.directions import FACTORS, direction, moved
 from gof.morphable.meshes import Meshes
 from gof.pictures.jobs import EditJob
-from gof.pictures.views import ViewRequest, gif, render_views, sheet
+from gof.pictures.video import MILLISECONDS, encoded
+from gof.pictures.video import SUFFIXES as VIDEOS
+from gof.pictures.views import ViewRequest, render_views, sheet
 from gof.run import machine
-from gof.run.files import InputError, MachineError, atomic_write, write_png
+from gof.run.files import InputError, atomic_write, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
 
 POSE = ("yaw", "pitch")
-SUFFIXES = (".png", ".gif", ".mp4")
-MILLISECONDS = 80  # a frame
+SUFFIXES = (".png", *VIDEOS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def meshes_of(model: Pretrained, layout: Layout, files: tuple[Path, Path]) -> Me
 def swept(model: Pretrained, edit: Edit, meshes: Meshes | None) -> tuple[Tensor, Tensor]:
     """Latents [frames, total] and poses [frames, 2], radians, of a sweep. Raises InputError for a
     factor or component that does not exist."""
-    latents = model.latents(edit.seed, 1).expand(edit.frames, -1)
+    latents = model.heads([edit.seed]).expand(edit.frames, -1)
     poses = torch.zeros(edit.frames, 2)
     low, high = edit.ends or ((-0.5, 0.5) if edit.factor == "pose" else (-2.0, 2.0))
     values = torch.linspace(low, high, edit.frames)
@@ -83,24 +81,8 @@ def rows_of_pictures(
     return rows
 
 
-def mp4(frames: list[np.ndarray], milliseconds: int) -> bytes:
-    """Images [h, w, 3] uint8, even sides, as an MPEG-4 video. Raises MachineError where OpenCV has
-    no encoder for it."""
-    height, width = frames[0].shape[:2]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "video.mp4"
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(str(path), code, 1000 / milliseconds, (width, height))
-        if not writer.isOpened():
-            raise MachineError("no MPEG-4 encoder in this OpenCV: write a .gif instead")
-        for frame in frames:
-            writer.write(np.ascontiguousarray(frame[..., ::-1]))
-        writer.release()
-        return path.read_bytes()
-
-
 def run_edit(config: Config, wanted: EditJob) -> None:
-    """Write a sheet (.png: frames side by side) or a video (.gif, .mp4: there and back), and its
+    """Write a sheet (.png: frames side by side) or a video (there and back), and its
     record beside it (.json). Raises InputError for what cannot be edited."""
     edit, out, inputs = _edit(wanted), wanted.out, {"generator": wanted.generator}
     pair = None
@@ -141,4 +123,4 @@ def _video(rows: list[Tensor], suffix: str) -> bytes:
     columns = [torch.cat(list(frame), -1) for frame in zip(*rows, strict=True)]
     frames = [sheet([column[None]]) for column in columns]
     both_ways = frames + frames[-2:0:-1]
-    return (gif if suffix == ".gif" else mp4)(both_ways, MILLISECONDS)
+    return encoded(both_ways, suffix, MILLISECONDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gof.run.target import Target
 
@@ -20,6 +21,57 @@ class SamplesJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RenderJob:
+    """`gof render`."""
+
+    generator: Path
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
+    seeds: str = "0-7"
+    """which heads, like 0-3,7: those of these numbers on the sample sheet, from 0"""
+    yaw: tuple[float, ...] = (0.0,)
+    """radians, several for as many pictures of each head"""
+    pitch: float = 0.0
+    """radians, up"""
+    resolution: int | None = None
+    """pixels a side (default: as trained, at least 64)"""
+    truncation: float = 0.7
+    """psi, 0 (the mean head) to 1"""
+    alpha: bool = False
+    """pictures with an alpha channel: how much of each ray the head takes"""
+    depth: bool = False
+    """seedNNNN-depth.png too: 16 bits, 65535 is 2 camera radii along the ray, 0 nothing"""
+    normals: bool = False
+    """seedNNNN-normal.png too: (n + 1) / 2, world space, white where nothing is"""
+    out: Target
+    """folder to write to"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoJob:
+    """`gof video`."""
+
+    generator: Path
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
+    seeds: str = "0-3"
+    """which heads, like 0-3,7"""
+    path: Literal["swing", "seeds"] = "swing"
+    """swing: side by side, seen from side to side; seeds: one after the other, each becoming the
+    next"""
+    frames: int = 48
+    """how many; it ends where it began"""
+    yaw: float = 0.5
+    """farthest to a side, radians"""
+    resolution: int | None = None
+    """pixels a side of a head (default: as trained, at least 64)"""
+    truncation: float = 0.7
+    """psi, 0 (the mean head) to 1"""
+    normals: bool = False
+    """normals below the colours"""
+    out: Path
+    """.webm (VP9, which browsers play), .mp4 (MPEG-4), .webp or .gif; a record appears beside it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EditJob:
     """`gof edit`. Head model and statistics go together: they give the components their names and
     show the mesh too."""
@@ -33,7 +85,7 @@ class EditJob:
     range: tuple[float, float] | None = None
     """standard deviations (default: -2 2) or radians (default: -0.5 0.5)"""
     seed: int = 0
-    """which head"""
+    """which head: that of this number on the sample sheet, from 0"""
     frames: int | None = None
     """how many pictures (default: 7 on a sheet, 24 in a video)"""
     truncation: float = 1.0
@@ -43,7 +95,7 @@ class EditJob:
     statistics: Path | None = None
     """statistics.npz of `gof fits`, likewise"""
     out: Path
-    """picture to write: .png, .gif or .mp4; a record appears beside it"""
+    """picture to write: .png, .webm, .mp4, .webp or .gif; a record appears beside it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

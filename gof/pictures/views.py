@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -18,6 +16,7 @@ from gof.geometry.lighting import shade, studio_light
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.pictures.jobs import SamplesJob
+from gof.pictures.video import MILLISECONDS, encoded
 from gof.rendering.render import render
 from gof.rendering.surface import normals
 from gof.run import machine
@@ -112,21 +111,11 @@ def sheet(rows: list[Tensor]) -> np.ndarray:
     return stacked([to_uint8(row) for row in rows])
 
 
-def gif(frames: list[np.ndarray], milliseconds: int) -> bytes:
-    """Images [h, w, 3] uint8 as an endless GIF."""
-    buffer = io.BytesIO()
-    pictures = [Image.fromarray(frame) for frame in frames]
-    pictures[0].save(
-        buffer, "gif", save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0
-    )
-    return buffer.getvalue()
-
-
 def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
     """Fixed latents in columns; for each yaw a row of colours, of shaded shapes, of depths and of
     normals."""
     s = config.samples
-    latents = model.latents(0, s.latents)
+    latents = model.heads(range(s.latents))
     rows = []
     for yaw in s.yaws:
         poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
@@ -143,7 +132,7 @@ def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
 def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
     """Frames of all fixed latents swinging from side to side: colours above normals."""
     s = config.samples
-    latents = model.latents(0, s.latents)
+    latents = model.heads(range(s.latents))
     frames = []
     for phase in torch.arange(s.turntable_frames) / s.turntable_frames * 2 * torch.pi:
         yaw = s.turntable_yaw * float(phase.sin())
@@ -170,7 +159,7 @@ def run_samples(config: Config, wanted: SamplesJob) -> None:
         if sheet_file is not None:
             write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
         if gif_file is not None:
-            atomic_write(gif_file, gif(turntable(model, config), milliseconds=80))
+            atomic_write(gif_file, encoded(turntable(model, config), ".gif", MILLISECONDS))
         running.numbers = {"latents": config.samples.latents}
         for file in files:
             running.artifact(file)

@@ -25,6 +25,7 @@ from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.target import placed
 from gof.shapes.jobs import MeshJob
+from gof.shapes.settings import MeshSettings
 from gof.shapes.sparse_grid import Crossed, Grid, crossed_cells
 from gof.shapes.viewer import viewer
 
@@ -231,18 +232,24 @@ def _exported(mesh: trimesh.Trimesh, kind: str) -> bytes | str:
     return content
 
 
+def head_mesh(
+    model: Pretrained, seed: int, s: MeshSettings
+) -> tuple[Surface, trimesh.Trimesh] | None:
+    """The surface of the head of a seed and its painted mesh; None where there is no surface."""
+    field = model.bind(model.heads([seed]), s.truncation)
+    grid = Grid(s.resolution, s.side, model.device.type)
+    surface = extract(field, grid, model.settings.level)
+    return None if surface is None else (surface, paint(field, surface, grid.device))
+
+
 def _one(
     model: Pretrained, config: Config, index: int
 ) -> tuple[dict[str, Any], trimesh.Trimesh | None]:
-    """Numbers of one shape, and its mesh. The latents are those of the sample sheet."""
-    s = config.meshes
-    latent = model.latents(0, index + 1)[index:]
-    field = model.bind(latent, s.truncation)
-    grid = Grid(s.resolution, s.side, model.device.type)
-    surface = extract(field, grid, model.settings.level)
-    if surface is None:
+    """Numbers of one shape, and its mesh."""
+    found = head_mesh(model, index, config.meshes)
+    if found is None:
         return {"vertices": 0, "faces": 0}, None
-    mesh = paint(field, surface, grid.device)
+    surface, mesh = found
     return {
         "vertices": len(surface.vertices),
         "faces": len(surface.faces),

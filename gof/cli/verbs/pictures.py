@@ -14,6 +14,22 @@ VERBS = (
         run="gof.pictures.views:run_samples",
     ),
     Verb(
+        name="render",
+        summary="Render heads by their numbers: colours, depth, normals as files.",
+        example="gof render --generator heads-gof --seeds 0-3,7 --yaw 0.4 0 -0.4 --out heads/",
+        group="pictures and meshes",
+        job="gof.pictures.jobs:RenderJob",
+        run="gof.pictures.renders:run_render",
+    ),
+    Verb(
+        name="video",
+        summary="Film heads from side to side, or one becoming the next.",
+        example="gof video --generator heads-gof --seeds 0-3 --normals --out heads.webm",
+        group="pictures and meshes",
+        job="gof.pictures.jobs:VideoJob",
+        run="gof.pictures.renders:run_video",
+    ),
+    Verb(
         name="mesh",
         summary="Extract meshes and write a page to turn them in a browser.",
         example="gof mesh --generator heads-gof --out head.glb",

@@ -53,10 +53,13 @@ def test_a_verb_takes_one_by_name_in_any_folder(tmp_path, monkeypatch, capsys) -
     assert "heads-gone: no such file" in capsys.readouterr().err
 
 
-def test_the_lines_of_python_in_the_readme_draw_heads() -> None:
+def test_the_lines_of_python_in_the_readme_draw_heads(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[3] / "README.md").read_text()
     (lines,) = re.findall(r"```python\n(.*?)```", page, re.S)
     told: dict = {}
     exec(lines.replace("resolution=64", "resolution=16"), told)
-    assert told["seen"].rgb.shape == (2, 3, 16, 16)
-    assert told["seen"].surface_t.shape == (2, 16, 16)
+    assert told["seen"].rgb.shape == told["seen"].normal.shape == (3, 16, 16)
+    assert told["seen"].depth[told["seen"].hit].mean().item() == pytest.approx(0.94, abs=0.05)
+    assert told["between"].hit.any()
+    assert {path.name for path in tmp_path.iterdir()} == {"head.png", "head.glb"}

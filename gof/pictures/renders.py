@@ -1,0 +1,137 @@
+"""`gof render` and `gof video`: heads by their numbers."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from gof.experiment.config import Config
+from gof.models import pretrained as generators
+from gof.models.pretrained import Pretrained
+from gof.pictures.jobs import RenderJob, VideoJob
+from gof.pictures.seeds import seeds_of
+from gof.pictures.video import MILLISECONDS, SUFFIXES, encoded
+from gof.pictures.views import ViewRequest, Views, render_views, sheet, to_uint8
+from gof.run import machine
+from gof.run.files import InputError, atomic_write
+from gof.run.job import job
+from gof.run.outputs import Writes
+from gof.run.target import placed
+
+DEPTH_OF_WHITE = 2.0  # camera radii; the camera is 1 from the middle
+NOD = 0.3  # of a swing's yaw is its pitch
+
+
+def pictures(seen: Views, wanted: RenderJob) -> dict[str, np.ndarray]:
+    """The pictures of one view by the ends of their names: colours, with --alpha as RGBA, normals
+    as (n + 1) / 2, depth as 16 bits of DEPTH_OF_WHITE and 0 where nothing is hit."""
+    colours = to_uint8(seen.rgb[0])
+    if wanted.alpha:
+        alpha = (seen.alpha[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+        colours = np.dstack([colours, alpha])
+    found = {"": colours}
+    if wanted.normals:
+        found["-normal"] = to_uint8(torch.where(seen.hit, seen.normal[0], 1.0))
+    if wanted.depth:
+        share = (seen.surface_t[0] / DEPTH_OF_WHITE).clamp(0, 1) * seen.hit[0]
+        found["-depth"] = (share * 65535).round().numpy().astype(np.uint16)
+    return found
+
+
+def _png(picture: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "png")
+    return buffer.getvalue()
+
+
+def _views(model: Pretrained, wanted: RenderJob, size: int) -> Iterator[tuple[str, Views]]:
+    """Each head from each side, and the name of its picture."""
+    asked = [(seed, yaw) for seed in seeds_of(wanted.seeds) for yaw in wanted.yaw]
+    for seed, yaw in tqdm(asked, desc="pictures", disable=None):
+        pose = torch.tensor([[yaw, wanted.pitch]])
+        latent = model.heads([seed])
+        request = ViewRequest(latent, pose, size, wanted.truncation, normals=wanted.normals)
+        name = f"seed{seed:04d}" + (f"-yaw{yaw:+.2f}" if len(wanted.yaw) > 1 else "")
+        yield name, render_views(model, request)
+
+
+def run_render(config: Config, wanted: RenderJob) -> None:
+    """Write a picture of each head from each side into a folder, and their record."""
+    record, inputs = placed(wanted.out, "render.json"), {"generator": wanted.generator}
+    _checked(wanted)
+    count = len(seeds_of(wanted.seeds))
+    own = config.scoped(config.only("samples"))
+    with job(record, "render", own, inputs, Writes(fills=True)) as running:
+        model = generators.load(wanted.generator, machine.device())
+        size = wanted.resolution or config.samples.size(model.resolution)
+        for name, seen in _views(model, wanted, size):
+            for end, picture in pictures(seen, wanted).items():
+                atomic_write(record.parent / f"{name}{end}.png", _png(picture))
+        running.numbers = {"heads": count, "resolution": size, "depth_of_white": DEPTH_OF_WHITE}
+
+
+def path_of(wanted: VideoJob, model: Pretrained) -> tuple[Tensor, Tensor]:
+    """Latents [heads, frames, latent] and poses [frames, 2] of a video, which ends where it began.
+
+    swing: from side to side on an ellipse; seeds: one head becomes the next, the camera swinging.
+    """
+    heads = model.heads(seeds_of(wanted.seeds))
+    phase = torch.arange(wanted.frames) / wanted.frames
+    turn = 2 * math.pi * phase
+    poses = wanted.yaw * torch.stack([turn.sin(), NOD * turn.cos()], -1)
+    if wanted.path == "swing":
+        return heads[:, None].expand(-1, wanted.frames, -1), poses
+    at = phase * len(heads)
+    one, share = at.long(), (at % 1)[:, None]
+    # Between two normal draws a straight line is shorter than both: keep their length.
+    blend = heads[one] * (1 - share) + heads[(one + 1) % len(heads)] * share
+    return (blend / (share**2 + (1 - share) ** 2).sqrt())[None], poses
+
+
+def run_video(config: Config, wanted: VideoJob) -> None:
+    """Write a video of heads side by side, with their normals below them on demand."""
+    suffix = wanted.out.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"--out: {wanted.out.name}: known endings are {', '.join(SUFFIXES)}")
+    _checked(wanted)
+    if wanted.path == "seeds" and len(seeds_of(wanted.seeds)) < 2:
+        raise InputError("--path seeds: at least two --seeds")
+    own, writes = config.scoped(config.only("samples")), Writes(beside=(wanted.out,))
+    inputs = {"generator": wanted.generator}
+    with job(wanted.out.with_suffix(".json"), "video", own, inputs, writes) as running:
+        model = generators.load(wanted.generator, machine.device())
+        size = wanted.resolution or config.samples.size(model.resolution)
+        latents, poses = path_of(wanted, model)
+        frames = []
+        for z, pose in zip(
+            tqdm(latents.unbind(1), desc="frames", disable=None), poses, strict=True
+        ):
+            seen_from = pose.expand(len(z), 2)
+            request = ViewRequest(z, seen_from, size, wanted.truncation, normals=wanted.normals)
+            seen = render_views(model, request)
+            rows = [seen.rgb]
+            if wanted.normals:
+                rows.append(torch.where(seen.hit[:, None], seen.normal, 1.0))
+            frames.append(sheet(rows))
+        atomic_write(wanted.out, encoded(frames, suffix, MILLISECONDS))
+        running.numbers = {"frames": wanted.frames, "heads": len(latents), "resolution": size}
+        running.artifact(wanted.out)
+
+
+def _checked(wanted: RenderJob | VideoJob) -> None:
+    """Raise InputError for numbers that mean nothing."""
+    if not 0 <= wanted.truncation <= 1:
+        raise InputError(f"--truncation: from 0 to 1, got {wanted.truncation:g}")
+    if wanted.resolution is not None and not 1 <= wanted.resolution <= 2048:
+        raise InputError(f"--resolution: from 1 to 2048 pixels, got {wanted.resolution}")
+    if isinstance(wanted, VideoJob) and wanted.frames < 2:
+        raise InputError(f"--frames: at least 2, got {wanted.frames}")
+    if isinstance(wanted, VideoJob) and wanted.resolution and wanted.resolution % 2:
+        raise InputError(f"--resolution: even for a video, got {wanted.resolution}")

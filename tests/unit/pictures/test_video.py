@@ -1,0 +1,52 @@
+"""Files that play."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from gof.pictures.video import SUFFIXES, encoded
+
+
+def frames() -> list[np.ndarray]:
+    """A red picture that a blue column crosses."""
+    pictures = np.zeros((6, 32, 32, 3), np.uint8)
+    pictures[..., 0] = 220
+    for number, picture in enumerate(pictures):
+        picture[:, 4 * number : 4 * number + 8] = (0, 0, 220)
+    return list(pictures)
+
+
+def decoded(path) -> list[np.ndarray]:
+    if path.suffix in (".gif", ".webp"):
+        with Image.open(path) as film:
+            found = []
+            for number in range(film.n_frames):
+                film.seek(number)
+                found.append(np.asarray(film.convert("RGB")))
+            return found
+    video, found = cv2.VideoCapture(str(path)), []
+    while (read := video.read())[0]:
+        found.append(read[1][..., ::-1])
+    return found
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_frames_come_back_in_order_and_colour(suffix, tmp_path, capfd) -> None:
+    path = tmp_path / f"film{suffix}"
+    path.write_bytes(encoded(frames(), suffix, 80))
+    found = decoded(path)
+    assert len(found) == 6
+    for number, picture in enumerate(found):
+        column = picture[8:24, 4 * number + 2 : 4 * number + 6].mean((0, 1))
+        aside = picture[8:24, -3:].mean((0, 1))
+        assert column[2] > 120 > column[0], number
+        assert aside[0] > 120 > aside[2], number
+    assert capfd.readouterr().err == ""
+
+
+def test_a_webm_is_vp9(tmp_path) -> None:
+    path = tmp_path / "film.webm"
+    path.write_bytes(encoded(frames(), ".webm", 80))
+    kind = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
+    assert kind.lower() in (b"vp09", b"vp90")
