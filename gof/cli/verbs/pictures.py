@@ -56,4 +56,13 @@ VERBS = (
         job="gof.pictures.jobs:ShowControlJob",
         run="gof.pictures.control:run_show_control",
     ),
+    Verb(
+        name="info",
+        summary="Say what a generator is, or which come along.",
+        example="gof info heads-cgof",
+        group="pictures and meshes",
+        job="gof.models.about:InfoJob",
+        run="gof.models.about:run_info",
+        needs="nothing",
+    ),
 )
