@@ -42,7 +42,7 @@ def test_surfaces_are_those_of_a_sphere():
     settings = RenderSettings.of("occupancy", Sampling(secant=6), 0.02, place)
     radii = torch.tensor([[0.06], [0.08]])
     model = SimpleNamespace(
-        generator=SimpleNamespace(mean_style=torch.zeros(1)),
+        device=torch.device("cpu"),
         camera=Camera(),
         settings=settings,
         bind=lambda z, psi: sphere(float(z) * psi),
