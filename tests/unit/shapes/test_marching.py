@@ -1,8 +1,8 @@
+import importlib.util
 import json
 import sys
 from pathlib import Path
 
-import mcubes
 import numpy as np
 import pytest
 import torch
@@ -46,6 +46,7 @@ def corners_of(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("field", [Bent(), Hollow(), bumpy(0), sphere(0.4)])
 @torch.no_grad()
 def test_the_triangles_are_those_of_the_dense_grid(field: Field) -> None:
+    mcubes = pytest.importorskip("mcubes", reason="no PyMCubes for this Python")
     cells = crossed_cells(field, GRID, 0.0)
     found = triangles(cells)
     padded = np.pad(dense(field, GRID), 1, constant_values=np.nanmin(cells.values))
@@ -95,7 +96,7 @@ def test_without_pymcubes_the_same_cells_are_closed(monkeypatch) -> None:
     """Where cells are ambiguous the triangles differ; either way every edge has two."""
     cells = crossed_cells(Noise(), Grid(24, 0.3), 0.0)
     assert len(np.unique(cells.pattern)) == 254
-    usual = triangles(cells)[1]
+    usual, had = triangles(cells)[1], importlib.util.find_spec("mcubes")
     monkeypatch.setitem(sys.modules, "mcubes", None)
     marching._table.cache_clear()
     try:
@@ -106,7 +107,8 @@ def test_without_pymcubes_the_same_cells_are_closed(monkeypatch) -> None:
     edges = np.concatenate([faces[:, pair] for pair in ([0, 1], [1, 2], [2, 0])])
     there, back = (np.sort(e[:, 0] * 2**31 + e[:, 1]) for e in (edges, edges[:, ::-1]))
     np.testing.assert_array_equal(there, back)
-    assert len(faces) != len(usual), "or it was not asked"
+    if had:
+        assert len(faces) != len(usual), "or it was not asked"
 
 
 def test_a_level_moves_the_surface() -> None:
