@@ -64,7 +64,7 @@ def kill_after(call: list[str], out: Path, steps: int, delay: float, number: int
     return process.wait()
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(30, marks=slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=(slow, pytest.mark.timeout(3600)))])
 def test_kills_end_in_the_same_bytes(tmp_path, tiny_config, tiny_data, kills) -> None:
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     lengthened = tiny_config.read_text().replace("steps: 40", f"steps: {8 * kills}")
