@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gof.models import pretrained
 from gof.run.files import sha256
 
 pytestmark = pytest.mark.slow
@@ -95,6 +96,26 @@ def test_a_second_run_of_the_same_target_is_turned_away_and_of_another_is_not(tm
     status, said = end(first)
     assert status == 0, said[-2000:]
     assert (tmp_path / MODEL).is_file() and (tmp_path / FEATURES).is_file()
+
+
+def test_a_training_that_a_killed_run_left_behind_is_let_be(tmp_path) -> None:
+    stage = tmp_path / "results-smoke" / "heads" / "gof" / "seed0" / "stage0"
+    target, held = "results-smoke/heads/gof/seed0/stage0/generator.yaml", stage / "checkpoints"
+    first = begin(tmp_path, target)
+    wait(first, lambda: (held / ".lock").is_file() and (held / ".lock").read_text())
+    orphan = job_of(first, "train")
+    orphan.suspend()
+    try:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+        status, said = end(begin(tmp_path, target))
+        assert status != 0 and f"in use by process {orphan.pid} on" in said, said[-2000:]
+    finally:
+        orphan.resume()
+    orphan.wait(timeout=120)
+    status, said = end(begin(tmp_path, target))
+    assert status == 0, said[-2000:]
+    assert pretrained.load(stage / "generator.yaml").info["step"] == 12
 
 
 def test_copied_results_count_as_made_once_they_are_touched(tmp_path) -> None:
