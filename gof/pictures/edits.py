@@ -75,7 +75,7 @@ def rows_of_pictures(
     label = f"{edit.factor} of seed {edit.seed}"
     request = ViewRequest(latents, poses, resolution, edit.truncation, label, normals=True)
     seen = render_views(model, request)
-    rows = [seen.rgb, torch.where(seen.hit[:, None], seen.normal, 1.0)]
+    rows = [seen.rgb, seen.normal_picture()]
     if meshes is not None:
         rows.insert(0, meshes.pictures(edit.truncation * latents, poses, resolution))
     return rows

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -20,7 +18,7 @@ from gof.pictures.seeds import seeds_of
 from gof.pictures.video import MILLISECONDS, SUFFIXES, encoded
 from gof.pictures.views import ViewRequest, Views, render_views, sheet, to_uint8
 from gof.run import machine
-from gof.run.files import InputError, atomic_write
+from gof.run.files import InputError, atomic_write, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.target import placed
@@ -38,43 +36,47 @@ def pictures(seen: Views, wanted: RenderJob) -> dict[str, np.ndarray]:
         colours = np.dstack([colours, alpha])
     found = {"": colours}
     if wanted.normals:
-        found["-normal"] = to_uint8(torch.where(seen.hit, seen.normal[0], 1.0))
+        found["-normal"] = to_uint8(seen.normal_picture()[0])
     if wanted.depth:
         share = (seen.surface_t[0] / DEPTH_OF_WHITE).clamp(0, 1) * seen.hit[0]
         found["-depth"] = (share * 65535).round().numpy().astype(np.uint16)
     return found
 
 
-def _png(picture: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    return buffer.getvalue()
-
-
-def _views(model: Pretrained, wanted: RenderJob, size: int) -> Iterator[tuple[str, Views]]:
+def _views(
+    model: Pretrained, wanted: RenderJob, seeds: list[int], size: int
+) -> Iterator[tuple[str, Views]]:
     """Each head from each side, and the name of its picture."""
-    asked = [(seed, yaw) for seed in seeds_of(wanted.seeds) for yaw in wanted.yaw]
+    asked = [(seed, yaw) for seed in seeds for yaw in wanted.yaw]
     for seed, yaw in tqdm(asked, desc="pictures", disable=None):
         pose = torch.tensor([[yaw, wanted.pitch]])
         latent = model.heads([seed])
         request = ViewRequest(latent, pose, size, wanted.truncation, normals=wanted.normals)
-        name = f"seed{seed:04d}" + (f"-yaw{yaw:+.2f}" if len(wanted.yaw) > 1 else "")
+        name = f"seed{seed:04d}" + (_named(yaw) if len(wanted.yaw) > 1 else "")
         yield name, render_views(model, request)
+
+
+def _named(yaw: float) -> str:
+    return f"-yaw{yaw:+.2f}"
 
 
 def run_render(config: Config, wanted: RenderJob) -> None:
     """Write a picture of each head from each side into a folder, and their record."""
     record, inputs = placed(wanted.out, "render.json"), {"generator": wanted.generator}
     _checked(wanted)
-    count = len(seeds_of(wanted.seeds))
+    seeds = seeds_of(wanted.seeds)
     own = config.scoped(config.only("samples"))
     with job(record, "render", own, inputs, Writes(fills=True)) as running:
         model = generators.load(wanted.generator, machine.device())
         size = wanted.resolution or config.samples.size(model.resolution)
-        for name, seen in _views(model, wanted, size):
+        for name, seen in _views(model, wanted, seeds, size):
             for end, picture in pictures(seen, wanted).items():
-                atomic_write(record.parent / f"{name}{end}.png", _png(picture))
-        running.numbers = {"heads": count, "resolution": size, "depth_of_white": DEPTH_OF_WHITE}
+                write_png(record.parent / f"{name}{end}.png", picture)
+        running.numbers = {
+            "heads": len(seeds),
+            "resolution": size,
+            "depth_of_white": DEPTH_OF_WHITE,
+        }
 
 
 def path_of(wanted: VideoJob, model: Pretrained) -> tuple[Tensor, Tensor]:
@@ -118,7 +120,7 @@ def run_video(config: Config, wanted: VideoJob) -> None:
             seen = render_views(model, request)
             rows = [seen.rgb]
             if wanted.normals:
-                rows.append(torch.where(seen.hit[:, None], seen.normal, 1.0))
+                rows.append(seen.normal_picture())
             frames.append(sheet(rows))
         atomic_write(wanted.out, encoded(frames, suffix, MILLISECONDS))
         running.numbers = {"frames": wanted.frames, "heads": len(latents), "resolution": size}
@@ -131,6 +133,11 @@ def _checked(wanted: RenderJob | VideoJob) -> None:
         raise InputError(f"--truncation: from 0 to 1, got {wanted.truncation:g}")
     if wanted.resolution is not None and not 1 <= wanted.resolution <= 2048:
         raise InputError(f"--resolution: from 1 to 2048 pixels, got {wanted.resolution}")
+    angles = (*wanted.yaw, wanted.pitch) if isinstance(wanted, RenderJob) else (wanted.yaw,)
+    if not all(map(math.isfinite, angles)):
+        raise InputError("--yaw, --pitch: radians, got what is no number")
+    if isinstance(wanted, RenderJob) and len({*map(_named, wanted.yaw)}) < len(wanted.yaw):
+        raise InputError("--yaw: two are so near that their pictures would have one name")
     if isinstance(wanted, VideoJob) and wanted.frames < 2:
         raise InputError(f"--frames: at least 2, got {wanted.frames}")
     if isinstance(wanted, VideoJob) and wanted.resolution and wanted.resolution % 2:

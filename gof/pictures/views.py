@@ -46,6 +46,10 @@ class Views:
     normal: Tensor
     poses: Tensor
 
+    def normal_picture(self) -> Tensor:
+        """Normals as pictures, white where there is no surface."""
+        return torch.where(self.hit[:, None], self.normal, 1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
@@ -124,8 +128,7 @@ def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
         seen = render_views(model, request)
         shaded = shaded_picture(seen.normal, seen.hit)
         depth = depth_picture(seen.surface_t, seen.hit)
-        normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
-        rows += [seen.rgb, shaded, depth, normal]
+        rows += [seen.rgb, shaded, depth, seen.normal_picture()]
     return sheet(rows)
 
 
@@ -140,8 +143,7 @@ def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
         size = s.size(model.resolution)
         request = ViewRequest(latents, poses, size, s.truncation, normals=True)
         seen = render_views(model, request)
-        normal = torch.where(seen.hit[:, None], seen.normal, 1.0)
-        frames.append(sheet([seen.rgb, normal]))
+        frames.append(sheet([seen.rgb, seen.normal_picture()]))
     return frames
 
 

@@ -210,7 +210,8 @@ def _commented(archive: bytes, comment: bytes) -> bytes:
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
-    """Write a picture [height, width, 3] uint8 as PNG atomically."""
+    """Write a picture as PNG atomically: uint8 [height, width, 3] or, with alpha, 4; uint16 grey
+    [height, width]."""
     from PIL import Image
 
     buffer = io.BytesIO()

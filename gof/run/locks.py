@@ -28,7 +28,11 @@ def begin(folder: Path, outputs: Collection[str]) -> None:
     for path in (folder / RUNS).glob("*"):
         if path.name == own or not _lives_here(path.name):
             continue
-        if both := set(outputs).intersection(path.read_text().splitlines()):
+        try:
+            theirs = path.read_text().splitlines()
+        except OSError:  # it has just ended
+            continue
+        if both := set(outputs).intersection(theirs):
             process = path.name.split()[-2]
             raise InputError(f"{min(both)}: snakemake, process {process}, makes it: wait for it")
     with suppress(OSError):

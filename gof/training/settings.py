@@ -41,8 +41,8 @@ class Stage(Section):
     )
     r1_weight: NonNegative | None = Field(
         None,
-        description="of this stage alone, null: training.r1_weight. Twice the resolution takes four"
-        " times the weight: over so many more pixels the same slope of the discriminator is spread",
+        description="of this stage alone, null: training.r1_weight. As a rule, twice the resolution"
+        " takes four times the weight: so many more pixels share the discriminator's slope",
     )
 
     @field_validator("resolution")

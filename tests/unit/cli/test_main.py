@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import gof.cli.main as cli
 from gof.cli.registry import VERBS
@@ -154,6 +155,28 @@ def test_signals_end_a_verb_with_their_status(number, status):
 def test_threads_reach_torch():
     call = toy("import torch; print(torch.get_num_threads())", "--threads", "1", "toy")
     assert subprocess.run(call, capture_output=True, text=True).stdout.strip() == "1"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("samples", "--out", "x.png"),
+        ("render", "--out", "x/"),
+        ("video", "--out", "x.gif"),
+        ("mesh", "--out", "x.ply"),
+        ("edit", "--factor", "pose", "--out", "x.png"),
+        ("views", "--out", "x/"),
+    ],
+)
+def test_a_device_reaches_every_verb_that_draws(words, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOF_DEVICE", "cpu")  # put back at the end
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    verb, *more = words
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--device", "cuda", verb, "--generator", "heads-cgof", *more])
+    assert stopped.value.code == 3
+    assert "--device cuda: no GPU is visible" in capsys.readouterr().err
 
 
 def test_several_processes_do_the_call_together(monkeypatch):
