@@ -73,6 +73,7 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
     """Exit status and the one line for an error."""
     from gof.config.errors import ConfigError
     from gof.run.files import InputError, MachineError
+    from gof.run.memory import lacks_memory
 
     if isinstance(error, MachineError):
         return MACHINE, str(error)
@@ -80,7 +81,7 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
         return BAD_INPUT, str(error)
     if isinstance(error, ArithmeticError):
         return NUMERICS, str(error)
-    if _lacks_memory(error):
+    if lacks_memory(error):
         return (
             MACHINE,
             "out of memory: a smaller batch or resolution, or fewer jobs at once, may do",
@@ -93,13 +94,6 @@ def _diagnosis(error: Exception) -> tuple[int, str]:
         DEFECT,
         f"{type(error).__name__}: {text} ({at.filename}:{at.lineno}; GOF_DEBUG=1 for more)",
     )
-
-
-def _lacks_memory(error: Exception) -> bool:
-    """Of Python, of a GPU, or of torch on a CPU, which has no class for it."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
 
 
 def _fail(status: int, line: str) -> NoReturn:

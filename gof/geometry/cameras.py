@@ -33,6 +33,11 @@ class Rays:
         """All rays of some images."""
         return Rays(self.origins[images], self.directions[images], self.side)
 
+    def chunk(self, parts: int, dim: int) -> list[Rays]:
+        """In so many parts along a dimension, as tensors are cut; parts of an image are none."""
+        pairs = zip(self.origins.chunk(parts, dim), self.directions.chunk(parts, dim), strict=True)
+        return [Rays(*pair, self.side if dim == 0 else None) for pair in pairs]
+
     def at(self, t: Tensor) -> Tensor:
         """Points at distances t [batch, rays, samples] -> [batch, rays, samples, 3]."""
         return self.origins[:, :, None] + t[..., None] * self.directions[:, :, None]

@@ -18,6 +18,7 @@ from gof.morphable.meshes import Meshes
 from gof.readers.files import load_regressor
 from gof.readers.interface import Reading
 from gof.run.files import InputError
+from gof.run.memory import in_parts
 from gof.run.rng import streams
 
 if TYPE_CHECKING:
@@ -65,8 +66,13 @@ class ControlContext:
         """What the judge sees in images [n, 3, r, r]. Raises InputError without a judge."""
         if self.judge is None:
             raise InputError("--judge: needed for this metric: regressor.yaml of the judge")
-        seen = [self.judge(part) for part in images.split(READ_AT_ONCE)]
-        columns = zip(*((one.z, one.pose, one.landmarks) for one in seen), strict=True)
+        judge = self.judge
+
+        def read(part: Tensor) -> tuple[Tensor, ...]:
+            seen = judge(part)
+            return seen.z, seen.pose, seen.landmarks
+
+        columns = zip(*(in_parts(read, part) for part in images.split(READ_AT_ONCE)), strict=True)
         return Reading(*(torch.cat(column).cpu() for column in columns))
 
     def seen_of(self, reading: Reading, factor: str) -> Tensor:

@@ -14,11 +14,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gof.geometry.cameras import camera_rays
-from gof.metrics.scores.ray_profile import evenly_sampled
+from gof.metrics.scores.ray_profile import first_crossings
 from gof.models.pretrained import Pretrained
 from gof.morphable.meshes import Meshes
 from gof.pictures.views import ViewRequest, render_views
-from gof.rendering.render import find_surface
 from gof.run import rng
 
 BLOCK = 4  # meshes drawn together
@@ -146,8 +145,7 @@ def surfaces(model: Pretrained, request: Request, coarse: int, psi: float) -> tu
     for z, pose in zip(request.latents.split(1), request.poses.split(1), strict=True):
         field = model.bind(z, psi)
         rays = camera_rays(pose.to(device), request.resolution, model.camera.fov_deg)
-        t, logits = evenly_sampled(field, rays, model.settings, coarse)
-        hit, surface_t = find_surface(field, rays, t, logits, model.settings)
+        surface_t, hit = first_crossings(field, rays, model.settings, coarse)
         rows.append((surface_t.unflatten(-1, square).cpu(), hit.unflatten(-1, square).cpu()))
     t, hit = (torch.cat(column) for column in zip(*rows, strict=True))
     return t, hit

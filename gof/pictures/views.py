@@ -10,7 +10,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gof.experiment.config import Config
-from gof.geometry.cameras import camera_rays
+from gof.fields.field import Field
+from gof.geometry.cameras import Rays, camera_rays
 from gof.geometry.images import stacked
 from gof.geometry.lighting import shade, studio_light
 from gof.models import pretrained as generators
@@ -22,6 +23,7 @@ from gof.rendering.surface import normals
 from gof.run import machine
 from gof.run.files import atomic_write, write_png
 from gof.run.job import job
+from gof.run.memory import in_parts
 from gof.run.outputs import Writes
 from gof.run.target import placed
 
@@ -73,14 +75,18 @@ def render_views(model: Pretrained, request: ViewRequest) -> Views:
     parts = list(zip(request.latents.split(some), request.poses.split(some), strict=True))
     for z, poses in tqdm(parts, desc=request.label, disable=None if request.label else True):
         field = model.bind(z, request.truncation)
+
+        def look(rays: Rays, field: Field = field) -> tuple[Tensor, ...]:
+            out = render(field, rays, model.settings)
+            normal = torch.zeros_like(rays.directions)
+            if request.normals:
+                at = rays.at(out.surface_t[..., None]).squeeze(2)[out.hit]
+                normal[out.hit] = normals(field, at[None])[0]
+            return out.rgb, out.depth, out.alpha, out.surface_t, out.hit, normal
+
         rays = camera_rays(poses.to(device), r, model.camera.fov_deg)
-        out = render(field, rays, model.settings)
-        normal = torch.zeros_like(rays.directions)
-        if request.normals:
-            at = rays.at(out.surface_t[..., None]).squeeze(2)[out.hit]
-            normal[out.hit] = normals(field, at[None])[0]
-        image = [out.rgb.mT, out.depth, out.alpha, out.surface_t, out.hit, normal.mT]
-        rows.append([x.unflatten(-1, (r, r)) for x in image])
+        image = in_parts(look, rays, dim=1)
+        rows.append([(x.mT if x.dim() == 3 else x).unflatten(-1, (r, r)) for x in image])
     columns = [torch.cat(column).cpu() for column in zip(*rows, strict=True)]
     rgb, depth, alpha, surface_t, hit, normal = columns
     return Views(rgb, depth, alpha, surface_t, hit, normal, request.poses)

@@ -12,6 +12,7 @@ import torch
 import trimesh
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from torch import Tensor
 from tqdm import tqdm
 
 from gof.experiment.config import Config
@@ -22,6 +23,7 @@ from gof.rendering.surface import normals
 from gof.run import machine
 from gof.run.files import InputError, atomic_write, say
 from gof.run.job import job
+from gof.run.memory import in_parts
 from gof.run.outputs import Writes
 from gof.run.target import placed
 from gof.shapes.jobs import MeshJob
@@ -147,14 +149,16 @@ def _signed_volumes(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 def paint(field: Field, surface: Surface, device: str = "cpu") -> trimesh.Trimesh:
     """A mesh with normals from the field, on `device`, and the colours that a viewer right above
     each vertex sees."""
-    at = torch.from_numpy(surface.vertices)[None].to(device)
-    colours, directions = [], []
-    for part in at.split(CHUNK, 1):
-        normal = normals(field, part)
+    at = torch.from_numpy(surface.vertices).to(device)
+
+    def look(part: Tensor) -> tuple[Tensor, Tensor]:
+        normal = normals(field, part[None])
         with torch.no_grad():
-            colour, _ = field.radiance(part, -normal)
-        colours.append(((colour[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8))
-        directions.append(normal[0])
+            colour, _ = field.radiance(part[None], -normal)
+        return ((colour[0].clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8), normal[0]
+
+    parts = [in_parts(look, part) for part in at.split(CHUNK)]
+    colours, directions = zip(*parts, strict=True)
     return trimesh.Trimesh(
         surface.vertices,
         surface.faces,

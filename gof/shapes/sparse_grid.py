@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gof.fields.field import Field
+from gof.run.memory import in_parts
 
 COARSE = 24  # fewest cells a side of the finest level that is evaluated everywhere
 SAFETY = 1.1  # times the error of foretelling the level above: how far off it may be here
@@ -118,10 +119,13 @@ class _Asked:
         inside = ((index >= 0) & (index < self.grid.n)).all(0)
         self.inside += int(inside.sum())
         points = self.grid.points(torch.from_numpy(index.T)).contiguous()
-        parts = [self.field.logits(part[None])[0] for part in points.split(CHUNK)]
+        parts = [in_parts(self._logits, part) for part in points.split(CHUNK)]
         values = (torch.cat(parts) - self.level).float().cpu().numpy()
         # Free outside, of a size that serves to foretell.
         return np.where(inside, values, -np.abs(values))
+
+    def _logits(self, points: Tensor) -> Tensor:
+        return self.field.logits(points[None])[0]
 
 
 class _Level:

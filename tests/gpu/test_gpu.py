@@ -25,6 +25,7 @@ from gof.training.task import Task
 from tests.unit.small_networks import networks
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+SMALL = '{"samples": {"resolution": 16, "latents": 2}, "meshes": {"resolution": 48}}'
 MODEL = Model(integrator="occupancy", stages=(Stage(resolution=16, steps=5),))
 
 
@@ -102,7 +103,8 @@ def test_verbs_draw_on_the_gpu_what_they_draw_on_the_cpu(verb, tmp_path) -> None
     seen = []
     for device in ("cpu", "cuda"):
         out = tmp_path / device / ("sheet.png" if verb == "samples" else "head.ply")
-        main(["--device", device, verb, "--generator", "heads-gof", "--out", str(out)])
+        call = [verb, "--generator", "heads-gof", "--config", SMALL, "--out", str(out)]
+        main(["--device", device, *call])
         if verb == "samples":
             seen.append(np.asarray(Image.open(out)).astype(float))
         else:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gof.geometry.images import resize
+from gof.run.memory import in_parts
 
 
 class ImageSet(Protocol):
@@ -39,10 +40,12 @@ class Extractor:
         """Features float64 [n, d] of images. Results do not depend on the batch size."""
         device = next(self.network.parameters()).device
         count, quiet = ceil(len(images) / batch), None if label else True
-        rows = []
-        for part in tqdm(images.split(batch), label, count, disable=quiet):
+
+        def features(part: Tensor) -> Tensor:
             x = resize(part.to(device).float() / 255, self.size)
             y = self.network(x.contiguous(memory_format=torch.channels_last))
             y = y[0] if isinstance(y, list) else y
-            rows.append(y.flatten(1).double().cpu())
-        return torch.cat(rows)
+            return y.flatten(1).double().cpu()
+
+        parts = tqdm(images.split(batch), label, count, disable=quiet)
+        return torch.cat([in_parts(features, part) for part in parts])

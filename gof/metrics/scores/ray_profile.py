@@ -15,6 +15,7 @@ from gof.rendering.composite import ray_weights
 from gof.rendering.interface import RenderSettings
 from gof.rendering.render import find_surface
 from gof.rendering.sampling import stratified
+from gof.run.memory import in_parts
 
 OPAQUE = 0.99  # accumulated weight of the rays that Sigma counts
 COVERED = 0.5  # accumulated weight of the rays whose two depths are compared
@@ -50,6 +51,22 @@ def evenly_sampled(
 
 
 @torch.no_grad()
+def first_crossings(
+    field: Field, rays: Rays, settings: RenderSettings, samples: int
+) -> tuple[Tensor, Tensor]:
+    """First crossing among so many evenly spaced samples of each ray: surface_t, hit [batch,
+    rays]."""
+
+    def look(rays: Rays) -> tuple[Tensor, Tensor]:
+        t, logits = evenly_sampled(field, rays, settings, samples)
+        hit, surface_t = find_surface(field, rays, t, logits, settings)
+        return surface_t, hit
+
+    seen: tuple[Tensor, Tensor] = in_parts(look, rays, dim=1)
+    return seen
+
+
+@torch.no_grad()
 def profile(
     field: Field, rays: Rays, settings: RenderSettings, samples: int, interval_max: float
 ) -> RayProfile:
@@ -59,18 +76,18 @@ def profile(
     The front clean-up of the released GOF makes samples nearer than surface_t - interval_max / 2
     free; here it is applied to any field. Rays that hit nothing keep all samples.
     """
-    t, logits = evenly_sampled(field, rays, settings, samples)
-    hit, surface_t = find_surface(field, rays, t, logits, settings)
-    alpha = settings.alpha(logits, t)
-    front = hit[..., None] & (t < (surface_t - interval_max / 2)[..., None])
-    return RayProfile(
-        t,
-        ray_weights(alpha),
-        ray_weights(alpha.masked_fill(front, 0.0)),
-        hit,
-        surface_t,
-        (settings.far - settings.near) / samples,
-    )
+
+    def look(rays: Rays) -> tuple[Tensor, ...]:
+        t, logits = evenly_sampled(field, rays, settings, samples)
+        hit, surface_t = find_surface(field, rays, t, logits, settings)
+        alpha = settings.alpha(logits, t)
+        front = hit[..., None] & (t < (surface_t - interval_max / 2)[..., None])
+        clean = ray_weights(alpha.masked_fill(front, 0.0))
+        return t, ray_weights(alpha), clean, hit, surface_t
+
+    t, weights, clean, hit, surface_t = in_parts(look, rays, dim=1)
+    spacing = (settings.far - settings.near) / samples
+    return RayProfile(t, weights, clean, hit, surface_t, spacing)
 
 
 def mean_t(weights: Tensor, t: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from gof.fields.field import Field
 from gof.geometry.cameras import Rays
-from gof.metrics.scores.ray_profile import evenly_sampled
+from gof.metrics.scores.ray_profile import first_crossings
 from gof.rendering.interface import RenderSettings
-from gof.rendering.render import find_surface
+from gof.run.memory import in_parts
 from gof.shapes.sparse_grid import Grid
 
 CHUNK = 2**17  # points evaluated together
@@ -24,7 +24,11 @@ def occupied(field: Field, grid: Grid, level: float) -> np.ndarray:
     field: one image."""
     axis = torch.arange(grid.n, device=grid.device)
     points = grid.points(torch.cartesian_prod(axis, axis, axis))
-    inside = [field.logits(part[None])[0] > level for part in points.split(CHUNK)]
+
+    def within(part: Tensor) -> Tensor:
+        return field.logits(part[None])[0] > level
+
+    inside = [in_parts(within, part) for part in points.split(CHUNK)]
     return torch.cat(inside).view(grid.n, grid.n, grid.n).cpu().numpy()
 
 
@@ -51,6 +55,5 @@ def beside(points: np.ndarray, part: np.ndarray, grid: Grid) -> np.ndarray:
 def crossings(field: Field, rays: Rays, settings: RenderSettings, samples: int) -> Tensor:
     """First crossings [hits, 3] among so many evenly spaced samples of each ray of one image, with
     no regard to where training sampled."""
-    t, logits = evenly_sampled(field, rays, settings, samples)
-    hit, surface_t = find_surface(field, rays, t, logits, settings)
+    surface_t, hit = first_crossings(field, rays, settings, samples)
     return rays.at(surface_t[..., None]).squeeze(2)[hit]

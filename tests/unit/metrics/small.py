@@ -1,14 +1,19 @@
 """A generator small enough for tests of metrics."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from torch import Tensor
 
 from gof.experiment.model import Model
+from gof.fields.field import Field
 from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
+from gof.models.pretrained import Pretrained
 from gof.rendering.settings import Sampling
 from gof.training.settings import Stage
 from tests.unit.small_networks import networks
@@ -57,3 +62,33 @@ def saved(
     }
     generators.save(folder / "generator.yaml", generator, info)
     return folder / "generator.yaml"
+
+
+@dataclass(frozen=True)
+class Scarce:
+    """A field on a machine with room for so many points at once."""
+
+    field: Field
+    most: int
+
+    def logits(self, points: Tensor) -> Tensor:
+        self._fit(points)
+        return self.field.logits(points)
+
+    def radiance(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+        self._fit(points)
+        return self.field.radiance(points, directions)
+
+    def _fit(self, points: Tensor) -> None:
+        if points.shape[0] * points.shape[1] > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+def make_scarce(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Give every loaded generator room for so many points."""
+    bind = Pretrained.bind
+
+    def scarce(self: Pretrained, *given: Any) -> Field:
+        return Scarce(bind(self, *given), most)
+
+    monkeypatch.setattr(Pretrained, "bind", scarce)

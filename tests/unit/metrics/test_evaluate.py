@@ -26,7 +26,7 @@ from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
 from gof.run.files import InputError
 from gof.run.rng import streams
-from tests.unit.metrics.small import PARTS, configured, model, saved
+from tests.unit.metrics.small import PARTS, configured, make_scarce, model, saved
 
 COUNTS = {"train": 12, "validation": 4, "test": 6}
 SECTIONS = {
@@ -80,13 +80,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Means(nn.Module):
-    """Average colours of sixteen tiles: features without a download."""
+    """Average colours of sixteen tiles: features without a download. most: images that fit."""
+
+    most = 1000
 
     def __init__(self) -> None:
         super().__init__()
         self.unused = nn.Parameter(torch.zeros(()))
 
     def forward(self, images: Tensor) -> Tensor:
+        if len(images) > self.most:
+            raise MemoryError
         return nn.functional.adaptive_avg_pool2d(images, 4).flatten(1)
 
 
@@ -146,6 +150,21 @@ def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str
             assert "2 evaluation seeds" in one["protocol"]
         again = measure(metric, data, tmp_path / f"again-{metric}.json", generator)
         assert again == numbers
+
+
+@pytest.mark.parametrize("metric", ["frechet", "surface", "depth", "specks", "mesh", "consistency"])
+def test_where_memory_is_short_metrics_are_the_same(
+    tmp_path: Path, data: Path, metric: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = saved(tmp_path)
+    whole = by_key(measure(metric, data, tmp_path / "whole.json", generator))
+    make_scarce(monkeypatch, 300)  # a ray has 12 points, a view 256 rays and more
+    monkeypatch.setattr(Means, "most", 3)
+    parts = by_key(measure(metric, data, tmp_path / "parts.json", generator))
+    # Parts of an image are no image any more: a CPU leaves out other points, a pixel may flip.
+    near = 1e-3 if metric == "consistency" else 1e-6
+    for key, seen in whole.items():
+        assert parts[key]["value"] == pytest.approx(seen["value"], rel=near)
 
 
 def test_references_of_the_frechet_distance_are_in_order(tmp_path: Path, data: Path) -> None:

@@ -15,6 +15,7 @@ from gof.pictures.views import (
     sample_sheet,
     shaded_picture,
 )
+from tests.unit.metrics.small import make_scarce
 
 
 @pytest.mark.parametrize("name", ["cgof", "gof"])
@@ -36,6 +37,22 @@ def test_views_do_not_depend_on_what_is_rendered_beside_them(obedience, name, no
     lengths = together.normal.norm(dim=1)
     expected = together.hit.float() if normals else torch.zeros_like(lengths)
     torch.testing.assert_close(lengths, expected)
+
+
+@pytest.mark.parametrize("name", ["cgof", "gof"])
+def test_views_are_the_same_where_memory_is_short(obedience, name, monkeypatch):
+    model = generators.load(obedience.generator(name))
+    poses = torch.tensor([[0.0, 0.0], [0.3, 0.1], [-0.2, -0.1]])
+    for normals, r in ((False, 32), (True, 16)):
+        request = ViewRequest(model.latents(0, 3), poses, r, 0.8, normals=normals)
+        whole = render_views(model, request)
+        with monkeypatch.context() as patch:
+            make_scarce(patch, 500)
+            parts = render_views(model, request)
+        assert torch.equal(parts.hit, whole.hit) and whole.hit.any()
+        for part in ("rgb", "depth", "alpha", "surface_t", "normal"):
+            got, wanted = getattr(parts, part), getattr(whole, part)
+            torch.testing.assert_close(got, wanted, rtol=0, atol=2e-4)
 
 
 @pytest.mark.parametrize("name", ["faces.png", "faces.gif"])
