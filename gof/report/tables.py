@@ -13,6 +13,7 @@ import pandas as pd
 
 from gof.experiment.config import Config
 from gof.report.jobs import TablesJob
+from gof.report.overview import overview
 from gof.report.records import Record, columns_of, label, read_records
 from gof.report.typeset import Cell, Table
 from gof.run.columns import Column
@@ -230,26 +231,28 @@ def published(path: Path) -> tuple[Table, pd.DataFrame]:
 
 
 def run_tables(config: Config, wanted: TablesJob) -> None:
-    """Write metrics.csv, and every comparison, cost and published as .md, .tex and .csv, into the
-    folder `wanted.out`."""
+    """Write metrics.csv, every comparison, cost and published as .md, .tex and .csv, and
+    overview.html, into the folder `wanted.out`."""
     paths, out = wanted.records, wanted.out
     inputs = {str(path): path for path in [*paths, wanted.published]}
     with job(out / "tables.json", "tables", config, inputs, Writes(fills=True)) as running:
         records = read_records(paths)
         frame = long_form(records)
         atomic_write(out / "metrics.csv", _csv(frame))
-        written = ["metrics.csv"]
+        written, shown = ["metrics.csv"], []
         for name, columns in columns_of(records).items():
             if tables := _by_data_set(config, records, name, columns):
                 _write(out / name, tables, _wide(frame, columns))
                 written.append(f"{name}.md")
+                shown += tables
+        atomic_write(out / "overview.html", overview(records, shown))
         for name, (table, values) in (
             ("cost", cost(records, config.note)),
             ("published", published(wanted.published)),
         ):
             _write(out / name, [table], values)
         running.numbers = {"metrics": len(frame)}
-        for name in (*written, "cost.md"):
+        for name in (*written, "cost.md", "overview.html"):
             running.artifact(out / name)
 
 

@@ -42,6 +42,11 @@ def tracked(database):
     return client, client.search_runs([experiment], max_results=200)
 
 
+@pytest.mark.skipif("SMOKE_SECONDS" not in os.environ, reason="SMOKE_SECONDS: how long it may take")
+def test_it_ends_in_time(finished):
+    assert finished.seconds <= float(os.environ["SMOKE_SECONDS"])
+
+
 def test_every_promised_file_is_there(results):
     training = ["stage0/stage.json", "stage1/generator.yaml", "stage1/samples.png"]
     training += ["samples/sheet.png", "samples/turntable.gif", "meshes/viewer.html"]
@@ -57,7 +62,13 @@ def test_every_promised_file_is_there(results):
     files += [f"figures/{name}.png" for name in ("losses", "interval", "weights", "shapes")]
     tables = ("comparison", "geometry", "control", "faces", "cost", "published")
     files += [f"tables/{name}.{suffix}" for name in tables for suffix in ("md", "tex", "csv")]
-    files += ["tables/metrics.csv", "heads/data/manifest.json", "report.html", "runs.jsonl"]
+    files += [
+        "tables/metrics.csv",
+        "tables/overview.html",
+        "heads/data/manifest.json",
+        "report.html",
+        "runs.jsonl",
+    ]
     assert [file for file in files if not (results / file).stat().st_size] == []
     assert not (results.parent / "results").exists()
 
@@ -83,6 +94,13 @@ def test_metrics_cover_models_and_references(results):
 def test_smoke_results_are_stamped(results):
     for name in ("comparison.md", "comparison.tex", "cost.md"):
         assert NOTE in (results / "tables" / name).read_text()
+
+
+def test_the_report_opens_with_pictures_and_tables(results):
+    page, first = ((results / name).read_text() for name in ("report.html", "tables/overview.html"))
+    assert len(first) < 1_000_000 and first.count("data:image/webp") == 3
+    sheet = first.split("base64,")[1][:200]
+    assert sheet in page and "What was trained" in page
 
 
 def test_report_shows_captions_and_categories(results):

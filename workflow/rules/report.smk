@@ -26,6 +26,7 @@ rule tables:
         published=os.path.relpath(f"{workflow.basedir}/workflow/paper/published.yaml"),
     output:
         long="<results>/tables/metrics.csv",
+        overview="<results>/tables/overview.html",
         csv=expand("<results>/tables/{table}.csv", table=TABLES),
         tex=expand("<results>/tables/{table}.tex", table=TABLES),
         md=[shown("Tables", name, ".md") for name in TABLES],

@@ -64,7 +64,7 @@ def make_training(folder, model, seed=0, shift=0.0, dataset="heads"):
     numbers = {"rows": metric_rows(model, values), "profile": profile, "columns": columns}
     records = [write(base / "metrics" / "surface.json", "evaluate", numbers)]
     for stage, (first, last) in enumerate(((1, 10), (11, 14))):
-        numbers = {"step": last, "history": history(first, last)}
+        numbers = {"step": last, "resolution": 16, "history": history(first, last)}
         settings = {"models": {model: TRAINED[model]}}
         records.append(write(base / f"stage{stage}" / "stage.json", "train", numbers, settings))
     records.append(write(base / "samples" / "samples.json", "samples", {"latents": 2}))
