@@ -14,7 +14,12 @@ from gof.report.typeset import Cell, Table
 from gof.run.images import open_image
 
 WIDE = 640  # pixels of a picture on the page
+HEAD = """<!doctype html>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>What this run gave</title>"""
 STYLE = """
+.gof { font-family: sans-serif; }
 .gof figure { display: inline-block; vertical-align: top; margin: 0 1em 1em 0; }
 .gof figure { width: min(26em, 100%); }
 .gof figure img { max-width: 100%; height: auto; }
@@ -33,7 +38,8 @@ def overview(records: Sequence[Record], tables: Sequence[Table]) -> str:
     these tables."""
     pictures = [_figure(label(name), path) for name, path in sheets(records).items()]
     parts = [*pictures, *(table_html(table) for table in [trained(records), *tables])]
-    return "\n".join([f'<style>{STYLE}</style>\n<div class="gof">', *parts, "</div>\n"])
+    style = f'<style>{STYLE}</style>\n<div class="gof">'
+    return "\n".join([HEAD, style, *parts, "</div>\n"])
 
 
 def sheets(records: Sequence[Record]) -> dict[str, Path]:
