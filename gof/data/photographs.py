@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -57,17 +58,21 @@ def _to_rgb(image: Image.Image, background: tuple[float, ...]) -> Image.Image:
     return image.convert("RGB")
 
 
-def crop_and_resize(image: Image.Image, sizes: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """The centre square at every size: image_{size} uint8 [size, size, 3]. Raises BadImage for one
-    that would have to be enlarged."""
-    side = min(image.size)
+def crop_and_resize(
+    image: Image.Image, sizes: tuple[int, ...], share: float = 1.0
+) -> dict[str, np.ndarray]:
+    """The square in the middle, whose side is this share of the shorter one, at every size:
+    image_{size} uint8 [size, size, 3]. Raises BadImage for one that would have to be enlarged."""
+    side = min(image.size) * share
     if side < max(sizes):
-        raise BadImage(f"{image.width} x {image.height} pixels, smaller than {max(sizes)}")
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
+        cut = f", of which {side:.0f} are cut out" if share < 1 else ""
+        raise BadImage(f"{image.width} x {image.height} pixels{cut}, smaller than {max(sizes)}")
+    left, top = (int(length - side) // 2 for length in image.size)
+    square = image.crop((left, top, left + ceil(side), top + ceil(side)))
+    box = (0.0, 0.0, side, side)
     # Pillow's bicubic filter widens with the reduction, so it does not alias
     return {
-        f"image_{size}": np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
+        f"image_{size}": np.asarray(square.resize((size, size), Image.Resampling.BICUBIC, box))
         for size in sizes
     }
 
@@ -167,7 +172,7 @@ def _results(settings: Photographs, files: list[Path]) -> Iterator[_Result]:
         name = path.relative_to(folder).as_posix()
         try:
             image = decode(path, settings.background)
-            return _Result(name, crop_and_resize(image, settings.resolutions))
+            return _Result(name, crop_and_resize(image, settings.resolutions, settings.crop_share))
         except BadImage as error:
             return _Result(name, {}, str(error))
 

@@ -41,6 +41,9 @@ class Photographs(DataSet):
     source: Literal["photographs"] = "photographs"
     folder: str = Field(description="where the photographs lie, from where the run is started")
     crop: Literal["centre"] = Field("centre", description="centre: the largest square in it")
+    crop_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="side of that square over the largest one; the papers' CelebA: 0.8"
+    )
     splits: Annotated[dict[str, Fraction], AfterValidator(_whole)] = Field(
         {"train": 0.9, "validation": 0.05, "test": 0.05},
         description="shares of the images; which image is in which, its name decides",

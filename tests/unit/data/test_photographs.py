@@ -160,6 +160,18 @@ def test_what_is_no_image_is_bad_and_does_not_hang(tmp_path):
         assert "\n" not in str(error.value) and str(error.value)
 
 
+def test_a_share_of_the_centre_square_may_be_cut() -> None:
+    """The papers' CelebA: short side to 320, centre 256, of 178 x 218 pixels."""
+    ramp = np.broadcast_to(np.arange(178, dtype=np.float32), (218, 178))
+    image = Image.fromarray(np.stack([ramp.astype(np.uint8)] * 3, -1))
+    (found,) = crop_and_resize(image, (16,), 0.8).values()
+    wide = image.resize((320, 392), Image.Resampling.BICUBIC)
+    cut = wide.crop((32, 68, 288, 324)).resize((16, 16), Image.Resampling.BICUBIC)
+    assert np.abs(found.astype(int) - np.asarray(cut).astype(int)).max() <= 1
+    with pytest.raises(BadImage, match="178 x 218 pixels, of which 142 are cut out, smaller"):
+        crop_and_resize(image, (256,), 0.8)
+
+
 def test_crop_is_the_centre_square_and_resize_averages():
     image = Image.new("RGB", (64, 32), "black")
     image.paste("white", (16, 0, 48, 32))  # exactly the centre square
