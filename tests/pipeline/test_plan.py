@@ -41,6 +41,13 @@ def test_shipped_configurations_are_valid_and_keep_out_of_the_real_results(here,
     assert set(config.models) == {"gof", "pigan", "cgof"}
 
 
+@pytest.mark.parametrize("name", ["celeba", "cats"])
+def test_presets_of_the_paper_train_on_photographs_alone(here, name):
+    jobs = here.plan("--configfile", f"workflow/configs/paper-{name}.yaml").jobs
+    assert (jobs["dataset"], jobs["train"], jobs["samples"]) == (1, 6, 2)
+    assert not jobs.keys() & {"head_model", "pool", "fits", "regressor", "show_control"}
+
+
 def test_schema_file_is_that_of_the_code(here):
     path = here.folder / "workflow" / "schemas" / "config.schema.json"
     assert path.read_text() == schema(), "run: gof schema > workflow/schemas/config.schema.json"

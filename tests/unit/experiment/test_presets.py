@@ -1,0 +1,119 @@
+"""The papers' settings, number by number, against the tables of the released code (GOF's
+curriculums)."""
+
+from pathlib import Path
+
+import pytest
+
+from gof.experiment.config import Config
+from gof.experiment.model import Model
+
+# Of one GPU; there were eight.
+GPUS = 8
+BATCH, SPLIT, SIZES = (16, 8, 4), (1, 1, 2), (32, 64, 128)
+TABLE = {
+    "celeba": {
+        "steps": (20_000, 160_000, 200_000),  # where each size ends
+        "lr_g": (5e-5, 5e-5, 4e-6),
+        "near_far": (0.88, 1.12),
+        "poses": ("gaussian", 0.3, 0.155),
+        "interval": (0.12, 0.03, 1e-5),
+        "opacity": (0.05, 0.5e-5),
+        "normal": (0.05, 1e-2),
+        "samples": (9, 9, 6),  # surface, coarse, fine
+        "crop_share": 256 / 320,
+    },
+    "cats": {
+        "steps": (5_000, 30_000, 40_000),
+        "lr_g": (4e-5, 4e-5, 4e-6),
+        "near_far": (0.8, 1.2),
+        "poses": ("uniform", 0.5, 0.4),
+        "interval": (0.2, 0.1, 2e-5),
+        "opacity": (0.05, 1e-5),
+        "normal": (0.05, 1e-2),
+        "samples": (9, 9, 6),
+        "crop_share": 1.0,
+    },
+}
+
+
+def preset(name: str, *below: str) -> Config:
+    return Config.load(*below, f"workflow/configs/paper-{name}.yaml")
+
+
+def test_every_preset_of_photographs_is_held() -> None:
+    found = {path.stem[6:] for path in Path("workflow/configs").glob("paper-*.yaml")}
+    assert found == {*TABLE, "cgof"}
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_nothing_comes_from_the_default_run(name: str) -> None:
+    alone, above = preset(name), preset(name, "config.yaml")
+    assert above.models == alone.models and set(alone.models) == {"gof", "pigan"}
+    assert above.datasets == alone.datasets
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_data_and_camera(name: str) -> None:
+    wanted, dataset = TABLE[name], preset(name).datasets[name]
+    camera = dataset.camera
+    assert (camera.near, camera.far) == wanted["near_far"] and camera.fov_deg == 12
+    assert (camera.law, camera.yaw, camera.pitch) == wanted["poses"]
+    assert (camera.yaw_mean, camera.pitch_mean) == (0, 0)
+    assert dataset.flip and dataset.resolutions == SIZES
+    assert dataset.model_dump()["crop_share"] == pytest.approx(wanted["crop_share"])
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_schedule_is_that_of_eight_gpus(name: str) -> None:
+    wanted, models = TABLE[name], preset(name).models
+    assert models["pigan"].stages == models["gof"].stages
+    end = 0
+    for number, stage in enumerate(models["gof"].stages):
+        end += stage.steps
+        assert (stage.resolution, end) == (SIZES[number], wanted["steps"][number])
+        assert stage.batch == GPUS * BATCH[number]
+        assert stage.micro_batch == BATCH[number] // SPLIT[number]
+        assert stage.lr_generator == wanted["lr_g"][number]
+        assert stage.lr_discriminator == (2e-4, 2e-4, 2e-5)[number]
+        assert stage.fade_steps == 10_000 and stage.objective == "adversarial"
+        assert stage.r1_weight is None
+    assert number == 2
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_rendering_and_losses_of_gof(name: str) -> None:
+    wanted, gof = TABLE[name], preset(name).models["gof"]
+    surface, coarse, fine = wanted["samples"]
+    found = gof.sampling
+    assert (found.surface, found.coarse, found.fine) == (surface, coarse, fine)
+    assert (found.secant, found.tau) == (4, 0.5)
+    assert (gof.interval.max, gof.interval.min, gof.interval.decay) == wanted["interval"]
+    assert (gof.opacity.weight, gof.opacity.growth) == wanted["opacity"]
+    assert gof.opacity.cap == 10 and gof.opacity.of == "occupancy"
+    assert (gof.normal.weight, gof.normal.distance) == wanted["normal"]
+    assert gof.integrator == "occupancy" and gof.density_noise.start == 0
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_baseline_is_a_radiance_field(name: str) -> None:
+    pigan = preset(name).models["pigan"]
+    assert (pigan.integrator, pigan.opacity.weight, pigan.normal.weight) == ("density", 0, 0)
+    assert (pigan.sampling.coarse, pigan.sampling.surface, pigan.sampling.fine) == (12, 0, 12)
+    assert (pigan.density_noise.start, pigan.density_noise.steps) == (1, 5000)
+
+
+@pytest.mark.parametrize("model", ["gof", "pigan"])
+@pytest.mark.parametrize("name", TABLE)
+def test_networks_and_optimisers(name: str, model: str) -> None:
+    own: Model = preset(name).models[model]
+    field = own.field.model_dump()
+    assert (field["layers"], field["width"], field["scene_side"]) == (8, 256, 0.24)
+    assert (own.mapping.latent, own.mapping.width) == (256, 256)
+    assert own.start_shape.radius == 0
+    training = own.training
+    assert (training.betas, training.ema, training.mapping_lr) == ((0, 0.9), 0.999, 0.05)
+    assert (training.r1_weight, training.r1_every, training.pose_weight) == (1, 1, 15)
+    assert (training.clip_generator, training.clip_discriminator) == (1, 1)
+    assert (training.topk_decay, training.topk_floor) == (0.99, 0.6)
+    assert not training.share_fakes and training.precision == "float32"
