@@ -1,8 +1,16 @@
+import os
 import signal
 
 import pytest
 
 from gof.run.job import FOLLOWED
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests run side by side (`pytest -n 2`), a thread for each: torch would take all cores
+    for every one of them."""
+    if hasattr(config, "workerinput"):
+        os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)
