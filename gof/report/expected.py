@@ -18,10 +18,11 @@ LEAST = 0.01  # of the mean: what machines and printing alone may change
 KEY = ["dataset", "model", "metric"]
 
 
-def read_metrics(path: Path) -> pd.DataFrame:
-    """The trained models' rows of a metrics.csv. Raises InputError for what is none."""
+def read_metrics(path: Path, *more: str) -> pd.DataFrame:
+    """The trained models' rows of a metrics.csv, with more of its columns on demand. Raises
+    InputError for what is none."""
     try:
-        frame = pd.read_csv(path, dtype={"seed": str})[[*KEY, "seed", "value"]]
+        frame = pd.read_csv(path, dtype={"seed": str})[[*KEY, "seed", "value", *more]]
         frame["value"] = frame["value"].astype(float)
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())

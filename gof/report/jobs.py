@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
+from gof.run.target import Target
+
 
 @dataclass(frozen=True, slots=True)
 class TablesJob:
@@ -38,6 +40,17 @@ class ReadmeJob:
     """a finished run"""
     readme: Path = Path("README.md")
     """file to change, with the pages in docs/ beside it"""
+
+
+@dataclass(frozen=True, slots=True)
+class CompareJob:
+    """`gof compare`."""
+
+    results: tuple[Path, ...]
+    """results folders of two runs or more; the first is what others are compared with"""
+    _: KW_ONLY
+    out: Target | None = None
+    """.html: a page with the numbers and sample sheets; a folder: compare.html in it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ WIDE = 640  # pixels of a picture on the page
 HEAD = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>What this run gave</title>"""
+<title>What runs gave</title>"""
 STYLE = """
 .gof { font-family: sans-serif; }
 .gof figure { display: inline-block; vertical-align: top; margin: 0 1em 1em 0; }
@@ -36,8 +36,12 @@ STYLE = """
 def overview(records: Sequence[Record], tables: Sequence[Table]) -> str:
     """HTML of the page: the sample sheets of the first seed, which lie beside their records, and
     these tables."""
-    pictures = [_figure(label(name), path) for name, path in sheets(records).items()]
-    parts = [*pictures, *(table_html(table) for table in [trained(records), *tables])]
+    pictures = [picture(label(name), path) for name, path in sheets(records).items()]
+    return page([*pictures, *(table_html(table) for table in [trained(records), *tables])])
+
+
+def page(parts: Sequence[str]) -> str:
+    """One page of these."""
     style = f'<style>{STYLE}</style>\n<div class="gof">'
     return "\n".join([HEAD, style, *parts, "</div>\n"])
 
@@ -92,8 +96,8 @@ def _row(row: Sequence[Cell] | None, columns: int) -> str:
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
-def _figure(title: str, path: Path) -> str:
-    """A picture inside the page."""
+def picture(title: str, path: Path) -> str:
+    """A picture inside the page, with its title."""
     image, data = open_image(path).convert("RGB"), BytesIO()
     if image.width > WIDE:
         image = image.resize((WIDE, round(image.height * WIDE / image.width)))

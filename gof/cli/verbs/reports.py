@@ -27,6 +27,15 @@ VERBS = (
         needs="experiment",
     ),
     Verb(
+        name="compare",
+        summary="Show the numbers and sample sheets of runs side by side.",
+        example="gof compare results results-night --out compare.html",
+        group="reports",
+        job="gof.report.jobs:CompareJob",
+        run="gof.report.compare:run_compare",
+        needs="nothing",
+    ),
+    Verb(
         name="check-results",
         summary="Tell whether a run's numbers lie where those of several trainings did.",
         example="gof check-results --results results",
