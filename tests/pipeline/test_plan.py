@@ -30,7 +30,7 @@ JOBS = {
     "tables": 1,
     "figures": 1,
 }
-CONFIGS = ("smoke", "desk", "night")
+CONFIGS = ("smoke", "desk", "night", "gpu")
 
 
 @pytest.mark.parametrize("name", CONFIGS)

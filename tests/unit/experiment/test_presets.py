@@ -1,12 +1,16 @@
 """The papers' settings, number by number, against the tables of the released code (GOF's
 curriculums)."""
 
+from math import exp
 from pathlib import Path
 
 import pytest
+import yaml
+from pytest import approx
 
 from gof.experiment.config import Config
 from gof.experiment.model import Model
+from tests.unit.differences import differences
 
 # Of one GPU; there were eight.
 GPUS = 8
@@ -61,7 +65,7 @@ def test_data_and_camera(name: str) -> None:
     assert (camera.law, camera.yaw, camera.pitch) == wanted["poses"]
     assert (camera.yaw_mean, camera.pitch_mean) == (0, 0)
     assert dataset.flip and dataset.resolutions == SIZES
-    assert dataset.model_dump()["crop_share"] == pytest.approx(wanted["crop_share"])
+    assert dataset.model_dump()["crop_share"] == approx(wanted["crop_share"])
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -117,3 +121,21 @@ def test_networks_and_optimisers(name: str, model: str) -> None:
     assert (training.clip_generator, training.clip_discriminator) == (1, 1)
     assert (training.topk_decay, training.topk_floor) == (0.99, 0.6)
     assert not training.share_fakes and training.precision == "float32"
+
+
+@pytest.mark.parametrize("name", ["gof", "pigan", "cgof"])
+def test_the_gpu_run_has_the_plan_of_the_packaged_model(name: str) -> None:
+    """But for what followed the clock there."""
+    config = Config.load("config.yaml", "workflow/configs/gpu.yaml")
+    text = Path(f"gof/models/packaged/heads-{name}.yaml").read_text()
+    wanted = yaml.safe_load(text)["trained_as"]
+    own = config.models[name]
+    found = {text.split(":")[0] for text in differences(own.model_dump(mode="json"), wanted, name)}
+    clock = {f"{name}.interval.decay", f"{name}.opacity.growth"}
+    assert found <= clock | {f"{name}.mapping.latent"}
+    steps = sum(stage.steps for stage in own.stages)
+    if name == "gof":
+        assert own.interval.max * exp(-own.interval.decay * 0.6 * steps) == approx(0.012, rel=0.01)
+        assert own.opacity.weight * exp(own.opacity.growth * steps) == approx(1, rel=0.01)
+    if name == "cgof":
+        assert own.interval.max * exp(-own.interval.decay * steps) == approx(0.008, rel=0.01)

@@ -2,14 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from gof.experiment.config import Config
 from gof.report.claims import claims_table, read_claims
+from tests.unit.differences import differences
 
 KEPT = ("docs/gpu/search.json", "docs/search.json")
 KEPT_NIGHTS = ("night", "night_mended")
@@ -34,18 +33,6 @@ def test_the_default_run_trains_the_gof_that_was_chosen():
     assert wanted.pop("extends") == "gof"
     default = Config.load("config.yaml").models["gof"].model_dump(mode="json")
     assert list(differences(default, wanted, "gof")) == []
-
-
-def differences(got: Any, wanted: Any, at: str) -> Iterator[str]:
-    """Places where settings are not as wanted; what is not named may be anything."""
-    if isinstance(wanted, dict):
-        for key, value in wanted.items():
-            yield from differences(got[key], value, f"{at}.{key}")
-    elif isinstance(wanted, list) and isinstance(wanted[0], dict):
-        for number, pair in enumerate(zip(got, wanted, strict=True)):
-            yield from differences(*pair, f"{at}.{number}")
-    elif got != wanted:
-        yield f"{at}: {got} instead of {wanted}"
 
 
 def test_the_table_of_warm_starts_says_what_was_measured():
