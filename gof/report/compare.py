@@ -85,14 +85,13 @@ def plain(table: Table) -> str:
 
 def sheets(runs: Mapping[str, Path]) -> Iterator[str]:
     """Sample sheets, model by model, those of the runs beside each other."""
-    found: dict[str, list[tuple[str, Path]]] = {}
+    found: dict[tuple[str, str], dict[str, Path]] = {}
     for name, results in runs.items():
         for path in sorted(results.glob("*/*/seed*/samples/sheet.png")):
-            model = path.parents[2].name
-            if name not in dict(found.get(model, [])):  # its first seed
-                found.setdefault(model, []).append((name, path))
-    for model, own in found.items():
-        yield from (picture(f"{label(model)}, {name}", path) for name, path in own)
+            model, dataset = (path.parents[up].name for up in (2, 3))
+            found.setdefault((dataset, model), {}).setdefault(name, path)  # its first seed
+    for (_, model), own in found.items():
+        yield from (picture(f"{label(model)}, {name}", path) for name, path in own.items())
 
 
 def run_compare(wanted: CompareJob) -> None:

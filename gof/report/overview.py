@@ -36,7 +36,7 @@ STYLE = """
 def overview(records: Sequence[Record], tables: Sequence[Table]) -> str:
     """HTML of the page: the sample sheets of the first seed, which lie beside their records, and
     these tables."""
-    pictures = [picture(label(name), path) for name, path in sheets(records).items()]
+    pictures = [picture(title, path) for title, path in sheets(records).items()]
     return page([*pictures, *(table_html(table) for table in [trained(records), *tables])])
 
 
@@ -47,12 +47,14 @@ def page(parts: Sequence[str]) -> str:
 
 
 def sheets(records: Sequence[Record]) -> dict[str, Path]:
-    """The sample sheet of each model's first seed."""
+    """The sample sheet of each model's first seed, by its title."""
+    several = len({record.dataset for record in records}) > 1
     found: dict[str, Path] = {}
     for record in records:
         path = record.path.with_name("sheet.png")
         if record.kind == "samples" and path.is_file():
-            found.setdefault(record.model, path)
+            on = f" on {record.dataset}" if several else ""
+            found.setdefault(f"{label(record.model)}{on}", path)
     return found
 
 

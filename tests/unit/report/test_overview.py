@@ -1,5 +1,6 @@
 import base64
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -45,7 +46,9 @@ def test_what_was_trained_is_summed_up_by_model(kept) -> None:
 
 
 def test_the_picture_of_the_first_seed_lies_in_the_page(kept, tmp_path) -> None:
-    assert sheets(kept) == {"gof": tmp_path / "gof" / "0" / "sheet.png"}
+    sheet = tmp_path / "gof" / "0" / "sheet.png"
+    assert sheets(kept) == {"GOF": sheet}
+    assert sheets([*kept, replace(kept[0], dataset="cars")]) == {"GOF on heads": sheet}
     page = overview(kept, [])
     (data,) = re.findall(r"data:image/webp;base64,([^\"]+)", page)
     image = Image.open(BytesIO(base64.b64decode(data)))
