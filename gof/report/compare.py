@@ -11,7 +11,7 @@ from gof.report.overview import page, picture, table_html
 from gof.report.records import label
 from gof.report.tables import summary
 from gof.report.typeset import Cell, Table
-from gof.run.files import InputError, atomic_write, say
+from gof.run.files import InputError, atomic_write
 from gof.run.outputs import Writes, watched
 from gof.run.target import placed
 
@@ -107,4 +107,3 @@ def run_compare(wanted: CompareJob) -> None:
     out = placed(wanted.out, "compare.html")
     with watched(out, inputs, Writes()):
         atomic_write(out, page([*sheets(runs), table_html(table)]))
-    say(f"wrote {out}")

@@ -21,7 +21,7 @@ HEAD = """<!doctype html>
 STYLE = """
 .gof { font-family: sans-serif; }
 .gof figure { display: inline-block; vertical-align: top; margin: 0 1em 1em 0; }
-.gof figure { width: min(26em, 100%); }
+.gof figure { width: min(22em, 100%); }
 .gof figure img { max-width: 100%; height: auto; }
 .gof .scroll { overflow-x: auto; margin: 0 0 1em; }
 .gof table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
