@@ -48,6 +48,12 @@ def test_presets_of_the_paper_train_on_photographs_alone(here, name):
     assert not jobs.keys() & {"head_model", "pool", "fits", "regressor", "show_control"}
 
 
+@pytest.mark.parametrize("name", ["desk", "night", "gpu"])
+def test_longer_runs_can_be_planned(here, name):
+    jobs = here.plan("--configfile", f"workflow/configs/{name}.yaml").jobs
+    assert jobs["samples"] == 3 and jobs["evaluate"] == JOBS["evaluate"]
+
+
 def test_schema_file_is_that_of_the_code(here):
     path = here.folder / "workflow" / "schemas" / "config.schema.json"
     assert path.read_text() == schema(), "run: gof schema > workflow/schemas/config.schema.json"
