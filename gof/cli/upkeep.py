@@ -57,7 +57,11 @@ def run_schema(_: SchemaJob) -> None:
 
 
 def run_check(config: Config, _: CheckJob) -> None:
-    """Print the stages of every model of a configuration that has been read without fault."""
+    """Print the stages of every model of a configuration that has been read without fault. Raises
+    ConfigError where what is measured does not fit what is trained."""
+    from gof.experiment import scopes
+
+    scopes.check_metrics(config)
     for name, model in config.models.items():
         stages = " > ".join(f"{stage.resolution} px, {stage.steps} steps" for stage in model.stages)
         print(f"{name}: {model.integrator}, {stages}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from gof.experiment import plan
 from gof.experiment.config import Config, Reasons
 from gof.metrics.registry import METRICS
 
@@ -39,6 +40,14 @@ def of_metric(config: Config, dataset: str, metric: str, model: str | None = Non
     scope = of_measurement(_sized(config, dataset, metric, model), metric)
     fresh = model is None and how.subject == "generator" and not how.conditional
     return _with_untrained(config, dataset, scope) if fresh else scope
+
+
+def check_metrics(config: Config) -> None:
+    """Raises ConfigError where a size of a metric does not fit a model or a data set."""
+    for dataset in config.datasets:
+        for metric in plan.measured(config, dataset):
+            for model in (None, *config.models_on(dataset)):
+                of_metric(config, dataset, metric.name, model)
 
 
 def of_measurement(config: Config, metric: str, *others: str) -> str:

@@ -51,10 +51,7 @@ METRIC_FILES = {
 
 # Sizes that do not fit a model are refused before anything runs.
 try:
-    for own in CONFIG.datasets:
-        for metric in MEASURED[own]:
-            for name in (None, *CONFIG.models_on(own)):
-                scopes.of_metric(CONFIG, own, metric.name, name)
+    scopes.check_metrics(CONFIG)
 except ConfigError as error:
     raise WorkflowError(str(error))
 

@@ -1,6 +1,7 @@
 """The command line as a whole: help, exit statuses, signals, what comes before the verb."""
 
 import errno
+import json
 import os
 import resource
 import signal
@@ -29,6 +30,14 @@ sys.modules['toy'].Job, sys.modules['toy'].run = Job, run
 VERBS.register(Verb('toy', 'Play.', 'gof toy', 'toys', 'toy:Job', 'toy:run', 'nothing'))
 gof.cli.main.main({words})
 """
+
+UNFIT = json.dumps(
+    {
+        "datasets": {"heads": {"source": "heads"}},
+        "models": {"a": {"integrator": "occupancy", "stages": [{"resolution": 16, "steps": 1}]}},
+        "metrics": {"views": {"resolution": 128}},
+    }
+)
 
 
 def run(*words, **environment):
@@ -88,6 +97,7 @@ GIVEN = ("--generator", "none.yaml", "--out", "x.png")
         (["train", "--model", "x", "--data", "y", "--out", "z"], 3, "gof train: no config.yaml"),
         (["check", "--config", "none.yaml"], 3, "none.yaml"),
         (["check", "--config", '{"sead": 3}'], 3, "sead: unknown key"),
+        (["check", "--config", UNFIT], 3, "must be a multiple of views.resolution (128)"),
         (
             ["check", "--config", '{"common": {"field": 3}, "models": {"a": {}}}'],
             3,
