@@ -35,7 +35,7 @@ UNFIT = json.dumps(
     {
         "datasets": {"heads": {"source": "heads"}},
         "models": {"a": {"integrator": "occupancy", "stages": [{"resolution": 16, "steps": 1}]}},
-        "metrics": {"views": {"resolution": 128}},
+        "metrics": {"views": {"resolution": 128}, "depth": {"score_resolution": 64}},
     }
 )
 
