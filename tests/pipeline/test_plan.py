@@ -5,7 +5,9 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
+from gof.data.manifest import load_manifest
 from gof.experiment.config import Config
 from gof.experiment.schema import schema
 from gof.report.readme import rule_graph
@@ -131,6 +133,27 @@ def test_a_metric_that_needs_more_than_the_data_set_offers_is_not_planned(copied
     assert done.jobs == JOBS | {"evaluate": 21, "reference": 9}
     assert "the data set offers no depth" in done.text
     assert "--metric depth" not in done.text
+
+
+@pytest.mark.parametrize(
+    "name", ['it\'s "odd"; $(touch hacked) `touch hacked` & é {x} %d', "two\nlines", "x" * 200]
+)
+def test_a_folder_of_any_name_is_prepared_and_nothing_in_it_is_run(copied, name):
+    folder = copied.folder / name
+    folder.mkdir()
+    for number in range(30):
+        Image.new("RGB", (40, 40), (8 * number, 0, 99)).save(
+            folder / f"{number} $(touch hacked).png"
+        )
+    odd = copied.folder / "odd.yaml"
+    odd.write_text(json.dumps({"datasets": {"photographs": {"folder": name}}}))
+    files = [f"workflow/configs/{file}.yaml" for file in ("smoke", "photographs")]
+    target = "results-photographs/photographs/data/manifest.json"
+    done = copied.run(target, "--cores", "1", "--configfile", *files, "odd.yaml")
+    assert done.status == 0, done.text[-3000:]
+    manifest = load_manifest(copied.folder / target)
+    assert sum(split.count for split in manifest.splits.values()) == 30
+    assert not list(copied.folder.rglob("hacked"))
 
 
 def test_a_size_that_fits_no_model_is_refused_before_anything_runs(copied):
