@@ -145,7 +145,7 @@ def surfaces(model: Pretrained, request: Request, coarse: int, psi: float) -> tu
     for z, pose in zip(request.latents.split(1), request.poses.split(1), strict=True):
         field = model.bind(z, psi)
         rays = camera_rays(pose.to(device), request.resolution, model.camera.fov_deg)
-        surface_t, hit = first_crossings(field, rays, model.settings, coarse)
+        hit, surface_t = first_crossings(field, rays, model.settings, coarse)
         rows.append((surface_t.unflatten(-1, square).cpu(), hit.unflatten(-1, square).cpu()))
     t, hit = (torch.cat(column) for column in zip(*rows, strict=True))
     return t, hit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from gof.report.expected import read_metrics
+from gof.report.expected import KEY, read_metrics
 from gof.report.jobs import CompareJob
 from gof.report.overview import page, picture, table_html
 from gof.report.records import label
@@ -16,16 +16,17 @@ from gof.run.outputs import Writes, watched
 from gof.run.target import placed
 
 APART = 2.0  # standard deviations of a difference from which on it is marked
-Number = tuple[float, float]  # mean and spread
+Number = tuple[float, float, str]  # mean, spread, how it was measured
 Numbers = Mapping[tuple[str, str, str], Number]  # by data set, model and metric
 
 
 def measured(metrics: Path) -> Numbers:
     """What a run's metrics.csv says of its models, as tables sum it up. Raises InputError for what
     is none."""
-    frame = read_metrics(metrics, "spread")
+    frame = read_metrics(metrics, "spread", "protocol")
+    protocols = frame.groupby(KEY)["protocol"].first()
     return {
-        (str(dataset), model, metric): number
+        (str(dataset), model, metric): (*number, str(protocols[dataset, model, metric]))
         for dataset, rows in frame.groupby("dataset", sort=False)
         for (model, metric), number in summary(rows).items()
     }
@@ -68,6 +69,8 @@ def _value(number: Number | None) -> Cell:
 
 
 def _difference(a: Number, b: Number) -> Cell:
+    if a[2] != b[2]:
+        return Cell("measured otherwise")
     apart = b[0] - a[0]
     return Cell(f"{apart:+.3g}", best=abs(apart) > APART * (a[1] ** 2 + b[1] ** 2) ** 0.5)
 

@@ -103,6 +103,18 @@ def test_the_report_opens_with_pictures_and_tables(results):
     assert sheet in page and "What was trained" in page
 
 
+def test_there_is_a_report_where_there_are_no_tables(finished, results):
+    away = results / "tables" / "elsewhere.html"
+    (results / "tables" / "overview.html").rename(away)
+    try:
+        target = "results-smoke/heads/data/manifest.json"
+        done = finished.run(target, "--cores", "1", *SMOKE, "--report", "data.html")
+        assert done.status == 0, done.text[-2000:]
+        (finished.folder / "data.html").unlink()
+    finally:
+        away.rename(results / "tables" / "overview.html")
+
+
 def test_report_shows_captions_and_categories(results):
     page = (results / "report.html").read_text()
     for text in ("Tables", "Figures", "Meshes", "Training", "marching cubes on the logits"):

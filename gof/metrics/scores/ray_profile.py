@@ -54,13 +54,12 @@ def evenly_sampled(
 def first_crossings(
     field: Field, rays: Rays, settings: RenderSettings, samples: int
 ) -> tuple[Tensor, Tensor]:
-    """First crossing among so many evenly spaced samples of each ray: surface_t, hit [batch,
+    """First crossing among so many evenly spaced samples of each ray: hit, surface_t [batch,
     rays]."""
 
     def look(rays: Rays) -> tuple[Tensor, Tensor]:
         t, logits = evenly_sampled(field, rays, settings, samples)
-        hit, surface_t = find_surface(field, rays, t, logits, settings)
-        return surface_t, hit
+        return find_surface(field, rays, t, logits, settings)
 
     seen: tuple[Tensor, Tensor] = in_parts(look, rays, dim=1)
     return seen

@@ -55,5 +55,5 @@ def beside(points: np.ndarray, part: np.ndarray, grid: Grid) -> np.ndarray:
 def crossings(field: Field, rays: Rays, settings: RenderSettings, samples: int) -> Tensor:
     """First crossings [hits, 3] among so many evenly spaced samples of each ray of one image, with
     no regard to where training sampled."""
-    surface_t, hit = first_crossings(field, rays, settings, samples)
+    hit, surface_t = first_crossings(field, rays, settings, samples)
     return rays.at(surface_t[..., None]).squeeze(2)[hit]

@@ -42,14 +42,21 @@ def test_what_is_apart_by_more_than_its_spread_is_marked(tmp_path) -> None:
 
 def test_several_trainings_have_their_own_spread(tmp_path) -> None:
     found = measured(run(tmp_path / "a", THREE) / "tables" / "metrics.csv")
-    assert found == {("heads", "gof", "fd"): (41.0, 1.0)}
+    assert found == {("heads", "gof", "fd"): (41.0, 1.0, "p")}
 
 
 def test_the_difference_is_that_of_the_last_run_that_has_it(tmp_path) -> None:
-    number = {("heads", "gof", "fd"): (1.0, 0.0)}
-    more = {("heads", "gof", "fd"): (3.0, 0.0)}
+    number = {("heads", "gof", "fd"): (1.0, 0.0, "p")}
+    more = {("heads", "gof", "fd"): (3.0, 0.0, "p")}
     table = comparison({"a": number, "b": more, "c": {}})
     assert [cell.text for cell in table.rows[0]] == ["GOF: fd", "1 ± 0", "3 ± 0", "–", "+2"]
+
+
+def test_what_was_measured_otherwise_has_no_difference(tmp_path) -> None:
+    runs = {name: run(tmp_path / name, A.replace("600,p", f"600,{name} px")) for name in "ab"}
+    table = comparison({n: measured(path / "tables" / "metrics.csv") for n, path in runs.items()})
+    assert [row[-1].text for row in table.rows] == ["measured otherwise"] * 2
+    assert not any(row[-1].best for row in table.rows)
 
 
 def test_sheets_of_a_model_stand_beside_each_other_of_the_first_seed(tmp_path) -> None:

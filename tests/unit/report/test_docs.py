@@ -62,6 +62,14 @@ def test_the_tables_of_the_nights_say_what_was_measured():
     assert found == wanted
 
 
+def test_the_night_has_the_plan_that_was_measured():
+    models = Config.load("config.yaml", "workflow/configs/night.yaml").models
+    kept = json.loads(Path("docs/gpu/night_mended.json").read_text())["models"]
+    for name in ("gof", "pigan"):
+        own, wanted = models[name].model_dump(mode="json"), kept[f"{name}_mended"]["trained_as"]
+        assert list(differences(own, wanted, name)) == []
+
+
 def test_claims_are_judged_by_the_kept_numbers():
     """Those of three trainings of each model, and of the ablations, which ran on a GPU."""
     kept = [pd.read_csv(f"docs/{name}.csv", dtype={"seed": str}) for name in KEPT_TABLES]
