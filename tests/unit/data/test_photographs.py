@@ -228,9 +228,10 @@ def folder(tmp_path):
     return place
 
 
-def test_folder_becomes_a_data_set_in_sorted_order(folder, tmp_path):
+@pytest.mark.parametrize("share", [1.0, 0.7])
+def test_folder_becomes_a_data_set_in_sorted_order(folder, tmp_path, share):
     out = tmp_path / "data" / "manifest.json"
-    prepare(folder, out)
+    prepare(folder, out, crop_share=share)
     manifest = load_manifest(out)
     names = sorted(f"{'ab'[i % 2]}/{i:02d}.png" for i in range(30))
     train = [name for name in names if split_of(name, SHARES) == "train"]
@@ -241,7 +242,7 @@ def test_folder_becomes_a_data_set_in_sorted_order(folder, tmp_path):
     found = load_images(manifest, "train", 16).permute(0, 2, 3, 1).numpy()
     assert len(found) == len(train)
     for row, name in zip(found, train, strict=True):
-        expected = crop_and_resize(picture(seed=int(name[2:4])), (16,))["image_16"]
+        expected = crop_and_resize(picture(seed=int(name[2:4])), (16,), share)["image_16"]
         np.testing.assert_array_equal(row, expected)
     assert read_json(out.with_name("data.json"))["numbers"]["skipped"] == 0
 
