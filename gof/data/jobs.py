@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 from gof.run.target import Target
 
@@ -12,8 +12,10 @@ from gof.run.target import Target
 class DownloadJob:
     """`gof download`."""
 
-    asset: Literal["head", "features"]
-    """which asset"""
-    out: Target
+    asset: str | None = None
+    """which file; without it, all are listed"""
+    from_: Path | None = None
+    """the file, where you have it already: it is checked, and put into the cache"""
+    out: Target | None = None
     """JSON to write, or a folder for ASSET.json: where the file lies, its hash, source and
     licence"""

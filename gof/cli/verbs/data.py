@@ -8,7 +8,7 @@ VERBS = (
     Verb(
         name="download",
         summary="Fetch an asset and check its hash.",
-        example="gof download --asset head --out results/assets/head_asset.json",
+        example="gof download --asset head --out results/assets/head.json",
         group="data",
         job="gof.data.jobs:DownloadJob",
         run="gof.data.download:run_download",

@@ -9,7 +9,7 @@ VERBS = (
         name="head-model",
         summary="Build the linear head model from its asset.",
         example=(
-            "gof head-model --asset results/assets/head_asset.json --out "
+            "gof head-model --asset results/assets/head.json --out "
             "results/heads/model/head_model.npz"
         ),
         group="faces",

@@ -1,7 +1,5 @@
 """face-alignment's plumbing, with made-up weights: networks that find bright spots."""
 
-import hashlib
-import io
 import pickle
 
 import numpy as np
@@ -10,13 +8,24 @@ import torch
 from face_alignment.detection.sfd.net_s3fd import s3fd
 from face_alignment.models import FAN
 
+from gof.data import download
+from gof.data.assets import assets
 from gof.fitting.landmark_set import detect
 from gof.morphable import detector
-from gof.morphable.detector import WEIGHTS, find_weights, load, weights_folder
+from gof.morphable.detector import find_weights, load, needed, weights_folder
 from gof.run.files import InputError, MachineError, sha256
 from gof.run.receiving import NotReceived
 
 SIZE, SPOT = 128, 4
+FILES = [asset.file for asset in needed()]
+
+
+def pass_for_published(patch, folder, files=FILES):
+    """Have what lies in a folder be what the registry of assets asks for."""
+    for asset in needed():
+        if asset.file in files:
+            own = {"sha256": sha256(folder / asset.file)[:10]}
+            patch.setitem(assets(), asset.name, asset.model_copy(update=own))
 
 
 def blank(network):
@@ -64,12 +73,11 @@ def home(tmp_path_factory):
     """A cache of torch hub that holds weights, which pass for the published ones."""
     folder = tmp_path_factory.mktemp("torch")
     (folder / "hub" / "checkpoints").mkdir(parents=True)
-    faces, landmarks = WEIGHTS
+    faces, landmarks = FILES
     for name, state in ((faces, face_weights()), (landmarks, landmark_weights())):
         torch.save(state, folder / "hub" / "checkpoints" / name)
     with pytest.MonkeyPatch.context() as patch:
-        for name in WEIGHTS:
-            patch.setitem(WEIGHTS, name, sha256(folder / "hub" / "checkpoints" / name)[:10])
+        pass_for_published(patch, folder / "hub" / "checkpoints")
         yield folder
 
 
@@ -88,10 +96,12 @@ def empty(tmp_path, monkeypatch):
     def refuse(*_):
         raise NotReceived("no route to host")
 
+    monkeypatch.setattr(download, "PAUSE_S", 0.0)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setattr(detector, "receive", refuse)
+    monkeypatch.setenv("GOF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "receive", refuse)
     load.cache_clear()
-    yield tmp_path / "hub" / "checkpoints"
+    yield tmp_path / "cache"
     load.cache_clear()
 
 
@@ -119,7 +129,7 @@ def test_faces_are_counted_and_found_where_they_are(cached):
 
 def test_weights_in_the_cache_are_used_and_can_be_hashed(cached):
     found = find_weights()
-    assert list(found) == list(WEIGHTS) and all(path.parent == cached for path in found.values())
+    assert list(found) == FILES and all(path.parent == cached for path in found.values())
     assert weights_folder() == cached
     assert all(len(sha256(path)) == 64 for path in found.values())
 
@@ -128,21 +138,21 @@ def test_without_files_and_network_both_are_named_with_their_place(empty):
     with pytest.raises(MachineError) as caught:
         detect(spotted()[None])
     text = str(caught.value)
-    assert "\n" not in text and "no route to host" in text and str(empty) in text
-    assert all(name in text for name in WEIGHTS)
+    assert "\n" not in text and "no route to host" in text and FILES[0] in text
+    assert "gof download --asset face-detector --from FILE" in text
 
 
-def test_downloads_get_their_names_when_their_hashes_are_right(empty, monkeypatch):
-    content = io.BytesIO()
-    torch.save({"weight": torch.zeros(3)}, content)
-    monkeypatch.setattr(detector, "receive", lambda url, into, most: into.write(content.getvalue()))
-    with pytest.raises(MachineError, match="cannot be downloaded"):
+def test_downloads_get_their_names_when_their_hashes_are_right(empty, tmp_path, monkeypatch):
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "sent")
+    content = (tmp_path / "sent").read_bytes()
+    monkeypatch.setattr(download, "receive", lambda url, path, most: path.write_bytes(content))
+    with pytest.raises(InputError, match="sha256"):
         find_weights()
     assert not list(empty.iterdir()), "another file than the one that was published"
-    digest = hashlib.sha256(content.getvalue()).hexdigest()
-    monkeypatch.setattr(detector, "WEIGHTS", dict.fromkeys(WEIGHTS, digest[:10]))
-    found = find_weights()
-    assert all(path.read_bytes() == content.getvalue() for path in found.values())
+    for asset in needed():
+        own = {"sha256": sha256(tmp_path / "sent")}
+        monkeypatch.setitem(assets(), asset.name, asset.model_copy(update=own))
+    assert all(path.read_bytes() == content for path in find_weights().values())
 
 
 class Bomb:
@@ -150,7 +160,7 @@ class Bomb:
         return (open, ("exploded", "w"))
 
 
-@pytest.mark.parametrize("name", list(WEIGHTS))
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("content", ["cut", "foreign", "pickle", "other hash"])
 def test_files_that_are_no_weights_are_refused_and_not_run(
     cached, tmp_path, monkeypatch, name, content
@@ -158,7 +168,7 @@ def test_files_that_are_no_weights_are_refused_and_not_run(
     blank = {"weight": torch.zeros(3)}
     folder = tmp_path / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    for own in WEIGHTS:
+    for own in FILES:
         (folder / own).symlink_to(cached / own)
     (folder / name).unlink()
     if content == "cut":
@@ -170,7 +180,7 @@ def test_files_that_are_no_weights_are_refused_and_not_run(
     else:
         (folder / name).write_bytes((cached / name).read_bytes() + b"x")
     if content != "other hash":
-        monkeypatch.setitem(WEIGHTS, name, sha256(folder / name)[:10])
+        pass_for_published(monkeypatch, folder, [name])
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as caught:

@@ -1,7 +1,6 @@
 """Bytes from servers on this machine that do what they should not."""
 
 import http.server
-import io
 import threading
 import time
 
@@ -50,30 +49,28 @@ def server():
 
 
 @pytest.mark.parametrize("page", ["good", "moved"])
-def test_what_comes_whole_is_taken(server, page) -> None:
-    into = io.BytesIO()
-    receive(f"{server}/{page}", into, 1000)
-    assert into.getvalue() == bytes(1000)
+def test_what_comes_whole_is_taken(server, tmp_path, page) -> None:
+    receive(f"{server}/{page}", tmp_path / "file", 1000)
+    assert (tmp_path / "file").read_bytes() == bytes(1000)
 
 
-def test_an_endless_body_ends_where_it_is_too_long(server) -> None:
-    into = io.BytesIO()
+def test_an_endless_body_ends_where_it_is_too_long(server, tmp_path) -> None:
     with pytest.raises(NotReceived, match="more than 50,000 bytes came"):
-        receive(f"{server}/endless", into, 50_000)
-    assert len(into.getvalue()) <= 50_000
+        receive(f"{server}/endless", tmp_path / "file", 50_000)
+    assert (tmp_path / "file").stat().st_size <= 50_000
 
 
-def test_a_body_cut_short_is_no_file(server) -> None:
+def test_a_body_cut_short_is_no_file(server, tmp_path) -> None:
     with pytest.raises(NotReceived, match=r"after 500 (of 1,000 )?bytes"):
-        receive(f"{server}/cut", io.BytesIO(), 1000)
+        receive(f"{server}/cut", tmp_path / "file", 1000)
 
 
-def test_a_server_that_drips_is_given_up(server, monkeypatch) -> None:
+def test_a_server_that_drips_is_given_up(server, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(receiving, "SILENCE_S", 0.5)
     monkeypatch.setattr(receiving, "SLOWEST", 1e9)
     start = time.monotonic()
     with pytest.raises(NotReceived, match="bytes came in"):
-        receive(f"{server}/drip", io.BytesIO(), 1000)
+        receive(f"{server}/drip", tmp_path / "file", 1000)
     assert time.monotonic() - start < 3
 
 
@@ -91,9 +88,9 @@ def test_a_redirect_does_not_leave_https(asked, target) -> None:
 
 
 @pytest.mark.parametrize("address", ["nonsense", "http://127.0.0.1:1/x", "http://[bad/x"])
-def test_addresses_that_give_nothing_are_told(address) -> None:
+def test_addresses_that_give_nothing_are_told(tmp_path, address) -> None:
     with pytest.raises(NotReceived, match=r"\w"):
-        receive(address, io.BytesIO(), 10)
+        receive(address, tmp_path / "file", 10)
 
 
 def test_more_bytes_may_take_longer() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gof.data.assets import FEATURES
+from gof.data.assets import assets
 from gof.data.download import default_cache
 from gof.geometry.images import resize
 from gof.metrics.networks.efficientnet import (
@@ -92,8 +92,8 @@ def test_files_that_are_not_the_weights_are_named(tmp_path: Path) -> None:
 
 def published_weights() -> Path | None:
     """The real file, where an earlier run or GOF_CACHE brought it."""
-    path = default_cache() / FEATURES.file
-    return path if path.is_file() and sha256(path) == FEATURES.sha256 else None
+    path = default_cache() / assets()["features"].file
+    return path if path.is_file() and sha256(path) == assets()["features"].sha256 else None
 
 
 @pytest.mark.skipif(published_weights() is None, reason="the weights were not downloaded yet")
