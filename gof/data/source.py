@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Making:
     """A data set to make: its name and settings, the manifest to write, what its source takes from
-    other steps by name, and the configuration of the call (for its record)."""
+    other steps and the records of its assets by name, and the configuration of the call (for its
+    record)."""
 
     name: str
     settings: Any  # of the source's own section
     out: Path
     inputs: Mapping[str, Path]
     config: Config
+    assets: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Source:
 
     offers: what its sets hold (`gof.data.settings.OFFERS`); inputs: by name the files, below
     results/{dataset}/, that other steps make for it; make: writes a set; fingerprint: what of the
-    outside world a set depends on, for the workflow's plan.
+    outside world a set depends on, for the workflow's plan; assets: names of the files to download
+    for a set of these settings (`gof.data.assets`).
     """
 
     name: str
@@ -40,3 +43,4 @@ class Source:
     make: Callable[[Making], None]
     inputs: Mapping[str, str] = field(default_factory=dict)
     fingerprint: Callable[[Any], str] = lambda _: ""
+    assets: Callable[[Any], tuple[str, ...]] = lambda _: ()

@@ -54,13 +54,13 @@ def lamp(direction: Tensor, colour: Tensor) -> Tensor:
     return math.pi * harmonics(direction)[..., None] * colour[:, None]
 
 
-def random_light(streams: Streams) -> Tensor:
-    """One natural light a stream, [batch, 9, 3]: sky and ground, a soft key lamp from the front
-    half, a slight tint."""
+def random_light(streams: Streams, spread: float = 1.4) -> Tensor:
+    """One natural light a stream, [batch, 9, 3]: sky and ground, a soft key lamp whose azimuth lies
+    within `spread` of the front, a slight tint."""
     count = len(streams)
     draw = streams.uniform(4)
     tint = 1 + 0.05 * streams.normal(3).clamp(-2, 2)
-    azimuth = (draw[:, 0] * 2 - 1) * 1.4
+    azimuth = (draw[:, 0] * 2 - 1) * spread
     height = 0.15 + 0.75 * draw[:, 1]
     flat = (1 - height.square()).sqrt()
     direction = torch.stack([flat * azimuth.sin(), height, flat * azimuth.cos()], -1)

@@ -20,6 +20,7 @@ class Samples(Section):
 
     latents: Count = 8
     yaws: tuple[float, ...] = Field((-0.5, 0.0, 0.5), description="radians")
+    pitch: float = Field(0.0, description="of all views, radians")
     resolution: Resolution | None = Field(
         None, description=f"null: that of the model's last stage, at least {LEAST}"
     )

@@ -128,7 +128,7 @@ def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
     latents = model.heads(range(s.latents))
     rows = []
     for yaw in s.yaws:
-        poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
+        poses = torch.tensor([[yaw, s.pitch]]).expand(s.latents, 2)
         size = s.size(model.resolution)
         request = ViewRequest(latents, poses, size, s.truncation, label, normals=True)
         seen = render_views(model, request)
@@ -145,7 +145,7 @@ def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
     frames = []
     for phase in torch.arange(s.turntable_frames) / s.turntable_frames * 2 * torch.pi:
         yaw = s.turntable_yaw * float(phase.sin())
-        poses = torch.tensor([[yaw, 0.0]]).expand(s.latents, 2)
+        poses = torch.tensor([[yaw, s.pitch]]).expand(s.latents, 2)
         size = s.size(model.resolution)
         request = ViewRequest(latents, poses, size, s.truncation, normals=True)
         seen = render_views(model, request)

@@ -17,6 +17,8 @@ class DatasetJob:
     """a name under `datasets`"""
     head_model: Path | None = None
     """head_model.npz of `gof head-model`, for rendered heads"""
+    assets: tuple[Path, ...] = ()
+    """JSON of `gof download`, of each file that the source needs"""
     out: Target
     """manifest.json to write, or a folder for it; the images go beside it"""
 

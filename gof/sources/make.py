@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gof.config.errors import ConfigError
 from gof.data.settings import Photographs
 from gof.data.source import Making
-from gof.run.files import InputError
+from gof.run.files import InputError, read_json
 from gof.run.target import placed
 from gof.sources.jobs import DatasetJob, PrepareJob
 from gof.sources.registry import SOURCES
@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from gof.experiment.config import Config
 
 
-def make(config: Config, name: str, inputs: Mapping[str, Path], out: Path) -> None:
+def make(
+    config: Config,
+    name: str,
+    inputs: Mapping[str, Path],
+    out: Path,
+    assets: Iterable[Path] = (),
+) -> None:
     """Make the data set `name` of a configuration; `out` is its manifest. inputs: what its source
-    takes from other steps. Raises ConfigError for a data set that there is not, and InputError
-    where something that its source takes is missing."""
+    takes from other steps; assets: records of downloads. Raises ConfigError for a data set that
+    there is not, and InputError where something that its source takes is missing."""
     if name not in config.datasets:
         known = ", ".join(config.datasets) or "none"
         raise ConfigError(f"datasets: no data set named {name!r}; known: {known}")
@@ -31,13 +37,20 @@ def make(config: Config, name: str, inputs: Mapping[str, Path], out: Path) -> No
         if needed not in inputs:
             option = f"--{needed.replace('_', '-')}"
             raise InputError(f"{option}: needed for a data set of {settings.source}")
-    source.make(Making(name, settings, out, inputs, config))
+    records = {str(read_json(path).get("name")): path for path in assets}
+    for asset in source.assets(settings):
+        if asset not in records:
+            raise InputError(
+                f"--assets: a data set of {settings.source} needs {asset}: "
+                f"`gof download --asset {asset} --out {asset}.json`, then --assets {asset}.json"
+            )
+    source.make(Making(name, settings, out, inputs, config, records))
 
 
 def run_dataset(config: Config, wanted: DatasetJob) -> None:
     """Make a data set of the configuration; see `make`."""
     inputs = {"head_model": wanted.head_model} if wanted.head_model else {}
-    make(config, wanted.name, inputs, placed(wanted.out, "manifest.json"))
+    make(config, wanted.name, inputs, placed(wanted.out, "manifest.json"), wanted.assets)
 
 
 def run_prepare(config: Config, wanted: PrepareJob) -> None:

@@ -212,15 +212,20 @@ def source_of(wildcards):
 
 
 def source_inputs(wildcards):
-    """What a data set's source takes from other steps."""
-    files = source_of(wildcards).inputs
-    return {
-        name: f"<results>/{wildcards.dataset}/{file}" for name, file in files.items()
+    """What a data set's source takes from other steps, and its downloads."""
+    source, settings = source_of(wildcards), CONFIG.datasets[wildcards.dataset]
+    files = {
+        name: f"<results>/{wildcards.dataset}/{file}"
+        for name, file in source.inputs.items()
     }
+    if downloads := source.assets(settings):
+        files["assets"] = [f"<results>/assets/{name}.json" for name in downloads]
+    return files
 
 
 def source_options(wildcards, input):
-    return named_options(input, *source_of(wildcards).inputs)
+    options = named_options(input, *source_of(wildcards).inputs)
+    return [*options, "--assets", *input.assets] if input.get("assets") else options
 
 
 def previous_state(wildcards):
