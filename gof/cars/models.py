@@ -149,8 +149,8 @@ def _colours(part: object) -> np.ndarray:
     """Linear colour of each triangle of a part [f, 3]: of its material, glass opaque."""
     material, faces = part.visual.material, part.faces  # type: ignore[attr-defined]
     colour = np.asarray(material.diffuse, dtype=np.float64)[:3] / 255
-    alpha = float(np.asarray(material.diffuse)[3]) / 255
-    if alpha < 0.95 and colour.max() - colour.min() < 0.3:  # lamps keep their colour
+    alpha = float(material.kwargs.get("d", [1])[0])
+    if alpha < 0.95 and colour[0] - colour[2] < 0.3:  # red and orange lamps keep their colour
         return np.broadcast_to(OPAQUE_GLASS, (len(faces), 3))
     codes = np.broadcast_to(colour, (len(faces), 3))
     if getattr(material, "image", None) is not None:

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gof.config.section import Section
-from gof.run.files import read_yaml
+from gof.run.files import InputError, read_yaml
 
 Bytes = Annotated[int, Field(ge=1, le=10**12)]
 REGISTRY = Path(__file__).with_name("assets.yaml")
@@ -80,6 +81,16 @@ class Asset(Section):
 
 @cache
 def assets() -> dict[str, Asset]:
-    """All of them, by name."""
-    values = read_yaml(REGISTRY)
-    return {name: Asset.model_validate({"name": name, **own}) for name, own in values.items()}
+    """All of them, by name: those of the registry, and on top those of the file that the
+    environment variable GOF_ASSETS names, such as mirrors in a laboratory. Raises InputError naming
+    the entry that is none."""
+    own = os.environ.get("GOF_ASSETS")
+    found = {}
+    for path in (REGISTRY, *([Path(own)] if own else [])):
+        for name, entry in (read_yaml(path) or {}).items():
+            try:
+                found[name] = Asset.model_validate({"name": name, **entry})
+            except (ValidationError, TypeError) as error:
+                reason = " ".join(str(error).split())[:160]
+                raise InputError(f"{path}: {name}: not an asset: {reason}") from None
+    return found

@@ -35,7 +35,28 @@ def _whole(shares: dict[str, float]) -> dict[str, float]:
     return shares
 
 
-class Photographs(DataSet):
+class Collected(DataSet):
+    """A data set made of image files."""
+
+    on_bad: Literal["fail", "skip"] = Field(
+        "fail", description="skip leaves out up to 1 % of files that are no usable images"
+    )
+    compat: Literal["released"] | None = Field(
+        None,
+        description="released: images are resized by the nearest pixel, which aliases, as GOF's"
+        " released code does",
+    )
+
+    @property
+    def released(self) -> bool:
+        """Whether to resize as the released code does."""
+        return self.compat == "released"
+
+
+Shares = Annotated[dict[str, Fraction], AfterValidator(_whole)]
+
+
+class Photographs(Collected):
     """The images of a folder and the folders below it."""
 
     source: Literal["photographs"] = "photographs"
@@ -44,10 +65,7 @@ class Photographs(DataSet):
     crop_share: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="side of that square over the largest one; the papers' CelebA: 0.8"
     )
-    splits: Annotated[dict[str, Fraction], AfterValidator(_whole)] = Field(
+    splits: Shares = Field(
         {"train": 0.9, "validation": 0.05, "test": 0.05},
         description="shares of the images; which image is in which, its name decides",
-    )
-    on_bad: Literal["fail", "skip"] = Field(
-        "fail", description="skip leaves out up to 1 % of files that are no usable images"
     )

@@ -14,7 +14,7 @@ import trimesh
 from PIL import Image
 from torch import Tensor
 
-from gof.data.photographs import decode
+from gof.data.collection import decode
 from gof.experiment.config import Config
 from gof.fitting.checks import projected
 from gof.fitting.figure import FITTED, GIVEN, dotted, draw_fit

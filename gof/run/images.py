@@ -4,6 +4,7 @@ before anything is decoded."""
 from __future__ import annotations
 
 import io
+from importlib import import_module
 from pathlib import Path
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -12,6 +13,7 @@ from gof.run.files import InputError, regular
 
 # None of these runs another program or holds images inside images.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+APPLE = (".heic", ".heif")  # read where the package pillow-heif is installed
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 200_000_000
 
@@ -24,7 +26,7 @@ def open_image(source: Path | bytes) -> Image.Image:
     """A whole image, decoded to its last byte and upright. Raises BadImage."""
     given = io.BytesIO(source) if isinstance(source, bytes) else _file(source)
     try:
-        with Image.open(given, formats=FORMATS) as image:
+        with Image.open(given, formats=_formats(source)) as image:
             if image.width * image.height > MAX_PIXELS:
                 size = f"{image.width} x {image.height} pixels"
                 raise BadImage(f"{size}, more than {MAX_PIXELS:,} in all")
@@ -36,6 +38,19 @@ def open_image(source: Path | bytes) -> Image.Image:
         raise BadImage("not an image") from None
     except Exception as error:  # decoders raise many kinds for damaged files
         raise BadImage(" ".join(str(error).split())[:120] or type(error).__name__) from None
+
+
+def _formats(source: Path | bytes) -> tuple[str, ...]:
+    if not isinstance(source, Path) or source.suffix.lower() not in APPLE:
+        return FORMATS
+    try:
+        pillow_heif = import_module("pillow_heif")
+    except ImportError:
+        raise BadImage(
+            "HEIC is read with a plug-in: pip install pillow-heif, or save it as JPEG or PNG"
+        ) from None
+    pillow_heif.register_heif_opener()
+    return (*FORMATS, "HEIF")
 
 
 def _file(path: Path) -> Path:
@@ -51,4 +66,6 @@ def _file(path: Path) -> Path:
 def named_like_one(path: Path) -> bool:
     """Whether a file's name ends as those of images do."""
     Image.init()
+    if path.suffix.lower() in APPLE:
+        return True
     return Image.EXTENSION.get(path.suffix.lower()) in (*FORMATS, "MPO")  # JPEG reads these

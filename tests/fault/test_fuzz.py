@@ -20,7 +20,7 @@ from gof.config.errors import ConfigError
 from gof.data import download
 from gof.data.assets import assets
 from gof.data.manifest import load_manifest
-from gof.data.photographs import decode
+from gof.data.collection import decode
 from gof.data.reader import Reader
 from gof.experiment.config import Config
 from gof.models import pretrained

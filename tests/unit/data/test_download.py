@@ -1,6 +1,7 @@
 """Downloads against a server on this machine that misbehaves in every way it can."""
 
 import hashlib
+import json
 import os
 import shutil
 import threading
@@ -195,6 +196,19 @@ def test_cache_that_cannot_be_written_is_one_line(server, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(MachineError, match="needs 200,000 bytes"):
         fetch(asset_at(f"{server[0]}/good/toy.bin"), tmp_path / "file" / "cache")
+
+
+def test_a_laboratory_names_its_own_mirrors(tmp_path, monkeypatch):
+    mirrors = tmp_path / "mirrors.yaml"
+    monkeypatch.setenv("GOF_ASSETS", str(mirrors))
+    entry = {"file": "toy.bin", "bytes": 3, "licence": "CC0-1.0", "from": ["http://here/toy"]}
+    mirrors.write_text(json.dumps({"carla": entry}))
+    found = assets.__wrapped__()
+    assert found["carla"].urls == ["http://here/toy"] and found["head"].sha256
+    for wrong in ({"from": []}, {"sha256": "x"}, {"bytes": None}, {"file": "../x"}):
+        mirrors.write_text(json.dumps({"carla": {**entry, **wrong}}))
+        with pytest.raises(InputError, match=r"mirrors\.yaml: carla: not an asset"):
+            assets.__wrapped__()
 
 
 def test_the_registry_says_of_every_file_what_it_is_and_how_it_is_known(capsys):

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gof.data import photographs as images
+from gof.data import collection as images
+from gof.data.collection import BadImage, crop_and_resize, decode, split_of
 from gof.data.manifest import load_manifest
-from gof.data.photographs import BadImage, crop_and_resize, decode, split_of
 from gof.data.reader import load_images
 from gof.data.settings import Photographs
 from gof.experiment.config import Config
@@ -372,7 +372,7 @@ def test_what_lies_beside_photographs_is_left_out_and_named(folder, tmp_path, ca
 
 def test_heic_is_told_what_to_do(folder, tmp_path):
     (folder / "a" / "phone.HEIC").write_bytes(b"....ftypheic")
-    with pytest.raises(InputError, match=r"phone\.HEIC: HEIC is not read: save it as JPEG"):
+    with pytest.raises(InputError, match=r"phone\.HEIC: HEIC is read with a plug-in: pip"):
         prepare(folder, tmp_path / "data" / "manifest.json")
 
 
