@@ -61,6 +61,8 @@ def decode(source: Path | bytes, background: Sequence[float]) -> Image.Image:
 
 def _to_rgb(image: Image.Image, background: Sequence[float]) -> Image.Image:
     """Any mode to RGB; 16-bit grey is scaled, not clipped."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
     if image.mode in WIDE:
         grey = np.asarray(image).astype(np.float64) / 257
         return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8)).convert("RGB")

@@ -69,6 +69,12 @@ class DepthNet(MetricSection):
                 f"depth.score_resolution ({self.score_resolution}) must be a multiple of"
                 f" views.resolution ({size})"
             )
+        if stored and self.score_resolution not in stored:
+            sizes = ", ".join(map(str, stored))
+            raise ValueError(
+                f"depth.score_resolution ({self.score_resolution}) is no size that the data set"
+                f" stores ({sizes})"
+            )
         return self
 
 

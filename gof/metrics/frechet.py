@@ -1,4 +1,5 @@
-"""Frechet distance: how far generated images are from training images, by features of networks."""
+"""Frechet and kernel distances: how far generated images are from training images, by features of
+networks."""
 
 from __future__ import annotations
 
@@ -28,7 +29,10 @@ class Frechet(MetricSection):
     """Frechet distance of image features."""
 
     samples: Annotated[int, Field(ge=2)] = Field(
-        600, description="generated images, and as many real ones"
+        600, description="generated images; the paper's protocol: 2048"
+    )
+    training: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="training images; null: as many as generated; the paper's protocol: 8000"
     )
     resize: Count = Field(128, description="size the feature network sees")
 
@@ -40,17 +44,21 @@ class Frechet(MetricSection):
 
 def measure(context: Context, settings: Frechet) -> dict[str, Any]:
     """Distances of generated (or reference) images to training images, the same ones for all
-    evaluation seeds, for every extractor at hand."""
+    evaluation seeds, for every extractor at hand; of Inception's features the kernel distance
+    (KID) as well."""
     from gof.data.reader import Images, Reader
     from gof.metrics.context import row
-    from gof.metrics.scores.frechet_distance import frechet_distance
+    from gof.metrics.scores.frechet_distance import frechet_distance, kernel_distance
     from gof.run.files import say
 
     train = Reader(context.manifest, "train")
-    n = min(settings.samples, len(train), context.view_count)
-    if n < settings.samples:
-        say(f"frechet: {n} instead of {settings.samples} images: there are no more")
-    chosen = context.subset(context.seeds[0], "train images", len(train), n)
+    n, m = min(settings.samples, context.view_count), settings.training or settings.samples
+    if settings.training is None:
+        n = m = min(n, len(train))
+    m = min(m, len(train))
+    if n < settings.samples or m < (settings.training or settings.samples):
+        say(f"frechet: {n} images against {m} of the training's: there are no more")
+    chosen = context.subset(context.seeds[0], "train images", len(train), m)
     real = Images([train], context.view_size, chosen.tolist())
     held = _held_out(context)
     distances: dict[tuple[str, str], list[float]] = {}
@@ -61,10 +69,14 @@ def measure(context: Context, settings: Frechet) -> dict[str, Any]:
         for seed in context.seeds:
             for name, images in _image_sets(context, seed, n, held):
                 found = extract(images, label=f"{extract.name}, {name}")
-                key = (name, extract.metric)
-                distances.setdefault(key, []).append(frechet_distance(found, known))
-                shown = f"{len(images)} {_kind(context, name)}"
-                protocols[key] = len(images), _protocol(context, extract, shown, n)
+                measured = {extract.metric: frechet_distance(found, known)}
+                if extract.metric == "fid":
+                    measured["kid"] = kernel_distance(found, known)
+                for metric, value in measured.items():
+                    distances.setdefault((name, metric), []).append(value)
+                    shown = f"{len(images)} {_kind(context, name)}"
+                    told = _protocol(context, extract, shown, m)
+                    protocols[name, metric] = len(images), told
     rows = [row(*key, values, *protocols[key]) for key, values in distances.items()]
     weights = {extract.metric: extract.sha256 for extract in extractors}
     return {"rows": rows, "weights_sha256": weights}
@@ -78,7 +90,10 @@ def _extractors(context: Context, settings: Frechet) -> list[Extractor]:
     found = [efficientnet(context.files["features"], settings.resize, context.device)]
     real_fid = inception(context.device)
     if real_fid is None:
-        say(f"fid: skipped, no Inception weights at {inception_file()}")
+        say(
+            f"fid, kid: skipped, no Inception weights at {inception_file()}: "
+            "`gof download --asset inception` brings them"
+        )
         return found
     return [*found, real_fid]
 
@@ -154,6 +169,7 @@ METRIC = Metric(
     columns=(
         Column("fd_efficientnet", "FD (EfficientNet)", rank=10),
         Column("fid", "FID", rank=11),
+        Column("kid", "KID", rank=12),
     ),
     measure=measure,
     subject="views",

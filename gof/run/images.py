@@ -31,7 +31,8 @@ def open_image(source: Path | bytes) -> Image.Image:
                 size = f"{image.width} x {image.height} pixels"
                 raise BadImage(f"{size}, more than {MAX_PIXELS:,} in all")
             image.load()
-            return ImageOps.exif_transpose(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            return image
     except BadImage:
         raise
     except UnidentifiedImageError:

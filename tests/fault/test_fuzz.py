@@ -19,8 +19,8 @@ from scipy.io import savemat
 from gof.config.errors import ConfigError
 from gof.data import download
 from gof.data.assets import assets
-from gof.data.manifest import load_manifest
 from gof.data.collection import decode
+from gof.data.manifest import load_manifest
 from gof.data.reader import Reader
 from gof.experiment.config import Config
 from gof.models import pretrained

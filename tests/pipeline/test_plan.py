@@ -159,6 +159,8 @@ def test_a_size_that_fits_no_model_is_refused_before_anything_runs(copied):
     done = copied.plan("--config", "metrics={depth: {score_resolution: 48}}")
     assert done.status != 0 and "Traceback" not in done.text
     assert "score_resolution (48) must be a multiple of views.resolution (32)" in done.text
+    done = copied.plan("--config", "metrics={depth: {score_resolution: 96}}")
+    assert done.status != 0 and "(96) is no size that the data set stores (64, 128)" in done.text
 
 
 def test_the_bench_is_a_target_of_its_own(copied):

@@ -4,6 +4,7 @@ address says how, its name which file."""
 import http.server
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -57,8 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def loopback():
+@contextmanager
+def loopback_server():
     """address, files by name (to fill), requests so far."""
     handler = type("Own", (Handler,), {"requests": [], "files": {}})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
@@ -66,3 +67,10 @@ def loopback():
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}", handler.files, handler.requests
         running.shutdown()
+
+
+@pytest.fixture
+def loopback():
+    """A server that runs as long as a test."""
+    with loopback_server() as server:
+        yield server

@@ -143,7 +143,7 @@ def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str
         numbers = measure(metric, data, tmp_path / f"{metric}.json", generator)
         assert [r["metric"] for r in numbers["rows"]] == names
         shown = [c["metric"] for c in numbers["columns"] if c["table"] != "control"]
-        assert set(names) <= set(shown) <= {*names, "fid"}
+        assert set(names) <= set(shown) <= {*names, "fid", "kid"}
         for one in numbers["rows"]:
             assert set(one) == {"model", "metric", "value", "spread", "n", "protocol"}
             assert one["model"] == "mine" and one["value"] >= 0 and one["spread"] >= 0
@@ -351,7 +351,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, data: Path) -> None:
     odd = {**SECTIONS["metrics"]["depth"], "score_resolution": 64}
     metrics = {**SECTIONS["metrics"], "depth": odd}
     config = Config.parse({**SECTIONS, "metrics": metrics}, "test")
-    with pytest.raises(InputError, match="no depth at 64"):
+    with pytest.raises(ConfigError, match=r"\(64\) is no size that the data set stores \(32\)"):
         run_evaluate(config, EvaluateJob(metric="depth", data=data, out=out, views=views))
     more = Config.parse({**SECTIONS, "metrics": {**SECTIONS["metrics"], "seeds": [0, 7]}}, "test")
     with pytest.raises(InputError, match="no images in split 'seed7'"):

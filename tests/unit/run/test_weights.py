@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gof.data.assets import assets
 from gof.metrics.networks import inception
 from gof.run.files import InputError, sha256
 from gof.run.tensors import fill
@@ -57,12 +58,13 @@ def test_a_zip_behind_tensors_is_not_looked_into(tmp_path):
 @pytest.mark.parametrize("hash_known", [True, False])
 def test_inception_runs_no_command_of_a_weights_file(tmp_path, monkeypatch, hash_known):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    file = tmp_path / "checkpoints" / inception.INCEPTION_FILE
+    file = tmp_path / "checkpoints" / assets()["inception"].file
     file.parent.mkdir()
     file.write_bytes(legacy_with_zip(tmp_path / "ran"))
     if hash_known:  # as if the published file were this one
-        monkeypatch.setattr(inception, "INCEPTION_SHA256", sha256(file)[:8])
-    with pytest.raises(InputError, match=inception.INCEPTION_FILE):
+        own = assets()["inception"].model_copy(update={"sha256": sha256(file)[:8]})
+        monkeypatch.setitem(assets(), "inception", own)
+    with pytest.raises(InputError, match=assets()["inception"].file):
         inception.inception()
     assert not (tmp_path / "ran").exists()
 

@@ -4,7 +4,7 @@ import torch
 from scipy.linalg import sqrtm
 from torch import Tensor
 
-from gof.metrics.scores.frechet_distance import frechet_distance
+from gof.metrics.scores.frechet_distance import ROWS, frechet_distance, kernel_distance
 from gof.run.files import InputError
 
 
@@ -69,3 +69,25 @@ def test_sets_that_have_no_covariance_are_refused() -> None:
     bad[3, 2] = torch.nan
     with pytest.raises(InputError, match="not finite"):
         frechet_distance(normal(1, 9, 4), bad)
+
+
+def by_all_pairs(a: Tensor, b: Tensor) -> float:
+    def kernel(x: Tensor, y: Tensor) -> float:
+        return (float(x @ y) / len(x) + 1) ** 3
+
+    n, m = len(a), len(b)
+    one = sum(kernel(a[i], a[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    two = sum(kernel(b[i], b[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
+    return one + two - 2 * sum(kernel(x, y) for x in a for y in b) / (n * m)
+
+
+def test_kernel_distance_is_that_of_all_pairs() -> None:
+    a, b = normal(1, 9, 5), normal(2, 7, 5) + 0.3
+    assert kernel_distance(a, b) == pytest.approx(by_all_pairs(a, b), rel=1e-12)
+
+
+def test_kernel_distance_of_one_distribution_is_about_0() -> None:
+    a, b = normal(3, ROWS + 500, 20), normal(4, ROWS + 300, 20)
+    assert abs(kernel_distance(a, b)) < 0.01 < kernel_distance(a, b + 0.3)
+    with pytest.raises(InputError, match="Kernel distance: 1 image"):
+        kernel_distance(a[:1], b)
