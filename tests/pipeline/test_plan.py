@@ -42,7 +42,7 @@ def test_shipped_configurations_are_valid_and_keep_out_of_the_real_results(here,
     assert set(config.models) == {"gof", "pigan", "cgof"}
 
 
-@pytest.mark.parametrize("name", ["celeba", "cats"])
+@pytest.mark.parametrize("name", ["celeba", "cats", "bfm", "carla"])
 def test_presets_of_the_paper_train_on_photographs_alone(here, name):
     jobs = here.plan("--configfile", f"workflow/configs/paper-{name}.yaml").jobs
     assert (jobs["dataset"], jobs["train"], jobs["samples"]) == (1, 6, 2)

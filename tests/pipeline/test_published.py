@@ -14,7 +14,7 @@ from tests.pipeline.conftest import copy_workflow
 from tests.unit import toy_sets
 from tests.unit.loopback import loopback_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SETS = (*toy_sets.ARCHIVES, "ffhq")
 
 

@@ -1,7 +1,7 @@
 """The papers' settings, number by number, against the tables of the released code (GOF's
 curriculums)."""
 
-from math import exp
+from math import exp, sin
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,8 @@ TABLE = {
         "opacity": (0.05, 0.5e-5),
         "normal": (0.05, 1e-2),
         "samples": (9, 9, 6),  # surface, coarse, fine
-        "crop_share": 256 / 320,
+        "source": "celeba",
+        "training": 8000,
     },
     "cats": {
         "steps": (5_000, 30_000, 40_000),
@@ -36,7 +37,20 @@ TABLE = {
         "opacity": (0.05, 1e-5),
         "normal": (0.05, 1e-2),
         "samples": (9, 9, 6),
-        "crop_share": 1.0,
+        "source": "cats",
+        "training": 6444,
+    },
+    "bfm": {
+        "steps": (10_000, 60_000, 80_000),
+        "lr_g": (5e-5, 5e-5, 4e-6),
+        "near_far": (0.88, 1.12),
+        "poses": ("gaussian", 0.3, 0.155),
+        "interval": (0.12, 0.02, 3e-5),
+        "opacity": (0.1, 4e-5),
+        "normal": (0.01, 1e-3),
+        "samples": (12, 9, 3),
+        "source": "synface",
+        "training": 8000,
     },
 }
 
@@ -47,10 +61,10 @@ def preset(name: str, *below: str) -> Config:
 
 def test_every_preset_of_photographs_is_held() -> None:
     found = {path.stem[6:] for path in Path("workflow/configs").glob("paper-*.yaml")}
-    assert found == {*TABLE, "cgof"}
+    assert found == {*TABLE, "carla", "cgof"}
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", [*TABLE, "carla"])
 def test_nothing_comes_from_the_default_run(name: str) -> None:
     alone, above = preset(name), preset(name, "config.yaml")
     assert above.models == alone.models and set(alone.models) == {"gof", "pigan"}
@@ -65,7 +79,33 @@ def test_data_and_camera(name: str) -> None:
     assert (camera.law, camera.yaw, camera.pitch) == wanted["poses"]
     assert (camera.yaw_mean, camera.pitch_mean) == (0, 0)
     assert dataset.flip and dataset.resolutions == SIZES
-    assert dataset.model_dump()["crop_share"] == approx(wanted["crop_share"])
+    assert dataset.source == wanted["source"]
+    metrics = preset(name).metrics
+    assert (metrics.frechet.samples, metrics.frechet.training) == (2048, wanted["training"])
+    assert metrics.views.count == 2048
+
+
+def test_carla_is_pi_gan_s_and_seen_from_all_around() -> None:
+    """pi-GAN's curriculum for CARLA."""
+    config = preset("carla")
+    pigan, camera = config.models["pigan"], config.datasets["carla"].camera
+    found = [
+        (s.resolution, s.steps, s.batch, s.micro_batch, s.lr_generator, s.lr_discriminator)
+        for s in pigan.stages
+    ]
+    assert found == [
+        (32, 10_000, 30, 30, 4e-5, 4e-4),
+        (64, 45_000, 14, 7, 2e-5, 2e-4),
+        (128, 145_000, 10, 2, 1e-5, 1e-4),
+    ]
+    assert config.models["gof"].stages == pigan.stages
+    assert (pigan.sampling.coarse, pigan.sampling.fine, pigan.integrator) == (48, 48, "density")
+    training = pigan.training
+    assert (training.r1_weight, training.pose_weight, training.topk_floor) == (10, 0, 1)
+    assert (training.betas, training.mapping_lr, training.clip_generator) == ((0, 0.9), 1, 1)
+    assert (camera.fov_deg, camera.near, camera.far, camera.law) == (30, 0.7, 1.3, "sphere")
+    assert sin(camera.elevation[0]) == approx(1 - 2 * 0.4722, abs=1e-3)
+    assert not config.datasets["carla"].flip
 
 
 @pytest.mark.parametrize("name", TABLE)
