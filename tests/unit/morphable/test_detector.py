@@ -11,7 +11,7 @@ from face_alignment.models import FAN
 from gof.data import download
 from gof.data.assets import assets
 from gof.fitting.landmark_set import detect
-from gof.morphable import detector
+from gof.morphable import detector, face_mesh
 from gof.morphable.detector import find_weights, load, needed, weights_folder
 from gof.run.files import InputError, MachineError, sha256
 from gof.run.receiving import NotReceived
@@ -99,6 +99,7 @@ def empty(tmp_path, monkeypatch):
     monkeypatch.setattr(download, "PAUSE_S", 0.0)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("GOF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(face_mesh, "at_hand", lambda: False)
     monkeypatch.setattr(download, "receive", refuse)
     load.cache_clear()
     yield tmp_path / "cache"
