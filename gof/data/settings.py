@@ -26,6 +26,11 @@ class DataSet(Section):
         None, description="models to train on it; null: all that need no more than it offers"
     )
 
+    @property
+    def found(self) -> tuple[str, ...]:
+        """What no image comes with, but the steps of `faces` find in them (see OFFERS)."""
+        return ()
+
 
 def _whole(shares: dict[str, float]) -> dict[str, float]:
     if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-6:
@@ -46,6 +51,17 @@ class Collected(DataSet):
         description="released: images are resized by the nearest pixel, which aliases, as GOF's"
         " released code does",
     )
+
+    faces: bool = Field(
+        False,
+        description="its images are aligned faces: landmarks are detected and a 3DMM fitted, so"
+        " that conditional models can be trained on it",
+    )
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """See DataSet."""
+        return ("landmarks", "coefficients") if self.faces else ()
 
     @property
     def released(self) -> bool:

@@ -156,11 +156,16 @@ class Config(Section):
             raise ConfigError(f"datasets: no {name!r} of the kind needed; there are: {known}")
         return own[name]
 
+    def offers(self, dataset: str) -> set[str]:
+        """What a data set offers (`gof.data.settings.OFFERS`), or is found in its images."""
+        own = self.datasets[dataset]
+        return {*SOURCES[own.source].offers, *own.found}
+
     def models_on(self, dataset: str) -> list[str]:
         """Models that are trained on a data set: those it names, else all that need no more than
         it offers."""
         own = self.datasets[dataset]
-        offered = set(SOURCES[own.source].offers)
+        offered = self.offers(dataset)
         return [
             name
             for name, model in self.models.items()

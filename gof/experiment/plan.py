@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from gof.experiment.config import Config, Reasons
 from gof.metrics.registry import Metric, lacking, metrics
-from gof.sources.registry import SOURCES
 
 
 class TrainingRun(NamedTuple):
@@ -16,11 +15,6 @@ class TrainingRun(NamedTuple):
     dataset: str
     model: str
     seed: int
-
-
-def offers(config: Config, dataset: str) -> set[str]:
-    """What a data set offers (`gof.data.settings.OFFERS`)."""
-    return set(SOURCES[config.datasets[dataset].source].offers)
 
 
 def trainings(config: Config) -> list[TrainingRun]:
@@ -37,7 +31,7 @@ def left_out(config: Config) -> dict[str, dict[str, str]]:
     """Why models are not trained on data sets: a reason by data set and model."""
     found: dict[str, dict[str, str]] = {}
     for dataset in config.datasets:
-        offered, present = offers(config, dataset), config.models_on(dataset)
+        offered, present = config.offers(dataset), config.models_on(dataset)
         for name, model in config.models.items():
             if name not in present:
                 lacks = ", ".join(sorted(model.needs - offered))
@@ -53,7 +47,7 @@ def is_fitted(config: Config, dataset: str) -> bool:
 
 def measured(config: Config, dataset: str) -> list[Metric[Any]]:
     """Metrics that are measured on a data set, in the order of the tables."""
-    offered, fitted = offers(config, dataset), is_fitted(config, dataset)
+    offered, fitted = config.offers(dataset), is_fitted(config, dataset)
     return [
         metric
         for metric in metrics().values()
@@ -66,6 +60,6 @@ def reasons(config: Config) -> Reasons:
     found: Reasons = {name: {"comparison": dict(why)} for name, why in left_out(config).items()}
     for dataset in config.datasets:
         for metric in metrics().values():
-            if why := lacking(metric, offers(config, dataset)):
+            if why := lacking(metric, config.offers(dataset)):
                 found.setdefault(dataset, {}).setdefault(metric.table, {})[metric.titles] = why
     return found

@@ -18,7 +18,9 @@ def of_dataset(config: Config, name: str) -> str:
 
 
 def of_head_model(config: Config, name: str) -> str:
-    """A head model: not how many images are rendered from it."""
+    """A head model: not how many images are rendered from it, or are there of it."""
+    if config.datasets[name].found:
+        return config.model_dump_json(include={"datasets": {name}})
     chosen = {"source", "identity_components", "identities_for_pca", "seed"}
     return config.model_dump_json(include={"datasets": {name: chosen}})
 

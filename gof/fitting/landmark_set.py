@@ -123,12 +123,18 @@ def _at_least(image: Tensor, size: int) -> Tensor:
     return large[0].round().byte()
 
 
-def _source(config: Config, manifest: Manifest, regressor: Path | None) -> Source:
+def _kind(config: Config, manifest: Manifest) -> str:
+    """Where landmarks come from, by its name in the configuration."""
+    held = "landmarks" in manifest.offers
+    return config.faces.landmarks.source or ("truth" if held else "detector")
+
+
+def _source(kind: str, manifest: Manifest, regressor: Path | None) -> Source:
     """What finds the landmarks of a split. Raises InputError where it lacks a file."""
     size = min(manifest.resolutions, key=lambda stored: abs(stored - READ))
-    if config.faces.landmarks.source == "truth":
+    if kind == "truth":
         return lambda split: _true(manifest, split)
-    if config.faces.landmarks.source == "detector":
+    if kind == "detector":
         return lambda split: _detect_all(manifest, split)
     if regressor is None:
         raise InputError("--regressor: needed where faces.landmarks.source is regressor")
@@ -147,7 +153,8 @@ def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
     writes = Writes((out.with_suffix(".png"),))
     with job(out, "landmarks", config, inputs, writes) as running:
         manifest = load_manifest(data)
-        source = _source(config, manifest, regressor)
+        kind = _kind(config, manifest)
+        source = _source(kind, manifest, regressor)
         shards, counts = {}, {}
         for split in manifest.splits:
             if not manifest.splits[split].count:
@@ -161,11 +168,11 @@ def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
             raise InputError(f"{data}: no image shows just one face: look at the images")
         running.artifact(out.with_suffix(".png"))
         running.numbers = {
-            "source": config.faces.landmarks.source,
+            "source": kind,
             "splits": counts,
             "shards": {split: [asdict(shard) for shard in own] for split, own in shards.items()},
         }
-        if config.faces.landmarks.source == "detector":
+        if kind == "detector":
             running.numbers["weights_sha256"] = {n: sha256(p) for n, p in find_weights().items()}
     prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
 

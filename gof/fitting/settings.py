@@ -16,10 +16,11 @@ from gof.config.section import (
 class LandmarkSettings(Section):
     """68 landmarks of every image."""
 
-    source: Literal["truth", "detector", "regressor"] = Field(
-        "truth",
-        description="projected vertices (data sets that hold them), face-alignment (photographs)"
-        " or a trained regressor",
+    source: Literal["truth", "detector", "regressor"] | None = Field(
+        None,
+        description="truth: projected vertices; detector: face-alignment, or MediaPipe's networks"
+        " (gof[faces]); regressor: a trained one; null: the truth where a data set holds it, else a"
+        " detector",
     )
 
 

@@ -185,10 +185,18 @@ def _authored(base: BaseMesh, plan: Plan, drawn: _Drawn, mean: Tensor) -> dict[s
     }
 
 
+def _settings(config: Config, name: str) -> RenderedHeads:
+    own = config.datasets.get(name)
+    if own is not None and "coefficients" in own.found:
+        return RenderedHeads(camera=own.camera)
+    return config.dataset(name, RenderedHeads)
+
+
 def run_head_model(config: Config, wanted: HeadModelJob) -> None:
     """Build the head model of a data set from the record of a downloaded asset, with a JSON and a
-    picture beside it. Raises ConfigError for a data set that is no rendered heads."""
-    settings = config.dataset(wanted.name, RenderedHeads)
+    picture beside it: as its settings say, where it is rendered heads, else as by default. Raises
+    ConfigError for a data set that there is not, or that shows no heads."""
+    settings = _settings(config, wanted.name)
     asset_json, out = wanted.asset, placed(wanted.out, "head_model.npz")
     record, picture = out.with_suffix(".json"), out.with_suffix(".png")
     writes = Writes((out, picture))

@@ -70,8 +70,8 @@ def test_tables_are_told_what_is_not_measured():
 
 def test_what_data_sets_offer():
     own = config()
-    assert plan.offers(own, "ph") == {"images"}
-    assert plan.offers(own, "heads") >= {"images", "depth", "poses", "coefficients"}
+    assert own.offers("ph") == {"images"}
+    assert own.offers("heads") >= {"images", "depth", "poses", "coefficients"}
 
 
 def test_a_data_set_depends_on_its_own_section_alone():
