@@ -200,6 +200,8 @@ def _receive_package(asset: Asset, call: list[str], folder: Path) -> None:
 def run_download(wanted: DownloadJob) -> None:
     """Fetch an asset, or take the file that is given, and write its record: name, version, path,
     sha256, bytes, licence, source. Without a name, list all."""
+    if wanted.asset is None and (wanted.from_ or wanted.out):
+        raise InputError("--asset: name the file to fetch: `gof download` lists them")
     if wanted.asset is None:
         print("\n".join(_listed(asset) for asset in assets().values()))
         return

@@ -34,4 +34,13 @@ VERBS = (
         job="gof.sources.jobs:PrepareJob",
         run="gof.sources.make:run_prepare",
     ),
+    Verb(
+        name="check-data",
+        summary="Say what a data set holds, and which camera fits it.",
+        example="gof check-data results/heads/data/manifest.json",
+        group="data",
+        job="gof.fitting.inspection:CheckDataJob",
+        run="gof.fitting.inspection:run_check_data",
+        needs="nothing",
+    ),
 )

@@ -92,7 +92,7 @@ GIVEN = ("--generator", "none.yaml", "--out", "x.png")
             2,
             "--seed: unable to",
         ),
-        (["download", "--asset", "haed", "--out", "x"], 2, 'Choose from: "head", "features"'),
+        (["download", "--asset", "haed", "--out", "x"], 3, "no asset 'haed', only head, features"),
         (["check"], 3, "gof check: no config.yaml in this folder"),
         (["train", "--model", "x", "--data", "y", "--out", "z"], 3, "gof train: no config.yaml"),
         (["check", "--config", "none.yaml"], 3, "none.yaml"),

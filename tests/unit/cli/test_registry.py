@@ -68,7 +68,7 @@ def test_help_of_a_verb_shows_every_option_with_a_text(name, capsys):
     own = {field.name for field in dataclasses.fields(verb.job_class())}
     own |= {"config"} if verb.needs != "nothing" else set()
     for option in own:
-        flag = option.replace("_", "-")
+        flag = option.rstrip("_").replace("_", "-")
         found = re.findall(
             rf"^ [ *]*(?:[A-Z-]+ )?--{flag}(?: [A-Z. ]+)?  +(.*)$", text, re.MULTILINE
         )

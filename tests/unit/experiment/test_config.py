@@ -72,8 +72,8 @@ def refusal(values):
         (heads(train=1.5), "datasets.heads.train: "),
         (heads(train=0), "datasets.heads.train: "),
         # kinds of sections
-        ({"datasets": {"a": {"source": "mars"}}}, "datasets.a: no source 'mars'; there are heads"),
-        ({"datasets": {"a": {"train": 3}}}, "datasets.a: needs a source; there are heads"),
+        ({"datasets": {"a": {"source": "mars"}}}, "datasets.a: no source 'mars'; there are carla"),
+        ({"datasets": {"a": {"train": 3}}}, "datasets.a: needs a source; there are carla"),
         ({"datasets": {"a": 3}}, "datasets.a: expected a mapping that names its source, got 3"),
         ({"datasets": {"a": {"source": "photographs"}}}, "datasets.a.folder: Field required"),
         (model(field={"name": "nerf"}), "models.a.field: no name 'nerf'; there are film_siren"),
@@ -377,7 +377,7 @@ def test_the_schema_takes_every_shipped_file_and_no_wrong_one():
         {"models": {"gof": {"extends": 3}}},
         {"models": {"gof": {"stages": [{"resolution": 8}]}}},
         {"common": {"field": {"name": "nerf"}}},
-        {"datasets": {"heads": {"source": "cats"}}},
+        {"datasets": {"heads": {"source": "dogs"}}},
     ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, own)
