@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gof.config.section import Count, Seed
+from gof.config.section import Colour, Count, Seed
 from gof.data.settings import DataSet
 from gof.geometry.settings import Camera
 
@@ -21,6 +21,8 @@ class RenderedCars(DataSet):
 
     source: Literal["cars"] = "cars"
     camera: Camera = CAMERA
+    # Not CARLA's white: before it a white car is learnt as no car.
+    background: Colour = Field((0.45, 0.55, 0.7), description="background colour, 0 to 1")
     flip: bool = Field(False, description="mirror images at random in training")
     train: Count = Field(6000, description="training images")
     validation: Count = Field(200, description="validation images")

@@ -14,10 +14,11 @@ import pandas as pd
 from gof.experiment.config import Config
 from gof.report.jobs import TablesJob
 from gof.report.overview import overview
+from gof.report.published import published
 from gof.report.records import Record, columns_of, label, read_records
 from gof.report.typeset import Cell, Table
 from gof.run.columns import Column
-from gof.run.files import InputError, atomic_write, read_yaml
+from gof.run.files import InputError, atomic_write
 from gof.run.job import job
 from gof.run.outputs import Writes
 
@@ -213,23 +214,6 @@ def cost(records: Sequence[Record], note: str) -> tuple[Table, pd.DataFrame]:
     return Table("Cost of every node", heads, [*rows, None, total], [note] if note else []), frame
 
 
-def published(path: Path) -> tuple[Table, pd.DataFrame]:
-    """Numbers from the papers and their source. Raises InputError when the file is damaged."""
-    columns = ["paper", "model", "dataset", "resolution", "metric", "value", "source"]
-    try:
-        frame = pd.DataFrame(read_yaml(path))
-        frame = frame.loc[frame["metric"].notna(), columns]
-        frame["resolution"] = frame["resolution"].astype("Int64").astype(str).replace("<NA>", "–")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{path}: no table of published numbers: {reason}") from None
-    rows = [[Cell(str(row[name])) for name in columns] for _, row in frame.iterrows()]
-    note = "Other data and other protocols: not comparable with the tables of this run."
-    return Table("Published numbers", columns, rows, [note]), frame
-
-
 def run_tables(config: Config, wanted: TablesJob) -> None:
     """Write metrics.csv, every comparison, cost and published as .md, .tex and .csv, and
     overview.html, into the folder `wanted.out`."""
@@ -248,7 +232,7 @@ def run_tables(config: Config, wanted: TablesJob) -> None:
         atomic_write(out / "overview.html", overview(records, shown))
         for name, (table, values) in (
             ("cost", cost(records, config.note)),
-            ("published", published(wanted.published)),
+            ("published", published(wanted.published, frame)),
         ):
             _write(out / name, [table], values)
         running.numbers = {"metrics": len(frame)}

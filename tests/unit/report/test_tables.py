@@ -14,7 +14,6 @@ from gof.report.tables import (
     comparison,
     cost,
     long_form,
-    published,
     run_tables,
     summary,
 )
@@ -233,13 +232,6 @@ def test_cost_lists_every_node_and_the_sum(records):
     table, frame = cost(read_records(records), "")
     assert len(frame) == len(records)
     assert table.rows[-1][3].text == f"{len(records):.2f}"
-
-
-def test_published_numbers_keep_their_source_and_stand_apart():
-    table, frame = published(PUBLISHED)
-    assert frame["source"].notna().all()
-    assert "not comparable" in table.markdown()
-    assert "| GOF | gof | ffhq | 256 | fid | 69.2 |" in table.markdown()
 
 
 def test_the_same_metric_twice_is_refused(results, records):

@@ -52,10 +52,7 @@ VALUES = {
 
 
 def test_without_them_their_names_are_unknown():
-    with pytest.raises(
-        ConfigError,
-        match=r"datasets.few: no source 'discs'; there are carla, cars, cats, celeba, ffhq, heads, pho",
-    ):
+    with pytest.raises(ConfigError, match=r"datasets.few: no source 'discs'; there are carla, ca"):
         Config.parse(VALUES)
     with pytest.raises(ConfigError, match=r"models.ball.field: no name 'ball'; there are film_si"):
         Config.parse({"models": VALUES["models"]})
