@@ -370,10 +370,24 @@ def test_what_lies_beside_photographs_is_left_out_and_named(folder, tmp_path, ca
     assert all(name in said for name in beside)
 
 
-def test_heic_is_told_what_to_do(folder, tmp_path):
+def test_heic_without_its_plug_in_is_told_what_to_do(folder, tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr("gof.run.images.import_module", missing)
     (folder / "a" / "phone.HEIC").write_bytes(b"....ftypheic")
     with pytest.raises(InputError, match=r"phone\.HEIC: HEIC is read with a plug-in: pip"):
         prepare(folder, tmp_path / "data" / "manifest.json")
+
+
+def test_heic_is_read_where_its_plug_in_is(tmp_path):
+    plug_in = pytest.importorskip("pillow_heif")
+    plug_in.register_heif_opener()
+    smooth = Image.linear_gradient("L").resize((64, 48)).convert("RGB")
+    smooth.save(tmp_path / "phone.heic", quality=95)
+    found = decode(tmp_path / "phone.heic", BACKGROUND)
+    assert found.size == (64, 48)
+    assert np.abs(np.asarray(found).astype(int) - np.asarray(smooth)).mean() < 4
 
 
 def test_a_folder_that_cannot_be_read_is_named(folder, tmp_path, monkeypatch):
