@@ -3,7 +3,6 @@ one: by its published hash or, where there is none, by that of the first that ca
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -19,9 +18,11 @@ from gof import __version__
 from gof.data.assets import Asset, assets
 from gof.data.jobs import DownloadJob
 from gof.run.files import (
+    LARGEST,
     InputError,
     MachineError,
     atomic_write,
+    one_at_a_time,
     read_json,
     regular,
     say,
@@ -70,7 +71,7 @@ def fetch(asset: Asset, cache: Path) -> Path:
 def take(asset: Asset, given: Path, cache: Path) -> Path:
     """Put a file that somebody has into the cache, by a link where it can be one. Raises
     InputError where it is not the asset's."""
-    if wrong := _wrong(asset, regular(given), cache):
+    if wrong := _wrong(asset, regular(given, LARGEST), cache):
         raise InputError(f"{given}: not {asset.file}: {wrong}")
     try:
         with _alone(cache, asset) as part:
@@ -87,18 +88,8 @@ def take(asset: Asset, given: Path, cache: Path) -> Path:
 @contextmanager
 def _alone(cache: Path, asset: Asset) -> Iterator[Path]:
     """Where the file is received, for this process alone: another one waits here."""
-    cache.mkdir(parents=True, exist_ok=True)
-    part, lock = cache / f".{asset.file}.part", cache / f".{asset.file}.lock"
-    while True:
-        with open(lock, "w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            if not lock.exists() or not os.path.samestat(os.fstat(handle.fileno()), lock.stat()):
-                continue  # whom we waited for has taken the lock's file away
-            try:
-                yield part
-            finally:
-                lock.unlink(missing_ok=True)
-            return
+    with one_at_a_time(cache / f".{asset.file}.lock"):
+        yield cache / f".{asset.file}.part"
 
 
 def _install(asset: Asset, part: Path, cache: Path) -> Path:

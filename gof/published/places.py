@@ -8,7 +8,7 @@ from pathlib import Path
 from gof.data.download import default_cache, resolve
 from gof.data.source import Making
 from gof.run.archives import Limits, unpack
-from gof.run.files import InputError, exclusive, read_json, say
+from gof.run.files import InputError, one_at_a_time, read_json, say
 
 LARGER = 20  # times an archive's own size may come out of it, and some
 LEAST = 2**30
@@ -61,7 +61,7 @@ def _unpacked(record: Path) -> Path:
     if not zipfile.is_zipfile(file):
         return file
     target = default_cache() / "unpacked" / f"{file.stem}-{read_json(record)['sha256'][:12]}"
-    with exclusive(target.parent):
+    with one_at_a_time(target.with_name(f".{target.name}.lock")):
         if not target.is_dir():
             say(f"unpacking {file.name} into {target}")
             unpack(file, target, Limits(size=LARGER * file.stat().st_size + LEAST))

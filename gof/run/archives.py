@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, Any, BinaryIO
 
-from gof.run.files import InputError, MachineError, regular
+from gof.run.files import LARGEST, InputError, MachineError, regular
 
 PIECE = 2**20
 HEADERS = 2**20  # bytes that may stand between two members of a tar
@@ -87,7 +87,7 @@ def unpack(
         with TemporaryDirectory(prefix=".unpack-", dir=folder.parent) as place:
             top = Path(place) / "all"
             top.mkdir()
-            with _members(regular(archive), limits) as members:
+            with _members(regular(archive, LARGEST), limits) as members:
                 _write(members, top, limits, wanted)
             os.rename(top, folder)
     except _Refused as error:

@@ -26,6 +26,7 @@ import yaml
 OPEN = "0" * 64  # stands where a seal will be
 _SEAL = re.compile(rb"\bseal\W+([0-9a-f]{64})\b")
 MAX_BYTES = 2**33  # of a file that is read whole
+LARGEST = 2**40  # of one that is read in parts
 MAX_YAML = 2**20  # of one that people write
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 LEFT_S = 600.0  # the longest that one write may take
@@ -180,9 +181,9 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}: not valid YAML: {reason}") from None
 
 
-def regular(path: Path) -> Path:
-    """A path that is a file and no larger than one of ours may be; no pipe, which would never end.
-    Raises InputError for anything else."""
+def regular(path: Path, most: int = MAX_BYTES) -> Path:
+    """A path that is a file of at most so many bytes, as one of ours may have; no pipe, which would
+    never end. Raises InputError for anything else."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -191,8 +192,8 @@ def regular(path: Path) -> Path:
         raise InputError(f"{path}: cannot be read ({error.strerror}): name a file") from None
     if not stat.S_ISREG(found.st_mode):
         raise InputError(f"{path}: no regular file: name a file")
-    if found.st_size > MAX_BYTES:
-        raise InputError(f"{path}: {found.st_size:,} bytes, more than {MAX_BYTES:,}")
+    if found.st_size > most:
+        raise InputError(f"{path}: {found.st_size:,} bytes, more than {most:,}")
     return path
 
 
@@ -241,8 +242,25 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
 
 def sha256(path: Path) -> str:
     """Hash of a file's content, hexadecimal. Raises InputError when it is missing or no file."""
-    with open(regular(path), "rb") as handle:
+    with open(regular(path, LARGEST), "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Be the only process that holds this lock, a file that is gone afterwards; another one waits
+    here until it is."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with open(lock, "w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if not lock.exists() or not os.path.samestat(os.fstat(handle.fileno()), lock.stat()):
+                continue  # whom we waited for has taken the lock's file away
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
 
 
 @contextmanager
