@@ -42,6 +42,11 @@ Arrays = dict[str, np.ndarray]
 Cut = Callable[[Image.Image, tuple[int, ...]], Arrays]
 
 
+class Other(BadImage):
+    """An image that is whole, but does not show what the set is of: it is left out, and no
+    fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """An image file: its name in the set, where it lies, its split, how it is cut; md5: of its
@@ -163,22 +168,22 @@ class _Writer:
         prune(self.folder, SHARDS, older.files)
 
 
-def _read(settings: Collected, item: Item) -> Arrays | str:
+def _read(settings: Collected, item: Item) -> Arrays | BadImage:
     """The rows of one file, or what is wrong with it."""
     try:
         source: Path | bytes = item.path
         if item.md5:
             source = item.path.read_bytes()
             if hashlib.md5(source, usedforsecurity=False).hexdigest() != item.md5:
-                return "not the file that was published (another md5)"
+                return BadImage("not the file that was published (another md5)")
         return item.cut(decode(source, settings.background), settings.resolutions)
     except BadImage as error:
-        return str(error)
+        return error
     except OSError as error:
-        return str(error.strerror)
+        return BadImage(str(error.strerror))
 
 
-def _rows(settings: Collected, items: Sequence[Item]) -> Iterator[tuple[Item, Arrays | str]]:
+def _rows(settings: Collected, items: Sequence[Item]) -> Iterator[tuple[Item, Arrays | BadImage]]:
     """Decode files in threads, in order."""
     read = partial(_read, settings)
     bar = tqdm(total=len(items), unit="image", disable=None)
@@ -214,10 +219,14 @@ def collect(making: Making, gather: Callable[[], Collection], reads: Sequence[Pa
     writes = Writes((out, sheet, report), fills=True, reads=tuple(reads))
     with job(record, "dataset", making.config, dict(making.assets), writes) as running:
         found = gather()
-        writer, bad = _Writer(out.parent, settings.shard_size, ("train", "validation", "test")), {}
+        writer = _Writer(out.parent, settings.shard_size, ("train", "validation", "test"))
+        bad: dict[Path, str] = {}
+        other: dict[str, str] = {}
         for item, result in _rows(settings, found.items):
-            if isinstance(result, str):
-                bad[item.path] = result
+            if isinstance(result, Other):
+                other[item.name] = str(result)
+            elif isinstance(result, BadImage):
+                bad[item.path] = str(result)
                 if len(bad) <= SAID:
                     say(f"{item.path}: {result}")
             else:
@@ -226,19 +235,23 @@ def collect(making: Making, gather: Callable[[], Collection], reads: Sequence[Pa
         if len(bad) > allowed:
             writer.discard(out)
             raise InputError(_too_many(bad, len(found.items), settings.on_bad))
-        splits = writer.finish()
+        used = len(found.items) - len(bad) - len(other)
+        if not used:
+            first = next(iter(other.items()))
+            raise InputError(f"{first[0]}: {first[1]}; and so all others: none can be used")
+        splits, left_out = writer.finish(), {**found.left_out, **other}
         manifest = Manifest.of(out, making.name, settings, splits, found.offers)
         names = {item.path: item.name for item in found.items}
         skipped = {names[path]: reason for path, reason in bad.items()}
-        manifest.provenance.update(images=len(found.items) - len(bad), skipped=list(skipped))
+        manifest.provenance.update(images=used, skipped=list(skipped))
         manifest.provenance.update(found.told or {})
         shown = ("image", "depth") if "depth" in found.offers else ("image",)
         write_sheet(manifest, sheet, shown, SHEET)
         running.artifact(sheet)
-        atomic_write(report, _as_csv({**found.left_out, **skipped}))
+        atomic_write(report, _as_csv({**left_out, **skipped}))
         write_manifest(manifest)
         counts = {name: split.count for name, split in splits.items()}
-        running.numbers = {**counts, "skipped": len(bad), "left_out": len(found.left_out)}
+        running.numbers = {**counts, "skipped": len(bad), "left_out": len(left_out)}
 
 
 def _as_csv(left_out: Mapping[str, str]) -> str:

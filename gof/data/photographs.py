@@ -7,7 +7,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from gof.data.collection import Collection, Item, collect, crop_and_resize, split_of
+from gof.data.collection import Collection, Cut, Item, collect, crop_and_resize, split_of
 from gof.data.settings import Photographs
 from gof.data.source import Making
 from gof.run.files import InputError, say
@@ -32,11 +32,10 @@ def visible_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def _gather(settings: Photographs) -> Collection:
+def _gather(settings: Photographs, cut: Cut) -> Collection:
     """All images below the folder; says which other files are left out, and how many of each
     kind."""
     folder = Path(settings.folder)
-    cut = partial(crop_and_resize, share=settings.crop_share, released=settings.released)
     items, other = [], []
     for path in visible_files(folder):
         name = path.relative_to(folder).as_posix()
@@ -55,8 +54,9 @@ def _gather(settings: Photographs) -> Collection:
     return Collection(items, dict.fromkeys(other, "by its name no image"))
 
 
-def prepare(making: Making) -> None:
+def prepare(making: Making, cut: Cut | None = None) -> None:
     """Make a data set of all images of a folder: see `gof.data.collection.collect`. There are no
-    poses and no ground truth."""
+    poses and no ground truth. cut: what is taken of each; without it, the middle."""
     settings = making.settings
-    collect(making, lambda: _gather(settings), (Path(settings.folder),))
+    middle = partial(crop_and_resize, share=settings.crop_share, released=settings.released)
+    collect(making, lambda: _gather(settings, cut or middle), (Path(settings.folder),))

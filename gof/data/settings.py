@@ -81,6 +81,11 @@ class Photographs(Collected):
     crop_share: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="side of that square over the largest one; the papers' CelebA: 0.8"
     )
+    align: Literal["faces"] | None = Field(
+        None,
+        description="faces: photographs as people have them; the one face of each is found, turned"
+        " upright and cut so that it lies where a rendered one does",
+    )
     splits: Shares = Field(
         {"train": 0.9, "validation": 0.05, "test": 0.05},
         description="shares of the images; which image is in which, its name decides",

@@ -31,5 +31,7 @@ class PrepareJob:
     """folder of photographs"""
     on_bad: Literal["fail", "skip"] = "fail"
     """skip leaves out up to 1 % bad files"""
+    align: Literal["faces"] | None = None
+    """faces: find the one face of each photograph, and cut it out upright"""
     out: Target
     """manifest.json to write, or a folder for it; the images go beside it"""

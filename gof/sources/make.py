@@ -58,7 +58,9 @@ def run_prepare(config: Config, wanted: PrepareJob) -> None:
     data set of photographs, if it has one."""
     own = [one for one in config.datasets.values() if isinstance(one, Photographs)]
     settings = own[0] if own else Photographs(folder=str(wanted.images))
-    changes = {"folder": str(wanted.images), "on_bad": wanted.on_bad}
+    changes: dict[str, object] = {"folder": str(wanted.images), "on_bad": wanted.on_bad}
+    if wanted.align:
+        changes |= {"align": wanted.align, "faces": True}
     name, out = wanted.images.resolve().name, placed(wanted.out, "manifest.json")
     changed = settings.model_copy(update=changes)
     SOURCES["photographs"].make(Making(name, changed, out, {}, config))

@@ -13,7 +13,13 @@ from gof.data.source import Making, Source
 def _make(making: Making) -> None:
     from gof.data.photographs import prepare
 
-    prepare(making)
+    cut = None
+    if making.settings.align == "faces":
+        from gof.morphable.alignment import aligned
+        from gof.morphable.detector import load
+
+        cut = aligned(load, making.settings.released)
+    prepare(making, cut)
 
 
 def _fingerprint(settings: Photographs) -> str:
