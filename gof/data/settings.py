@@ -58,6 +58,12 @@ class Collected(DataSet):
         " that conditional models can be trained on it",
     )
 
+    bfm: str | None = Field(
+        None,
+        description="the 3DMM of its faces: your copy of the Basel Face Model, BFM_model_front.mat or"
+        " 01_MorphableModel.mat with its companions; null: the CC0 head model",
+    )
+
     @property
     def found(self) -> tuple[str, ...]:
         """See DataSet."""

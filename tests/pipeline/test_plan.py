@@ -163,6 +163,25 @@ def test_a_size_that_fits_no_model_is_refused_before_anything_runs(copied):
     assert done.status != 0 and "(96) is no size that the data set stores (64, 128)" in done.text
 
 
+def test_faces_are_fitted_with_the_head_model_or_with_a_basel_face_model(copied):
+    (copied.folder / "photographs").mkdir()
+    own = ("--configfile", "workflow/configs/faces.yaml")
+    plain = copied.plan(*own).jobs
+    assert (plain["head_model"], plain["download"], plain["fits"], plain["landmarks"]) == (
+        1,
+        2,
+        1,
+        1,
+    )
+    assert plain["train"] == JOBS["train"] and "bfm" not in plain
+    (copied.folder / "bfm.mat").touch()
+    done = copied.plan(*own, "--config", "datasets={faces: {bfm: bfm.mat}}")
+    assert done.jobs["bfm"] == 1 and "head_model" not in done.jobs
+    assert "gof bfm --config '{}' --mat bfm.mat" in done.text
+    others = {name: count for name, count in plain.items() if name != "head_model"}
+    assert done.jobs == others | {"bfm": 1, "download": 1}
+
+
 def test_the_bench_is_a_target_of_its_own(copied):
     assert "bench" not in JOBS
     done = copied.plan("bench")

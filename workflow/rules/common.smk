@@ -41,6 +41,10 @@ METRICS = metrics()
 TRAININGS = plan.trainings(CONFIG)
 CONDITIONAL = [run for run in TRAININGS if CONFIG.models[run.model].conditions]
 FITTED = [dataset for dataset in CONFIG.datasets if plan.is_fitted(CONFIG, dataset)]
+# The user's own 3DMM of a data set's faces.
+BASEL = {
+    name: own.bfm for name, own in CONFIG.datasets.items() if getattr(own, "bfm", None)
+}
 MEASURED = {dataset: plan.measured(CONFIG, dataset) for dataset in CONFIG.datasets}
 # Where further inputs of metrics lie; the floor of references is another model.
 METRIC_FILES = {

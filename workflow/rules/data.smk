@@ -33,6 +33,8 @@ rule head_model:
         ),
     log:
         "<results>/logs/head_model/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(set(CONFIG.datasets) - set(BASEL)) or "none",
     conda:
         "../../envs/gof.yaml"
     params:
@@ -41,6 +43,30 @@ rule head_model:
     shell:
         "exec gof head-model --config {params.config:q} --name {wildcards.dataset:q} --asset {input.asset:q}"
         " --out {output.model:q} > {log:q} 2>&1"
+
+
+rule bfm:
+    input:
+        mat=lambda wildcards: BASEL[wildcards.dataset],
+    output:
+        model="<results>/{dataset}/model/head_model.npz",
+        record="<results>/{dataset}/model/head_model.json",
+        picture=report(
+            "<results>/{dataset}/model/head_model.png",
+            caption="../report/head_model.rst",
+            category="Data",
+            labels={"data set": "{dataset}", "what": "head model"},
+        ),
+    log:
+        "<results>/logs/head_model/{dataset}.log",
+    wildcard_constraints:
+        dataset="|".join(BASEL) or "none",
+    conda:
+        "../../envs/gof.yaml"
+    params:
+        code=code("gof.morphable.bfm"),
+    shell:
+        "exec gof bfm --config '{{}}' --mat {input.mat:q} --out {output.model:q} > {log:q} 2>&1"
 
 
 rule dataset:
