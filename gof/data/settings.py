@@ -60,8 +60,8 @@ class Collected(DataSet):
 
     bfm: str | None = Field(
         None,
-        description="the 3DMM of its faces: your copy of the Basel Face Model, BFM_model_front.mat or"
-        " 01_MorphableModel.mat with its companions; null: the CC0 head model",
+        description="the 3DMM of its faces: your copy of the Basel Face Model, BFM_model_front.mat"
+        " or 01_MorphableModel.mat with its companions; null: the CC0 head model",
     )
 
     @property

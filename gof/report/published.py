@@ -30,7 +30,7 @@ def published(path: Path, measured: pd.DataFrame) -> tuple[Table, pd.DataFrame]:
     frame = pd.concat([given, pd.DataFrame(found, columns=FOUND, dtype=object)], axis=1)
     rows = []
     for _, row in frame.iterrows():
-        texts = [str(row["value" if name == "published" else name]) for name in SHOWN]
+        texts = [str(row[name]) for name in SHOWN[:-1]] + [f"{row['value']:g}"]
         rows.append([Cell(text) for text in (*texts, *_told(row), str(row["source"]))])
     heads = [*SHOWN, "reproduced", "difference", "verdict", "source"]
     return Table("Published and reproduced", heads, rows, [NOTE]), frame
@@ -41,13 +41,17 @@ def _given(path: Path) -> pd.DataFrame:
         frame = pd.DataFrame(read_yaml(path))
         frame = frame.loc[frame["metric"].notna(), GIVEN].reset_index(drop=True)
         frame["value"] = frame["value"].astype(float)
-        frame["resolution"] = frame["resolution"].astype("Int64").astype(str).replace("<NA>", "–")
+        frame["resolution"] = [_pixels(value) for value in frame["resolution"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{path}: no table of published numbers: {reason}") from None
     return frame
+
+
+def _pixels(value: float) -> str:
+    return "–" if pd.isna(value) else f"{value:.0f}"
 
 
 def _reproduced(row: pd.Series, measured: pd.DataFrame) -> dict[str, object]:

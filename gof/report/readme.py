@@ -26,6 +26,8 @@ OTHER_RUNS = ("smoke", "ablations", "desk")  # of workflow/configs/, in results-
 CLAIMS = Path("workflow/paper/claims.yaml")
 EXPECTED = Path("docs/expected.csv")  # what `gof check-results` compares with
 OTHER_PICTURES = ("*/*/seed0/control/*.png", "figures/bench.png")
+# Of the run of cars.yaml: sheet and turntable of its GOF, by the name they get.
+CARS = {"cars-gof.png": "sheet.png", "cars-gof.gif": "turntable.gif"}
 
 
 def replaced(pages: dict[Path, str], name: str, content: str) -> dict[Path, str]:
@@ -160,6 +162,10 @@ def run_readme(wanted: ReadmeJob) -> None:
         if not source.exists():
             raise InputError(f"{source}: no such file: run `snakemake --cores all` first")
         atomic_write(readme.parent / "results" / "gallery" / source.name, source.read_bytes())
+    cars = _beside(results, "cars") / "cars" / "gof" / "seed0" / "samples"
+    for name, file in CARS.items():
+        if (source := cars / file).exists():
+            atomic_write(readme.parent / "results" / "gallery" / name, source.read_bytes())
     if (metrics := results / "tables" / "metrics.csv").exists() and _several_trainings(metrics):
         atomic_write(readme.parent / EXPECTED, metrics.read_text())
     pages = replaced(pages, "measured", measured(results))

@@ -31,6 +31,8 @@ def test_numbers_keep_their_source_and_rows_that_were_not_run_say_so():
     text, values = row_of(measured(20.0, dataset="heads"))
     assert values["source"].notna().all() and (values["verdict"] == "not run").all()
     assert "| 14.7 | – | – | not run | leaderboard scrape" in text
+    table = published(PUBLISHED, measured(20.0))[0].markdown()
+    assert "| pigan | bfm | – | side_x100 | 0.727 |" in table and "| 128 | fid | 41 |" in table
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,15 @@ def test_other_runs_beside_it_are_reported(results, records, monkeypatch):
     assert f"<!-- ablations -->\n{shown}\n<!-- /abl" in text
 
 
+def test_cars_that_lie_beside_it_are_shown(results, records, monkeypatch):
+    samples = results.parent / "results-cars" / "cars" / "gof" / "seed0" / "samples"
+    samples.mkdir(parents=True)
+    (samples / "sheet.png").write_bytes(b"cars")
+    test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch)
+    assert (results / "gallery" / "cars-gof.png").read_bytes() == b"cars"
+    assert not (results / "gallery" / "cars-gof.gif").exists()
+
+
 def test_the_bench_is_shown_where_it_was_run(results, records, monkeypatch):
     test_the_largest_run_is_reported_the_newest_of_them(results, records, monkeypatch)
     page = results.parent / "README.md"
