@@ -144,6 +144,13 @@ def _minutes(run: Run) -> str:
     return f"{float(run['wall_s']) / 60:.1f} minutes"
 
 
+def _show_cars(results: Path, gallery: Path) -> None:
+    samples = _beside(results, "cars") / "cars" / "gof" / "seed0" / "samples"
+    for name, file in CARS.items():
+        if (source := samples / file).exists():
+            atomic_write(gallery / name, source.read_bytes())
+
+
 def run_readme(wanted: ReadmeJob) -> None:
     """Write the generated blocks of the README and of docs/ beside it, and their pictures, from a
     finished run. What only a run with a conditional model has, and the bench, may be absent."""
@@ -162,10 +169,7 @@ def run_readme(wanted: ReadmeJob) -> None:
         if not source.exists():
             raise InputError(f"{source}: no such file: run `snakemake --cores all` first")
         atomic_write(readme.parent / "results" / "gallery" / source.name, source.read_bytes())
-    cars = _beside(results, "cars") / "cars" / "gof" / "seed0" / "samples"
-    for name, file in CARS.items():
-        if (source := cars / file).exists():
-            atomic_write(readme.parent / "results" / "gallery" / name, source.read_bytes())
+    _show_cars(results, readme.parent / "results" / "gallery")
     if (metrics := results / "tables" / "metrics.csv").exists() and _several_trainings(metrics):
         atomic_write(readme.parent / EXPECTED, metrics.read_text())
     pages = replaced(pages, "measured", measured(results))
