@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 from gof.data.manifest import Manifest, load_manifest
 from gof.data.reader import load_split
 from gof.fitting.fit import load_fits
+from gof.fitting.jobs import CheckDataJob
 from gof.geometry.settings import Camera
 from gof.run.files import InputError
 
@@ -21,16 +21,6 @@ BINS, WIDTH = 12, 40  # of a histogram, and columns of its longest bar
 BEYOND = 3.0  # standard deviations from the mean: poses that are left out of a proposal
 FEW = 500  # training images below which a model learns them by heart
 APART = 0.25  # share by which a spread may differ from the configured one unnoticed
-
-
-@dataclass(frozen=True, slots=True)
-class CheckDataJob:
-    """`gof check-data`."""
-
-    data: Path
-    """manifest.json of a data set"""
-    fits: Path | None = None
-    """fits.json of `gof fits`: poses of a set that holds none"""
 
 
 def run_check_data(wanted: CheckDataJob) -> None:

@@ -49,3 +49,13 @@ class FitJob:
     out: Target
     """a folder for meshes, picture and record; .glb, .ply or .obj: the mesh; .png: the picture of
     the fit; a record appears beside it"""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDataJob:
+    """`gof check-data`."""
+
+    data: Path
+    """manifest.json of a data set"""
+    fits: Path | None = None
+    """fits.json of `gof fits`: poses of a set that holds none"""

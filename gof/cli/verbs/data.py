@@ -39,7 +39,7 @@ VERBS = (
         summary="Say what a data set holds, and which camera fits it.",
         example="gof check-data results/heads/data/manifest.json",
         group="data",
-        job="gof.fitting.inspection:CheckDataJob",
+        job="gof.fitting.jobs:CheckDataJob",
         run="gof.fitting.inspection:run_check_data",
         needs="nothing",
     ),

@@ -9,7 +9,8 @@ import torch
 from gof.data.manifest import Manifest, Split, load_manifest
 from gof.data.shards import Shard
 from gof.fitting import inspection
-from gof.fitting.inspection import CheckDataJob, poses_of, proposed, run_check_data, told
+from gof.fitting.inspection import poses_of, proposed, run_check_data, told
+from gof.fitting.jobs import CheckDataJob
 from gof.geometry.cameras import sample_poses
 from gof.geometry.settings import Camera
 from gof.run.files import InputError
