@@ -46,6 +46,9 @@ class FitJob:
     """head_model.npz of `gof head-model`, or of `gof bfm`"""
     regressor: Path | None = None
     """regressor.yaml to find landmarks in a centred face"""
+    landmarks: Path | None = None
+    """landmarks of your own: 68 lines of x and y, pixels of the upright photograph, y down, in iBUG
+    order"""
     out: Target
     """a folder for meshes, picture and record; .glb, .ply or .obj: the mesh; .png: the picture of
     the fit; a record appears beside it"""

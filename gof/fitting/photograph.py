@@ -26,7 +26,7 @@ from gof.geometry.shading import to_srgb
 from gof.morphable.coefficients import BLOCKS
 from gof.morphable.model import MorphableModel
 from gof.readers.files import load_regressor
-from gof.run.files import InputError, atomic_write, say, write_png
+from gof.run.files import InputError, atomic_write, regular, say, write_png
 from gof.run.images import BadImage
 from gof.run.job import job
 from gof.run.outputs import Writes
@@ -37,6 +37,7 @@ ALONE = (*KINDS, "obj")  # of one by itself
 SIZE = 256  # of the crop, pixels
 READ = 64  # pixels at which a regressor reads a picture
 SMALLEST = 64  # side of a photograph, pixels
+POINTS, LINES = 68, 2**16  # landmarks, and bytes of a file with them
 LARGEST = 2048  # side at which faces are looked for, pixels
 YAW, PITCH, ROLL, SHIFT = 0.6, 0.3, 0.1, 0.05  # standard deviations of a face's place in its crop
 
@@ -67,6 +68,24 @@ def finder(regressor: Path | None) -> Finder:
         return DetectedFaces(points, torch.ones(points.shape[:2]))
 
     return read_off
+
+
+def given(landmarks: Path, image: Path) -> Finder:
+    """What knows the landmarks of one photograph: a file with 68 lines of x and y, its pixels.
+    Raises InputError where it is none, or a landmark lies outside of the photograph."""
+    size = read(image).size
+    try:
+        pixels = np.loadtxt(regular(landmarks, LINES), dtype=np.float64, ndmin=2)
+    except (ValueError, UnicodeDecodeError):
+        pixels = np.zeros((0, 2))
+    if pixels.shape != (POINTS, 2) or not np.isfinite(pixels).all():
+        raise InputError(f"{landmarks}: not {POINTS} lines of two numbers, x and y in pixels")
+    if ((pixels < -0.5) | (pixels > np.array(size) - 0.5)).any():
+        raise InputError(f"{landmarks}: points outside of {image}, which has {size} pixels")
+    side = max(size)
+    plane = (pixels + 0.5 + (side - np.array(size)) // 2) / side * 2 - 1
+    points = torch.from_numpy(plane * (1, -1)).float()[None]
+    return lambda _: DetectedFaces(points, torch.ones(points.shape[:2]))
 
 
 def _detect(picture: Tensor) -> DetectedFaces:
@@ -230,7 +249,8 @@ def mesh(model: MorphableModel, fits: Fits) -> trimesh.Trimesh:
 def run_fit(config: Config, wanted: FitJob, find: Finder | None = None) -> None:
     """Fit one photograph; write what `wanted.out` names, and a record beside it: the mesh, the
     picture of the fit, or, into a folder, mesh.ply, mesh.glb, overlay.png and fit.json."""
-    find, image = find or finder(wanted.regressor), wanted.image
+    image, marks = wanted.image, wanted.landmarks
+    find = find or (given(marks, image) if marks else finder(wanted.regressor))
     out = placed(wanted.out, "fit.json", *(f".{kind}" for kind in ALONE), ".png")
     whole, picture = out.suffix == ".json", out.with_suffix(".png")
     files = [out]
@@ -239,6 +259,7 @@ def run_fit(config: Config, wanted: FitJob, find: Finder | None = None) -> None:
         files = [*(out.with_name(f"mesh.{kind}") for kind in KINDS), picture]
     own = config.scoped(config.only("datasets", "faces"))
     inputs = {"image": image, "head_model": wanted.head_model}
+    inputs |= {"landmarks": marks} if marks else {}
     writes = Writes(tuple(files), fills=whole)
     with job(out.with_suffix(".json"), "fit", own, inputs, writes) as running:
         model = MorphableModel.load(wanted.head_model)

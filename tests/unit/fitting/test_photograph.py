@@ -137,6 +137,40 @@ def test_files_of_a_fit(lively, model, head, tmp_path):
         assert mesh.visual.vertex_colors.std(0)[:3].max() > 0
 
 
+def test_landmarks_may_be_given_by_hand(lively, head, tmp_path):
+    path, points = placed(head, 0.3, tmp_path)
+    pixels = torch.stack([(points[0, :, 0] + 1) * 350, (1 - points[0, :, 1]) * 350 - 100], -1) - 0.5
+    marks = tmp_path / "marks.txt"
+    np.savetxt(marks, pixels.numpy(), fmt="%.4f")
+    job = FitJob(path, head_model=lively, landmarks=marks, out=tmp_path / "fit")
+    run_fit(CONFIG, job)
+    run_fit(
+        CONFIG,
+        FitJob(path, head_model=lively, out=tmp_path / "found"),
+        lambda _: DetectedFaces(points, ONE),
+    )
+    own, same = (read_json(tmp_path / name / "fit.json") for name in ("fit", "found"))
+    assert own["numbers"]["identity"] == pytest.approx(same["numbers"]["identity"], abs=1e-3)
+    assert "landmarks" in own["inputs"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1 2\n3 4\n", "not 68 lines of two numbers"),
+        ("x y\n" * 68, "not 68 lines"),
+        ("nan 1\n" * 68, "not 68 lines"),
+        ("5000 1\n" * 68, "points outside of"),
+    ],
+)
+def test_what_are_no_landmarks_is_one_line(lively, head, tmp_path, text, reason):
+    path, _ = placed(head, 0.0, tmp_path)
+    marks = tmp_path / "marks.txt"
+    marks.write_text(text)
+    with pytest.raises(InputError, match=reason):
+        run_fit(CONFIG, FitJob(path, head_model=lively, landmarks=marks, out=tmp_path / "fit"))
+
+
 @pytest.mark.parametrize("name", ["me.glb", "me.png"])
 def test_the_name_of_a_mesh_or_picture_gets_that_alone(lively, head, tmp_path, name):
     path, points = placed(head, 0.0, tmp_path)
