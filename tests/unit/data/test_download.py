@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import os
+import random
 import shutil
 import threading
 
@@ -17,7 +17,7 @@ from gof.run.files import InputError, MachineError, read_json, write_json
 from tests.unit.loopback import loopback
 
 __all__ = ["loopback"]
-CONTENT = os.urandom(200_000)
+CONTENT = random.Random(0).randbytes(200_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
