@@ -11,7 +11,7 @@ from PIL import Image
 from gof.data.collection import Arrays, Collection, Item, centre, collect, resized, split_of
 from gof.data.source import Making
 from gof.published.places import places
-from gof.run.files import InputError
+from gof.run.files import InputError, read_npy
 
 
 def pose_of(extrinsics: np.ndarray) -> np.ndarray:
@@ -59,8 +59,8 @@ def make(making: Making) -> None:
 
 def _pose(file: Path) -> np.ndarray | None:
     try:
-        matrix = np.load(file, allow_pickle=False)
+        matrix = read_npy(file)
         usable = matrix.shape == (3, 4) and np.isfinite(matrix).all() and matrix[:, 3].any()
         return pose_of(matrix.astype(np.float64)) if usable else None
-    except (OSError, ValueError, EOFError, TypeError):
+    except (InputError, TypeError):
         return None

@@ -240,6 +240,16 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         ) from None
 
 
+def read_npy(path: Path, most: int = 2**20) -> np.ndarray:
+    """The array of an .npy file of at most so many bytes. Raises InputError naming the file."""
+    try:
+        return np.asarray(np.load(regular(path, most), allow_pickle=False))
+    except InputError:
+        raise
+    except Exception as error:  # numpy raises many kinds for a damaged file
+        raise InputError(f"{path}: damaged or not an .npy ({type(error).__name__})") from None
+
+
 def sha256(path: Path) -> str:
     """Hash of a file's content, hexadecimal. Raises InputError when it is missing or no file."""
     with open(regular(path, LARGEST), "rb") as handle:
