@@ -35,6 +35,7 @@ DATA = ("download", "head_model", "dataset")
 FACES = ("landmarks", "fits", "pool")
 TRAINING = {name: JOBS[name] for name in (*DATA, *FACES, "train")}
 TRAINING["regressor"] = 1  # nobody judges
+TRAINING["download"] = 1  # and nothing compares images
 SMOKED = JOBS | {"train": 7}  # its stages are fewer
 PLANS = {
     "snakemake --cores all": JOBS,
