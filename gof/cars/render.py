@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import pi
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from gof.cars.models import CarModel, attribution, both_sides, load_models, read
 from gof.cars.settings import OFFERED, RenderedCars
 from gof.data.download import resolve
 from gof.data.manifest import Manifest, encode_depth, write_manifest
+from gof.data.settings import SPLITS
 from gof.data.shards import Shard, write_shard
 from gof.data.sheet import write_sheet
 from gof.data.source import Making
@@ -30,12 +32,11 @@ from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.rng import streams
 
-SPLITS = ("train", "validation", "test")
 SHEET = 40  # images on the sheet
 STRETCH = 0.08  # half-width of the random stretch of each axis
 SMALLEST = 0.9  # scale
 GREYS = 0.4  # share of cars in white, grey and black
-ALL_AROUND = 3.14159  # half-width of the lamp's azimuth: no side of a car is the front one's
+ALL_AROUND = pi  # half-width of the lamp's azimuth: no side of a car is the front one's
 
 
 @dataclass(frozen=True, slots=True)

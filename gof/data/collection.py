@@ -22,7 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
-from gof.data.settings import Collected
+from gof.data.settings import SPLITS, Collected
 from gof.data.shards import SHARDS, Shard, write_shard
 from gof.data.sheet import write_sheet
 from gof.data.source import Making
@@ -219,14 +219,14 @@ def collect(making: Making, gather: Callable[[], Collection], reads: Sequence[Pa
     writes = Writes((out, sheet, report), fills=True, reads=tuple(reads))
     with job(record, "dataset", making.config, dict(making.assets), writes) as running:
         found = gather()
-        writer = _Writer(out.parent, settings.shard_size, ("train", "validation", "test"))
-        bad: dict[Path, str] = {}
+        writer = _Writer(out.parent, settings.shard_size, SPLITS)
+        bad: list[tuple[Item, BadImage]] = []
         other: dict[str, str] = {}
         for item, result in _rows(settings, found.items):
             if isinstance(result, Other):
                 other[item.name] = str(result)
             elif isinstance(result, BadImage):
-                bad[item.path] = str(result)
+                bad.append((item, result))
                 if len(bad) <= SAID:
                     say(f"{item.path}: {result}")
             else:
@@ -241,8 +241,7 @@ def collect(making: Making, gather: Callable[[], Collection], reads: Sequence[Pa
             raise InputError(f"{first[0]}: {first[1]}; and so all others: none can be used")
         splits, left_out = writer.finish(), {**found.left_out, **other}
         manifest = Manifest.of(out, making.name, settings, splits, found.offers)
-        names = {item.path: item.name for item in found.items}
-        skipped = {names[path]: reason for path, reason in bad.items()}
+        skipped = {item.name: str(reason) for item, reason in bad}
         manifest.provenance.update(images=used, skipped=list(skipped))
         manifest.provenance.update(found.told or {})
         shown = ("image", "depth") if "depth" in found.offers else ("image",)
@@ -262,9 +261,9 @@ def _as_csv(left_out: Mapping[str, str]) -> str:
     return text.getvalue()
 
 
-def _too_many(bad: Mapping[Path, str], total: int, on_bad: str) -> str:
-    first, reason = next(iter(bad.items()))
+def _too_many(bad: Sequence[tuple[Item, BadImage]], total: int, on_bad: str) -> str:
+    first, reason = bad[0]
     advice = (
         "move them away" if on_bad == "skip" else "move them away, or set on_bad: skip (up to 1 %)"
     )
-    return f"{first}: {reason}; {len(bad)} of {total} files cannot be used: {advice}"
+    return f"{first.path}: {reason}; {len(bad)} of {total} files cannot be used: {advice}"

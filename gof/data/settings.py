@@ -12,6 +12,8 @@ from gof.geometry.settings import Camera
 # What a data set may offer. Metrics, fits and conditional models name what they need of it.
 OFFERS = ("images", "depth", "normals", "poses", "landmarks", "coefficients")
 
+SPLITS = ("train", "validation", "test")
+
 
 class DataSet(Section):
     """A data set. All of this goes into its manifest, where training and metrics read it."""
@@ -33,7 +35,7 @@ class DataSet(Section):
 
 
 def _whole(shares: dict[str, float]) -> dict[str, float]:
-    if set(shares) != {"train", "validation", "test"} or abs(sum(shares.values()) - 1) > 1e-6:
+    if set(shares) != set(SPLITS) or abs(sum(shares.values()) - 1) > 1e-6:
         raise ValueError(f"train, validation and test must add up to 1, got {shares}")
     if not shares["train"]:
         raise ValueError("train must not be 0")

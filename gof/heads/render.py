@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gof.data.manifest import Manifest, encode_depth, write_manifest
-from gof.data.settings import OFFERS
+from gof.data.settings import OFFERS, SPLITS
 from gof.data.shards import Shard, write_shard
 from gof.data.sheet import write_sheet
 from gof.data.source import Making
@@ -30,7 +30,6 @@ from gof.run.job import job
 from gof.run.outputs import Writes
 from gof.run.rng import streams
 
-SPLITS = ("train", "validation", "test")
 SHEET = 40  # images on the sheet
 LARGEST = 2.2  # coefficients beyond it are drawn in: rarer heads would be caricatures
 

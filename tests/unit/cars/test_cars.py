@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from gof.cars import models
 from gof.cars.models import (
     ENTRIES,
     OPAQUE_GLASS,
@@ -183,4 +182,3 @@ def test_a_set_is_made_with_its_attribution(deb, tmp_path, monkeypatch):
 
 def test_both_sides_of_a_triangle_are_drawn():
     assert both_sides(torch.tensor([[0, 1, 2]])).tolist() == [[0, 1, 2], [2, 1, 0]]
-    assert models.VIEWS >= 40

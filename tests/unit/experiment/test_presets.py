@@ -163,6 +163,18 @@ def test_networks_and_optimisers(name: str, model: str) -> None:
     assert not training.share_fakes and training.precision == "float32"
 
 
+def test_cars_are_trained_as_those_of_the_gallery() -> None:
+    """What their training showed: see the comments of cars.yaml."""
+    config = Config.load("config.yaml", "workflow/configs/cars.yaml")
+    gof, camera = config.models["gof"], config.datasets["cars"].camera
+    assert not gof.field.model_dump()["view_dependent"] and gof.training.r1_weight == 5
+    assert gof.field.model_dump()["scene_side"] == approx(camera.far - camera.near)
+    assert (gof.interval.max, gof.interval.min, gof.interval.decay) == (0.6, 0.03, 1.7e-3)
+    assert (gof.normal.weight, gof.normal.distance) == (0.3, 0.01)
+    assert [(s.resolution, s.steps) for s in gof.stages] == [(16, 300), (32, 1600), (32, 400)]
+    assert set(config.models_on("cars")) == {"gof", "pigan"}
+
+
 @pytest.mark.parametrize("name", ["gof", "pigan", "cgof"])
 def test_the_gpu_run_has_the_plan_of_the_packaged_model(name: str) -> None:
     """But for what followed the clock there."""

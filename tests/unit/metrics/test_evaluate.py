@@ -128,6 +128,17 @@ def by_key(numbers: dict) -> dict[tuple[str, str], dict]:
     return {(row["model"], row["metric"]): row for row in numbers["rows"]}
 
 
+def test_generated_images_may_be_compared_with_more_of_the_training_s(tmp_path, data) -> None:
+    own = {**SECTIONS["metrics"], "frechet": {**SECTIONS["metrics"]["frechet"], "training": 12}}
+    config = Config.parse({**SECTIONS, "metrics": {**own}}, "test")
+    samples = config.metrics.frechet.samples
+    assert samples < COUNTS["train"]
+    found = measure("frechet", data, tmp_path / "f.json", saved(tmp_path, "occupancy"), config)
+    row = found["rows"][0]
+    assert row["n"] == samples and f"{samples} generated" in row["protocol"]
+    assert "against 12 training images" in row["protocol"]
+
+
 @pytest.mark.parametrize("integrator", ["occupancy", "density"])
 def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str) -> None:
     generator = saved(tmp_path, integrator)

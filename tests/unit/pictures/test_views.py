@@ -91,6 +91,22 @@ def test_clay_is_light_where_the_lamp_is_and_the_same_from_all_sides_else() -> N
     assert (shaded_picture(normal, ~seen) == 1).all()
 
 
+def test_sheet_and_turntable_are_seen_from_the_pitch_that_is_set(obedience, monkeypatch) -> None:
+    asked = []
+
+    def noted(model, request):
+        asked.append(request.poses)
+        return render_views(model, request)
+
+    monkeypatch.setattr(samples, "render_views", noted)
+    own = {"latents": 1, "yaws": [0.5, 0.1], "pitch": 0.3, "resolution": 8, "turntable_frames": 3}
+    model, config = generators.load(obedience.generator("gof")), Config.parse({"samples": own})
+    sample_sheet(model, config, "")
+    torch.testing.assert_close(torch.cat(asked), torch.tensor([[0.5, 0.3], [0.1, 0.3]]))
+    samples.turntable(model, config)
+    torch.testing.assert_close(torch.cat(asked)[:, 1], torch.full((5,), 0.3))
+
+
 def test_a_sheet_has_four_rows_a_yaw_at_the_size_of_the_last_stage(obedience) -> None:
     model = generators.load(obedience.generator("gof"))
     config = Config.parse({"samples": {"latents": 2, "yaws": [0.0]}})
