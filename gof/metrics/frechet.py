@@ -4,7 +4,7 @@ networks."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -22,24 +22,31 @@ if TYPE_CHECKING:
     from gof.metrics.context import Context
     from gof.metrics.networks.extractor import Extractor, ImageSet
 
+# Generated images and training images (None: all) by the name of a protocol.
+PROTOCOLS: dict[str, tuple[int, int | None]] = {"paper": (2048, 8000), "50k": (50_000, None)}
 BLUR = (1.0, 3)  # sigma and reach, pixels, of the reference `blurred`
 
 
 class Frechet(MetricSection):
     """Frechet distance of image features."""
 
-    samples: Annotated[int, Field(ge=2)] = Field(
-        600, description="generated images; the paper's protocol: 2048"
+    protocol: Literal["equal", "paper", "50k"] = Field(
+        "equal",
+        description="how many images: equal: `samples` generated against as many of training;"
+        " paper: 2,048 against 8,000; 50k: 50,000 against all of training",
     )
-    training: Annotated[int, Field(ge=2)] | None = Field(
-        None, description="training images; null: as many as generated; the paper's protocol: 8000"
-    )
+    samples: Annotated[int, Field(ge=2)] = Field(600, description="images of `equal`")
     resize: Count = Field(128, description="size the feature network sees")
 
     @property
     def images(self) -> int:
         """How many views of an evaluation seed the metric looks at."""
-        return self.samples
+        return PROTOCOLS[self.protocol][0] if self.protocol in PROTOCOLS else self.samples
+
+    def training(self, generated: int, stored: int) -> int:
+        """How many training images, where there are `stored`, they are compared with."""
+        wanted = PROTOCOLS[self.protocol][1] if self.protocol in PROTOCOLS else generated
+        return stored if wanted is None else min(wanted, stored)
 
 
 def measure(context: Context, settings: Frechet) -> dict[str, Any]:
@@ -52,11 +59,11 @@ def measure(context: Context, settings: Frechet) -> dict[str, Any]:
     from gof.run.files import say
 
     train = Reader(context.manifest, "train")
-    n, m = min(settings.samples, context.view_count), settings.training or settings.samples
-    if settings.training is None:
-        n = m = min(n, len(train))
-    m = min(m, len(train))
-    if n < settings.samples or m < (settings.training or settings.samples):
+    n = min(settings.images, context.view_count)
+    if settings.protocol == "equal":
+        n = min(n, len(train))
+    m = settings.training(n, len(train))
+    if n < settings.images:
         say(f"frechet: {n} images against {m} of the training's: there are no more")
     chosen = context.subset(context.seeds[0], "train images", len(train), m)
     real = Images([train], context.view_size, chosen.tolist())

@@ -14,6 +14,7 @@ from gof.experiment.config import Config
 from gof.fields.analytic import Ellipsoid
 from gof.geometry.cameras import camera_rays, sample_poses
 from gof.geometry.settings import Camera
+from gof.metrics import frechet
 from gof.metrics.context import row, untrained
 from gof.metrics.evaluate import EvaluateJob, run_evaluate
 from gof.metrics.networks import efficientnet, inception
@@ -128,17 +129,19 @@ def by_key(numbers: dict) -> dict[tuple[str, str], dict]:
     return {(row["model"], row["metric"]): row for row in numbers["rows"]}
 
 
-def test_generated_images_may_be_compared_with_more_of_the_training_s(tmp_path, data) -> None:
-    own = {**SECTIONS["metrics"], "frechet": {**SECTIONS["metrics"]["frechet"], "training": 12}}
-    config = Config.parse({**SECTIONS, "metrics": {**own}}, "test")
-    samples = config.metrics.frechet.samples
-    assert samples < COUNTS["train"]
+@pytest.mark.parametrize(
+    ("protocol", "generated", "training"), [("equal", 8, 8), ("paper", 5, 7), ("50k", 6, 12)]
+)
+def test_protocols_of_frechet_distances(
+    tmp_path, data, monkeypatch, protocol, generated, training
+) -> None:
+    monkeypatch.setattr(frechet, "PROTOCOLS", {"paper": (5, 7), "50k": (6, None)})
+    own = {**SECTIONS["metrics"], "frechet": {"protocol": protocol, "samples": 8, "resize": 16}}
+    config = Config.parse({**SECTIONS, "metrics": own}, "test")
     found = measure("frechet", data, tmp_path / "f.json", saved(tmp_path, "occupancy"), config)
     row = found["rows"][0]
-    assert row["n"] == samples and f"{samples} generated" in row["protocol"]
-    assert "against 12 training images" in row["protocol"]
-
-
+    assert row["n"] == generated and f"{generated} generated" in row["protocol"]
+    assert f"against {training} training images" in row["protocol"]
 @pytest.mark.parametrize("integrator", ["occupancy", "density"])
 def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str) -> None:
     generator = saved(tmp_path, integrator)
