@@ -1,6 +1,5 @@
 """Inception: found where its weights are, and the distances that pytorch-fid finds with it."""
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -8,7 +7,7 @@ from PIL import Image
 from gof.data.assets import assets
 from gof.geometry.images import resize
 from gof.metrics.networks import inception as module
-from gof.metrics.networks.inception import inception, inception_file
+from gof.metrics.networks.inception import INCEPTION_SIZE, inception, inception_file
 from gof.metrics.scores.frechet_distance import frechet_distance, kernel_distance
 from gof.run.files import InputError, sha256
 
@@ -71,28 +70,63 @@ def test_inception_runs_with_the_weights_at_hand(
     assert found(images).shape == (3, 2048)
 
 
-def test_distances_are_those_of_pytorch_fid_on_the_same_images(
-    place, tmp_path, published, monkeypatch
-):
-    theirs, state = published
-    torch.save(state, place)
+@pytest.fixture
+def weights(place, published, monkeypatch):
+    """Random ones with the layout of the published file, where it would lie."""
+    torch.save(published[1], place)
     pass_for_published(monkeypatch, place)
-    monkeypatch.setattr(theirs, "load_state_dict_from_url", lambda *a, **k: state)
+    monkeypatch.setattr(published[0], "load_state_dict_from_url", lambda *a, **k: published[1])
+    return place
+
+
+def two_sets(folder, count, size):
+    """Two sets of images [count, 3, size, size] of different smoothness, and their folders of
+    PNGs."""
+    generator, sets, folders = torch.Generator().manual_seed(1), [], []
+    for k, name in enumerate(("one", "two")):
+        (folder / name).mkdir()
+        small = torch.rand(count, 3, 6 + 4 * k, 6 + 4 * k, generator=generator)
+        images = (resize(small, size) * 255).round().byte()
+        for number, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
+            Image.fromarray(image).save(folder / name / f"{number:02d}.png")
+        sets.append(images)
+        folders.append(str(folder / name))
+    return sets, folders
+
+
+def test_distances_are_those_of_pytorch_fid_on_the_same_images(weights, tmp_path):
     from pytorch_fid.fid_score import calculate_fid_given_paths
 
-    generator = torch.Generator().manual_seed(1)
-    sets = []
-    for k, name in enumerate(("one", "two")):
-        (tmp_path / name).mkdir()
-        small = torch.rand(12, 3, 6 + 4 * k, 6 + 4 * k, generator=generator)
-        images = (resize(small, 64) * 255).round().byte()
-        for number, image in enumerate(images.permute(0, 2, 3, 1).numpy()):
-            Image.fromarray(image).save(tmp_path / name / f"{number}.png")
-        sets.append(images)
-    paths = [str(tmp_path / name) for name in ("one", "two")]
-    expected = calculate_fid_given_paths(paths, 6, "cpu", 2048, num_workers=0)
+    sets, folders = two_sets(tmp_path, 12, 64)
+    expected = calculate_fid_given_paths(folders, 6, "cpu", 2048, num_workers=0)
     extract = inception()
     assert extract is not None
     ours = frechet_distance(*(extract(images) for images in sets))
     assert ours == pytest.approx(float(expected), rel=1e-4)
-    assert np.isfinite(kernel_distance(*(extract(images) for images in sets)))
+
+
+def test_distances_are_those_of_torch_fidelity_on_the_same_images(weights, tmp_path):
+    """At the size of the network: below it, torch-fidelity places pixels as TensorFlow 1 did."""
+    import torch_fidelity
+
+    count = 12
+    sets, folders = two_sets(tmp_path, count, INCEPTION_SIZE)
+    theirs = torch_fidelity.calculate_metrics(
+        input1=folders[0],
+        input2=folders[1],
+        cuda=False,
+        batch_size=6,
+        fid=True,
+        kid=True,
+        kid_subsets=1,
+        kid_subset_size=count,
+        feature_extractor_weights_path=str(weights),
+        cache=False,
+        verbose=False,
+    )
+    extract = inception()
+    assert extract is not None
+    found = [extract(images) for images in sets]
+    fid, kid = theirs["frechet_inception_distance"], theirs["kernel_inception_distance_mean"]
+    assert frechet_distance(*found) == pytest.approx(fid, rel=1e-4)
+    assert kernel_distance(*found) == pytest.approx(kid, rel=1e-4)
