@@ -21,6 +21,7 @@ from gof.data.settings import SPLITS
 from gof.data.shards import Shard, write_shard
 from gof.data.sheet import write_sheet
 from gof.data.source import Making
+from gof.data.unfinished import Unfinished
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.geometry.cameras import camera_rays, sample_poses
 from gof.geometry.images import shrink
@@ -30,6 +31,7 @@ from gof.geometry.shading import OVERSAMPLING, to_srgb
 from gof.run.files import atomic_write
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.provenance import code_hash
 from gof.run.rng import streams
 
 SHEET = 40  # images on the sheet
@@ -155,13 +157,15 @@ def render_data_set(making: Making) -> None:
         counts = {split: getattr(settings, split) for split in SPLITS}
         planned = pieces(counts, settings.shard_size, out.parent)
         tasks = [_Task(kept, settings, piece) for piece in planned]
-        splits = by_split(planned, render_all(_render_shard, tasks))
+        unfinished = Unfinished(record, running.identity, code_hash(__name__))
+        splits = by_split(planned, render_all(_render_shard, tasks, unfinished))
         manifest = Manifest.of(out, making.name, settings, splits, OFFERED)
         manifest.provenance.update(seed=settings.seed, licence="CC BY 3.0: see attribution.md")
         write_sheet(manifest, sheet, ("image", "depth", "normal"), SHEET)
         running.artifact(sheet)
         atomic_write(credit, attribution())
         write_manifest(manifest)
+        unfinished.finish()
         triangles = sum(len(model.triangles) for model in models)
         seen = {name: split.count for name, split in splits.items()}
         running.numbers = {**seen, "models": len(models), "triangles": triangles}

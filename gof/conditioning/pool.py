@@ -27,6 +27,7 @@ from gof.data.reader import Reader
 from gof.data.settings import OFFERS
 from gof.data.shards import Shard, write_shard
 from gof.data.sheet import write_sheet
+from gof.data.unfinished import Unfinished
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.experiment.config import Config
 from gof.geometry.cameras import project, sample_poses
@@ -40,6 +41,7 @@ from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, say, sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.provenance import code_hash
 from gof.run.rng import streams
 from gof.run.target import placed
 
@@ -146,7 +148,8 @@ def run_pool(config: Config, wanted: PoolJob) -> None:
         scene = Scene(data.camera, data.background, tuple(pool.resolutions), pool.seed)
         planned = pieces({"train": pool.count, "test": pool.test}, pool.shard_size, out.parent)
         tasks = [_Task(head_model, statistics, scene, piece) for piece in planned]
-        splits = by_split(planned, render_all(_render_shard, tasks))
+        unfinished = Unfinished(record, running.identity, code_hash(__name__))
+        splits = by_split(planned, render_all(_render_shard, tasks, unfinished))
         manifest = Manifest(
             out,
             data.name,
@@ -162,6 +165,7 @@ def run_pool(config: Config, wanted: PoolJob) -> None:
         write_sheet(manifest, sheet, ("image", "depth", "depth_b", "flow"), SHEET)
         running.artifact(sheet)
         write_manifest(manifest)
+        unfinished.finish()
 
 
 def _check(manifest: Manifest) -> dict[str, float]:

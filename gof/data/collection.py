@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,23 +22,25 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from gof.data.manifest import Manifest, Split, load_manifest, write_manifest
+from gof.data.manifest import Manifest, write_manifest
 from gof.data.settings import SPLITS, Collected
-from gof.data.shards import SHARDS, Shard, write_shard
+from gof.data.shards import Arrays
 from gof.data.sheet import write_sheet
 from gof.data.source import Making
+from gof.data.split_writer import SplitWriter
+from gof.data.unfinished import Unfinished
 from gof.run.files import InputError, atomic_write, say
 from gof.run.images import BadImage, open_image
 from gof.run.job import job
 from gof.run.machine import cores
-from gof.run.outputs import Writes, prune
+from gof.run.outputs import Writes
+from gof.run.provenance import code_hash
 
 SKIPPABLE = 0.01  # share of bad files that `on_bad: skip` leaves out
 CHUNK = 256  # files decoded ahead
 SHEET = 40  # images on the sheet
 SAID = 10  # files left out that are told one by one
 WIDE = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # modes with 16 bits a pixel, grey
-Arrays = dict[str, np.ndarray]
 # From an image and the sizes that are stored to the rows of a shard. Raises BadImage.
 Cut = Callable[[Image.Image, tuple[int, ...]], Arrays]
 
@@ -126,48 +129,6 @@ def split_of(name: str, shares: Mapping[str, float]) -> str:
     return list(shares)[-1]
 
 
-class _Writer:
-    """Collects the images of each split and writes them shard by shard."""
-
-    def __init__(self, folder: Path, size: int, names: Iterable[str]) -> None:
-        self.folder, self.size = folder, size
-        splits = list(names)
-        self.waiting: dict[str, list[Arrays]] = {split: [] for split in splits}
-        self.shards: dict[str, list[Shard]] = {split: [] for split in splits}
-
-    def add(self, split: str, arrays: Arrays) -> None:
-        """Keep one image; write a shard when enough wait."""
-        self.waiting[split].append(arrays)
-        if len(self.waiting[split]) == self.size:
-            self._write(split)
-
-    def _write(self, split: str) -> None:
-        rows = self.waiting[split]
-        arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-        path = self.folder / f"{split}-{len(self.shards[split]):03d}"
-        self.shards[split].append(write_shard(path, arrays))
-        rows.clear()
-
-    def finish(self) -> dict[str, Split]:
-        """Write what waits."""
-        for split, rows in self.waiting.items():
-            if rows:
-                self._write(split)
-        return {
-            split: Split(sum(shard.count for shard in shards), tuple(shards))
-            for split, shards in self.shards.items()
-        }
-
-    def discard(self, kept: Path) -> None:
-        """Remove what was written, but for what the manifest `kept`, of an older data set,
-        names too."""
-        try:
-            older = load_manifest(kept)
-        except InputError:
-            return prune(self.folder, SHARDS, [])
-        prune(self.folder, SHARDS, older.files)
-
-
 def _read(settings: Collected, item: Item) -> Arrays | BadImage:
     """The rows of one file, or what is wrong with it."""
     try:
@@ -195,6 +156,30 @@ def _rows(settings: Collected, items: Sequence[Item]) -> Iterator[tuple[Item, Ar
                 yield item, result
 
 
+def _missing(items: Sequence[Item], passed: Mapping[str, int]) -> list[Item]:
+    """The items but for the first ones of each split, as many as have been passed."""
+    seen: Counter[str] = Counter()
+    missing = []
+    for item in items:
+        seen[item.split] += 1
+        if seen[item.split] > passed[item.split]:
+            missing.append(item)
+    return missing
+
+
+def _state(items: Sequence[Item]) -> str:
+    """What changes when one of the files does."""
+    digest = hashlib.sha256()
+    for item in items:
+        try:
+            found = item.path.stat()
+            state = f"{found.st_size} {found.st_mtime_ns}"
+        except OSError:
+            state = "cannot be read"
+        digest.update(f"{item.name} {item.split} {state}\n".encode())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
     """What is to become a data set: its items; by name what was left out of it at once, and why;
@@ -219,38 +204,47 @@ def collect(making: Making, gather: Callable[[], Collection], reads: Sequence[Pa
     writes = Writes((out, sheet, report), fills=True, reads=tuple(reads))
     with job(record, "dataset", making.config, dict(making.assets), writes) as running:
         found = gather()
-        writer = _Writer(out.parent, settings.shard_size, SPLITS)
-        bad: list[tuple[Item, BadImage]] = []
-        other: dict[str, str] = {}
-        for item, result in _rows(settings, found.items):
-            if isinstance(result, Other):
-                other[item.name] = str(result)
-            elif isinstance(result, BadImage):
-                bad.append((item, result))
-                if len(bad) <= SAID:
-                    say(f"{item.path}: {result}")
-            else:
-                writer.add(item.split, result)
-        allowed = SKIPPABLE * len(found.items) if settings.on_bad == "skip" else 0
+        paths = {item.name: item.path for item in found.items}
+        own = (running.identity, code_hash(gather.__module__), _state(found.items))
+        unfinished = Unfinished(record, *own)
+        writer = SplitWriter(unfinished, settings.shard_size, SPLITS)
+        _write_all(settings, found.items, writer)
+        bad = {name: writer.bad[name] for name in paths if name in writer.bad}
+        other = {name: writer.other[name] for name in paths if name in writer.other}
+        allowed = SKIPPABLE * len(paths) if settings.on_bad == "skip" else 0
         if len(bad) > allowed:
             writer.discard(out)
-            raise InputError(_too_many(bad, len(found.items), settings.on_bad))
-        used = len(found.items) - len(bad) - len(other)
+            name, reason = next(iter(bad.items()))
+            first = f"{paths[name]}: {reason}"
+            raise InputError(_too_many(first, len(bad), len(paths), settings.on_bad))
+        used = len(paths) - len(bad) - len(other)
         if not used:
-            first = next(iter(other.items()))
-            raise InputError(f"{first[0]}: {first[1]}; and so all others: none can be used")
+            name, reason = next(iter(other.items()))
+            raise InputError(f"{name}: {reason}; and so all others: none can be used")
         splits, left_out = writer.finish(), {**found.left_out, **other}
         manifest = Manifest.of(out, making.name, settings, splits, found.offers)
-        skipped = {item.name: str(reason) for item, reason in bad}
-        manifest.provenance.update(images=used, skipped=list(skipped))
+        manifest.provenance.update(images=used, skipped=list(bad))
         manifest.provenance.update(found.told or {})
         shown = ("image", "depth") if "depth" in found.offers else ("image",)
         write_sheet(manifest, sheet, shown, SHEET)
         running.artifact(sheet)
-        atomic_write(report, _as_csv({**left_out, **skipped}))
+        atomic_write(report, _as_csv({**left_out, **bad}))
         write_manifest(manifest)
+        unfinished.finish()
         counts = {name: split.count for name, split in splits.items()}
         running.numbers = {**counts, "skipped": len(bad), "left_out": len(left_out)}
+
+
+def _write_all(settings: Collected, items: Sequence[Item], writer: SplitWriter) -> None:
+    """Give the writer all images but those that an interrupted run has passed."""
+    for item, result in _rows(settings, _missing(items, writer.passed)):
+        if isinstance(result, BadImage):
+            bad = not isinstance(result, Other)
+            writer.leave_out(item.split, item.name, str(result), bad)
+            if bad and len(writer.bad) <= SAID:
+                say(f"{item.path}: {result}")
+        else:
+            writer.add(item.split, result)
 
 
 def _as_csv(left_out: Mapping[str, str]) -> str:
@@ -261,9 +255,8 @@ def _as_csv(left_out: Mapping[str, str]) -> str:
     return text.getvalue()
 
 
-def _too_many(bad: Sequence[tuple[Item, BadImage]], total: int, on_bad: str) -> str:
-    first, reason = bad[0]
+def _too_many(first: str, bad: int, total: int, on_bad: str) -> str:
     advice = (
         "move them away" if on_bad == "skip" else "move them away, or set on_bad: skip (up to 1 %)"
     )
-    return f"{first.path}: {reason}; {len(bad)} of {total} files cannot be used: {advice}"
+    return f"{first}; {bad} of {total} files cannot be used: {advice}"

@@ -25,6 +25,7 @@ from gof.run.files import InputError, atomic_write, regular
 SUFFIX = ".safetensors"
 SHARDS = f"*-*.{'[0-9a-f]' * 12}.*"  # names of shards, as `write_shard` makes them, of any format
 LARGEST_HEADER = 2**20  # bytes; ours have a few hundred
+Arrays = dict[str, np.ndarray]  # by name: of an image, or of n, one after the other
 DTYPES = {
     "BOOL": np.dtype(bool),
     "U8": np.dtype(np.uint8),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from gof.data.manifest import Split
 from gof.data.shards import Shard
+from gof.data.unfinished import Unfinished
 from gof.run.children import pool
 from gof.run.files import InputError
 from gof.run.machine import cores
@@ -53,19 +54,35 @@ def in_blocks(
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def render_all(render: Callable[[T], Shard], tasks: Sequence[T]) -> list[Shard]:
-    """render(task) for every task, in order; the result does not depend on the number of
-    processes. Raises InputError when a process dies."""
+def render_all(
+    render: Callable[[T], Shard], tasks: Sequence[T], unfinished: Unfinished
+) -> list[Shard]:
+    """render(task) for every task, in order, less those that are done already; the result does not
+    depend on the number of processes. Raises InputError when a process dies."""
+    found = {}
+    for k in range(len(tasks)):
+        if done := unfinished.get(str(k)):
+            found[k] = done[0]
+    missing = [k for k in range(len(tasks)) if k not in found]
+    for k, shard in _rendered(render, {k: tasks[k] for k in missing}):
+        unfinished.add(str(k), shard)
+        found[k] = shard
+    return [found[k] for k in range(len(tasks))]
+
+
+def _rendered(render: Callable[[T], Shard], tasks: Mapping[int, T]) -> Iterator[tuple[int, Shard]]:
+    """Shards by number, as they become ready."""
     workers = min(cores(), len(tasks))
-    if workers == 1:
-        return [render(task) for task in tasks]
+    if workers <= 1:
+        for k, task in tasks.items():
+            yield k, render(task)
+        return
     try:
         with pool(workers) as processes:
-            waiting = [processes.submit(render, task) for task in tasks]
-            bar = tqdm(as_completed(waiting), total=len(tasks), unit="shard", disable=None)
+            numbers = {processes.submit(render, task): k for k, task in tasks.items()}
+            bar = tqdm(as_completed(numbers), total=len(tasks), unit="shard", disable=None)
             for future in bar:
-                future.result()
-            return [future.result() for future in waiting]
+                yield numbers[future], future.result()
     except BrokenProcessPool:
         raise InputError(
             "a rendering process died (out of memory?): lower shard_size, run again"

@@ -15,6 +15,7 @@ import torch
 from gof.data.manifest import Manifest, Split, load_manifest
 from gof.data.reader import Reader
 from gof.data.shards import SHARDS, Shard, load_shard, write_shard
+from gof.data.unfinished import Unfinished
 from gof.data.workers import render_all
 from gof.experiment.config import Config
 from gof.fitting.checks import (
@@ -35,6 +36,7 @@ from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, read_json, say
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
+from gof.run.provenance import code_hash
 from gof.run.target import placed
 
 SPLITS = ("train", "test")
@@ -107,7 +109,8 @@ def run_fits(config: Config, wanted: FitsJob) -> None:
     with job(out, "fits", config, inputs, Writes((picture, moments))) as running:
         manifest = load_manifest(wanted.data)
         splits = [n for n in SPLITS if n == "train" or manifest.splits.get(n, _NONE).shards]
-        shards = _fit_all(config, wanted, manifest, splits, out.parent)
+        unfinished = Unfinished(out, running.identity, code_hash(__name__))
+        shards = _fit_all(config, wanted, manifest, splits, unfinished)
         fits = {
             name: join([out.parent / shard.file for shard in own]) for name, own in shards.items()
         }
@@ -126,14 +129,19 @@ def run_fits(config: Config, wanted: FitsJob) -> None:
         running.numbers |= {"rows": rows, "columns": COLUMNS, **numbers}
         write_figure(model, Shown(manifest, shown, fits[shown], marks.points), picture)
         running.artifact(picture)
+    unfinished.finish()
     prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
 
 
 def _fit_all(
-    config: Config, wanted: FitsJob, manifest: Manifest, splits: list[str], folder: Path
+    config: Config,
+    wanted: FitsJob,
+    manifest: Manifest,
+    splits: list[str],
+    unfinished: Unfinished,
 ) -> dict[str, list[Shard]]:
     """Shards of fits by split, one for each shard of images."""
-    certainty = _certainty(config, wanted.landmarks)
+    certainty, folder = _certainty(config, wanted.landmarks), unfinished.folder
     for name in splits:
         marks = count_landmarks(wanted.landmarks, name)
         images = manifest.split(name).count
@@ -148,7 +156,7 @@ def _fit_all(
         for number in range(len(manifest.split(name).shards))
     ]
     shards: dict[str, list[Shard]] = {name: [] for name in splits}
-    for task, shard in zip(tasks, render_all(_fit_shard, tasks), strict=True):
+    for task, shard in zip(tasks, render_all(_fit_shard, tasks, unfinished), strict=True):
         shards[task.split].append(shard)
     return shards
 

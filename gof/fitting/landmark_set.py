@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gof.data.manifest import Manifest, load_manifest
-from gof.data.reader import Reader, Rows, load_split
+from gof.data.reader import Reader, Rows
 from gof.data.shards import SHARDS, Shard, write_shard
+from gof.data.unfinished import Unfinished
 from gof.experiment.config import Config
 from gof.fitting.jobs import LandmarksJob
 from gof.morphable.detector import Find, find_weights, load, to_plane
@@ -23,11 +25,13 @@ from gof.run import machine
 from gof.run.files import InputError, read_json, say, sha256, write_png
 from gof.run.job import job
 from gof.run.outputs import Writes, prune
+from gof.run.provenance import code_hash
 from gof.run.target import placed
 
 SHOWN, COLUMNS, TILE = 16, 8, 192  # images of the figure
 READ = 64  # pixels a regressor is shown
 READ_AT_ONCE = 100  # images
+AGAIN = "run `gof landmarks` again"
 OUTSIDE = 0.1  # share of the landmarks
 SEARCHED = 256  # smaller images are enlarged: the detector's points are whole pixels
 
@@ -44,7 +48,7 @@ class Landmarks:
     faces: Tensor
 
 
-Source = Callable[[str], Landmarks]  # of a split
+Source = Callable[[Reader, range], Landmarks]  # of images of a split
 
 
 def certain(points: Tensor) -> Landmarks:
@@ -57,8 +61,11 @@ def load_landmarks(record: Path, split: str, numbers: Sequence[int] | None = Non
     """Landmarks of a split, from the record of `gof landmarks`: of these images, or of all. Raises
     InputError naming the file that is missing or changed."""
     rows = _rows(record, split)
-    names = [item.name for item in fields(Landmarks)]
-    stored = rows.read(names, range(len(rows)) if numbers is None else numbers)
+    return _stored(rows, range(len(rows)) if numbers is None else numbers)
+
+
+def _stored(rows: Rows, numbers: Sequence[int]) -> Landmarks:
+    stored = rows.read([item.name for item in fields(Landmarks)], numbers)
     return Landmarks(**{name: torch.from_numpy(array) for name, array in stored.items()})
 
 
@@ -70,26 +77,25 @@ def count_landmarks(record: Path, split: str) -> int:
 def _rows(record: Path, split: str) -> Rows:
     shards = read_json(record).get("numbers", {}).get("shards", {}).get(split)
     if not shards:
-        raise InputError(f"{record}: no landmarks of split {split!r}: run `gof landmarks` again")
-    return Rows(record, [Shard(**shard) for shard in shards], "run `gof landmarks` again")
+        raise InputError(f"{record}: no landmarks of split {split!r}: {AGAIN}")
+    return Rows(record, [Shard(**shard) for shard in shards], AGAIN)
 
 
-def _true(manifest: Manifest, split: str) -> Landmarks:
-    points = load_split(manifest, split, ["landmarks"])["landmarks"]
-    return certain(torch.from_numpy(points))
+def _true(reader: Reader, numbers: range) -> Landmarks:
+    return certain(torch.from_numpy(reader.rows("landmarks", numbers)))
 
 
 @torch.no_grad()
-def _read(network: FaceRegressor, manifest: Manifest, split: str, size: int) -> Landmarks:
-    reader = Reader(manifest, split)
-    blocks = (reader.images(size, numbers) for numbers in reader.blocks(READ_AT_ONCE))
-    return certain(torch.cat([network(part.float() / 127.5 - 1).landmarks for part in blocks]))
+def _read(network: FaceRegressor, size: int, reader: Reader, numbers: range) -> Landmarks:
+    parts = [
+        network(reader.images(size, numbers[k : k + READ_AT_ONCE]).float() / 127.5 - 1).landmarks
+        for k in range(0, len(numbers), READ_AT_ONCE)
+    ]
+    return certain(torch.cat(parts))
 
 
-def _detect_all(manifest: Manifest, split: str) -> Landmarks:
-    reader, size = Reader(manifest, split), max(manifest.resolutions)
-    bar = tqdm(range(len(reader)), desc="landmarks", disable=None)
-    find = _finder()
+def _detect_all(find: Find, size: int, reader: Reader, numbers: range) -> Landmarks:
+    bar = tqdm(numbers, desc="landmarks", unit="image", leave=False, disable=None)
     found = [detect(reader.images(size, [number]), find) for number in bar]
     return Landmarks(*(torch.cat([getattr(f, n.name) for f in found]) for n in fields(Landmarks)))
 
@@ -133,13 +139,12 @@ def _source(kind: str, manifest: Manifest, regressor: Path | None) -> Source:
     """What finds the landmarks of a split. Raises InputError where it lacks a file."""
     size = min(manifest.resolutions, key=lambda stored: abs(stored - READ))
     if kind == "truth":
-        return lambda split: _true(manifest, split)
+        return _true
     if kind == "detector":
-        return lambda split: _detect_all(manifest, split)
+        return partial(_detect_all, _finder(), max(manifest.resolutions))
     if regressor is None:
         raise InputError("--regressor: needed where faces.landmarks.source is regressor")
-    network = load_regressor(regressor)
-    return lambda split: _read(network, manifest, split, size)
+    return partial(_read, load_regressor(regressor), size)
 
 
 def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
@@ -155,15 +160,11 @@ def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
         manifest = load_manifest(data)
         kind = _kind(config, manifest)
         source = _source(kind, manifest, regressor)
+        unfinished = Unfinished(out, running.identity, code_hash(__name__))
         shards, counts = {}, {}
-        for split in manifest.splits:
-            if not manifest.splits[split].count:
-                continue
-            found = source(split)
-            shards[split] = _write(found, manifest, split, out.parent)
-            counts[split] = _count(found, split)
-            if split == "train":
-                _draw(found, manifest, out)
+        for split in (name for name, own in manifest.splits.items() if own.count):
+            shards[split], counts[split] = _find(source, manifest, split, unfinished)
+        _draw(Rows(out, shards["train"], AGAIN), manifest, out)
         if not any(count["found"] for count in counts.values()):
             raise InputError(f"{data}: no image shows just one face: look at the images")
         running.artifact(out.with_suffix(".png"))
@@ -174,30 +175,45 @@ def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
         }
         if kind == "detector":
             running.numbers["weights_sha256"] = {n: sha256(p) for n, p in find_weights().items()}
+    unfinished.finish()
     prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
 
 
-def _count(found: Landmarks, split: str) -> dict[str, int]:
-    none, several = int((found.faces == 0).sum()), int((found.faces > 1).sum())
-    if none or several:
-        say(f"landmarks: split {split}: {none} images without a face, {several} with several")
-    return {"images": len(found.found), "found": int(found.found.sum()), "several": several}
-
-
-def _write(found: Landmarks, manifest: Manifest, split: str, folder: Path) -> list[Shard]:
-    """One shard for each shard of images."""
-    shards, start = [], 0
+def _find(
+    source: Source, manifest: Manifest, split: str, unfinished: Unfinished
+) -> tuple[list[Shard], dict[str, int]]:
+    """One shard for each shard of images, and how many images have no face, one, or several."""
+    reader, shards, start = Reader(manifest, split), [], 0
+    counts = {"images": len(reader), "found": 0, "none": 0, "several": 0}
     for number, images in enumerate(manifest.split(split).shards):
-        rows = slice(start, start + images.count)
-        arrays = {f.name: getattr(found, f.name)[rows].numpy() for f in fields(found)}
-        shards.append(write_shard(folder / f"{split}-{number:03d}", arrays))
+        name = f"{split}-{number:03d}"
+        done = unfinished.get(name)
+        if done is None:
+            found = source(reader, range(start, start + images.count))
+            arrays = {f.name: getattr(found, f.name).numpy() for f in fields(found)}
+            done = write_shard(unfinished.folder / name, arrays), _counts(found)
+            unfinished.add(name, done[0], done[1])
+        shards.append(done[0])
+        for kind, count in done[1].items():
+            counts[kind] += count
         start += images.count
-    return shards
+    if counts["none"] or counts["several"]:
+        say(
+            f"landmarks: split {split}: {counts['none']} images without a face,"
+            f" {counts['several']} with several"
+        )
+    return shards, counts
 
 
-def _draw(found: Landmarks, manifest: Manifest, out: Path) -> None:
+def _counts(found: Landmarks) -> dict[str, int]:
+    kinds = {"found": found.found, "none": found.faces == 0, "several": found.faces > 1}
+    return {kind: int(own.sum()) for kind, own in kinds.items()}
+
+
+def _draw(rows: Rows, manifest: Manifest, out: Path) -> None:
     """Landmarks over the first training images; one without a single face is struck out."""
-    count = min(SHOWN, len(found.found))
+    count = min(SHOWN, len(rows))
+    found = _stored(rows, range(count))
     images = Reader(manifest, "train").images(max(manifest.resolutions), range(count))
     columns = min(COLUMNS, count)
     page = Image.new("RGB", (columns * TILE, -(-count // columns) * TILE))

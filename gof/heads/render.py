@@ -16,6 +16,7 @@ from gof.data.settings import OFFERS, SPLITS
 from gof.data.shards import Shard, write_shard
 from gof.data.sheet import write_sheet
 from gof.data.source import Making
+from gof.data.unfinished import Unfinished
 from gof.data.workers import Piece, by_split, in_blocks, pieces, render_all
 from gof.geometry.cameras import project, sample_poses
 from gof.geometry.lighting import random_light, shade
@@ -28,6 +29,7 @@ from gof.morphable.model import MorphableModel
 from gof.run.files import sha256
 from gof.run.job import job
 from gof.run.outputs import Writes
+from gof.run.provenance import code_hash
 from gof.run.rng import streams
 
 SHEET = 40  # images on the sheet
@@ -120,10 +122,12 @@ def render_data_set(making: Making) -> None:
         counts = {split: getattr(settings, split) for split in SPLITS}
         planned = pieces(counts, settings.shard_size, out.parent)
         tasks = [_Task(head_model, settings, piece) for piece in planned]
-        splits = by_split(planned, render_all(_render_shard, tasks))
+        unfinished = Unfinished(record, running.identity, code_hash(__name__))
+        splits = by_split(planned, render_all(_render_shard, tasks, unfinished))
         manifest = Manifest.of(out, making.name, settings, splits, OFFERS)
         manifest.provenance.update(head_model=sha256(head_model), seed=settings.seed)
         write_sheet(manifest, sheet, ("image", "depth", "normal"), SHEET)
         running.artifact(sheet)
         write_manifest(manifest)
+        unfinished.finish()
         running.numbers = {name: split.count for name, split in splits.items()}

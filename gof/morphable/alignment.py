@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from gof.data.collection import Arrays, Cut, Other, resized
+from gof.data.collection import Cut, Other, resized
+from gof.data.shards import Arrays
 from gof.morphable.detector import Find
 
 # Eyes, tip of the nose and corners of the mouth of a frontal head of the default data set, on the

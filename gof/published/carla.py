@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gof.data.collection import Arrays, Collection, Item, centre, collect, resized, split_of
+from gof.data.collection import Collection, Item, centre, collect, resized, split_of
+from gof.data.shards import Arrays
 from gof.data.source import Making
 from gof.published.places import places
 from gof.run.files import InputError, read_npy

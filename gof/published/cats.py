@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gof.data.collection import Arrays, Collection, Item, collect, resized, split_of
+from gof.data.collection import Collection, Item, collect, resized, split_of
+from gof.data.shards import Arrays
 from gof.data.source import Making
 from gof.published.places import places, read_lines
 from gof.run.files import InputError

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from gof.data.collection import Arrays, Collection, Item, centre, collect, resized
+from gof.data.collection import Collection, Item, centre, collect, resized
+from gof.data.shards import Arrays
 from gof.data.source import Making
 from gof.published.places import places, read_lines
 from gof.published.settings import CelebA

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gof.data.collection import Arrays, Collection, Item, centre, collect, decode, resized
+from gof.data.collection import Collection, Item, centre, collect, decode, resized
 from gof.data.manifest import encode_depth
+from gof.data.shards import Arrays
 from gof.data.source import Making
 from gof.published.places import places
 from gof.published.settings import Synface

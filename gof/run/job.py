@@ -30,9 +30,13 @@ STOPPED = (NOT_RESUMED, 129, 130, 138, 143)
 
 
 class Job:
-    """What a running job may report: metrics over steps, final numbers, small artifacts."""
+    """What a running job may report: metrics over steps, final numbers, small artifacts.
 
-    def __init__(self, spool: Spool, place: Place, kind: str) -> None:
+    identity: its settings and inputs, as a text.
+    """
+
+    def __init__(self, spool: Spool, place: Place, kind: str, identity: str = "") -> None:
+        self.identity = identity
         self.numbers: dict[str, Any] = {}
         self.artifacts: list[Path] = []
         self._spool, self._place = spool, place
@@ -89,10 +93,11 @@ def job(
     settings = config.model_dump(mode="json", include=given)
     place = place_of(record, kind, Path(config.pathvars.get("results", "results")))
     spool = Spool.beside(record) if leads and config.tracking.enabled else Spool(None)
-    running, status = Job(spool, place, kind), "FAILED"
+    identity = json.dumps([settings, decided_by], sort_keys=True)
+    own = json.dumps([identity, hashes, versions()], sort_keys=True)
+    running, status = Job(spool, place, kind, own), "FAILED"
     watch = watched(record, inputs.values(), writes) if leads else nullcontext()
     with watch as outputs, _followed(spool, place, config):
-        identity = json.dumps([settings, decided_by], sort_keys=True)
         explicit = config.model_dump(mode="json", include=given, exclude_unset=True)
         params = parameters(explicit, place.labels.get("model"))
         spool.add("start", start_event(kind, place, params, hashes, identity))

@@ -49,7 +49,7 @@ def test_truth_is_that_of_the_data_set(tiny_heads, tmp_path):
         assert found.found.tolist() == [True] * count and (found.confidence == 1).all()
     numbers = read_json(out)["numbers"]
     assert numbers["source"] == "truth" and "weights_sha256" not in numbers
-    assert numbers["splits"]["train"] == {"images": 12, "found": 12, "several": 0}
+    assert numbers["splits"]["train"] == {"images": 12, "found": 12, "none": 0, "several": 0}
     shards = numbers["shards"]["train"]
     assert [shard["file"].split(".")[0] for shard in shards] == ["train-000", "train-001"]
     assert all(sha256(out.with_name(shard["file"])) == shard["sha256"] for shard in shards)
@@ -99,7 +99,7 @@ def test_detector_goes_on_and_counts_what_it_leaves_out(tiny_heads, tmp_path, mo
     assert found.faces.tolist() == counts
     assert found.found.tolist() == [count == 1 for count in counts]
     numbers = read_json(out)["numbers"]
-    assert numbers["splits"]["train"] == {"images": 12, "found": 8, "several": 2}
+    assert numbers["splits"]["train"] == {"images": 12, "found": 8, "none": 2, "several": 2}
     assert numbers["weights_sha256"] == {"network.pth": sha256(weights)}
     said = capsys.readouterr().err
     assert "split train: 2 images without a face, 2 with several" in said

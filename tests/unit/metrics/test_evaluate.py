@@ -142,6 +142,8 @@ def test_protocols_of_frechet_distances(
     row = found["rows"][0]
     assert row["n"] == generated and f"{generated} generated" in row["protocol"]
     assert f"against {training} training images" in row["protocol"]
+
+
 @pytest.mark.parametrize("integrator", ["occupancy", "density"])
 def test_every_metric_of_a_generator(tmp_path: Path, data: Path, integrator: str) -> None:
     generator = saved(tmp_path, integrator)
