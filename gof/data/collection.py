@@ -191,9 +191,15 @@ class Collection:
     told: Mapping[str, object] | None = None
 
 
-def collect(making: Making, gather: Callable[[], Collection], reads: Sequence[Path]) -> None:
+def collect(
+    making: Making,
+    gather: Callable[[], Collection],
+    reads: Sequence[Path],
+    finish: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+) -> None:
     """Make a data set of image files: shards, sheet.png, left_out.csv and the manifest, which is
-    written last. gather: finds them; reads: the folders in which they lie.
+    written last. gather: finds them; reads: the folders in which they lie; finish: changes the
+    manifest before it is written.
 
     Raises InputError naming the first bad file and how many there are; a data set that was there
     before then stays.
@@ -225,6 +231,7 @@ def collect(making: Making, gather: Callable[[], Collection], reads: Sequence[Pa
         manifest = Manifest.of(out, making.name, settings, splits, found.offers)
         manifest.provenance.update(images=used, skipped=list(bad))
         manifest.provenance.update(found.told or {})
+        manifest = finish(manifest)
         shown = ("image", "depth") if "depth" in found.offers else ("image",)
         write_sheet(manifest, sheet, shown, SHEET)
         running.artifact(sheet)

@@ -4,8 +4,9 @@ A shard holds, for n images: image_{r} uint8 [n, r, r, 3] for every resolution r
 is ground truth, depth_{r} uint16 [n, r, r] (0 is background, else near + (value - 1) / 65534 * (far
 - near) along the ray), normal_{r} int8 [n, r, r, 3] (world, times 127), pose [n, 2] (yaw, pitch),
 identity, expression and albedo coefficients, light [n, 9, 3], landmarks [n, 68, 2] on the image
-plane (x right, y up, the image spans [-1, 1]) and landmarks_3d [n, 68, 3]. The manifest is written
-last: without it there is no data set.
+plane (x right, y up, the image spans [-1, 1]) and landmarks_3d [n, 68, 3]. Aligned photographs of
+faces have pose_estimate [n, 2] in place of the truth. The manifest is written last: without it
+there is no data set.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gof.run.files import InputError, read_json, write_json
 from gof.run.outputs import prune
 
 FORMAT = 2  # 1: compressed shards, .npz
+ESTIMATED = "pose_estimate"  # array of yaws and pitches that nobody knows better
 LEVELS = 65534  # steps of a stored depth
 
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from gof.data.collection import Collection, Cut, Item, collect, crop_and_resize, split_of
+from gof.data.manifest import ESTIMATED, Manifest
+from gof.data.reader import load_split
 from gof.data.settings import Photographs
 from gof.data.source import Making
+from gof.geometry.pose_law import fitted_law
 from gof.run.files import InputError, say
 from gof.run.images import named_like_one
 
@@ -56,7 +62,22 @@ def _gather(settings: Photographs, cut: Cut) -> Collection:
 
 def prepare(making: Making, cut: Cut | None = None) -> None:
     """Make a data set of all images of a folder: see `gof.data.collection.collect`. There are no
-    poses and no ground truth. cut: what is taken of each; without it, the middle."""
+    true poses and no ground truth. cut: what is taken of each; without it, the middle."""
     settings = making.settings
     middle = partial(crop_and_resize, share=settings.crop_share, released=settings.released)
-    collect(making, lambda: _gather(settings, cut or middle), (Path(settings.folder),))
+    collect(
+        making,
+        lambda: _gather(settings, cut or middle),
+        (Path(settings.folder),),
+        partial(_with_prior, settings),
+    )
+
+
+def _with_prior(settings: Photographs, manifest: Manifest) -> Manifest:
+    """The manifest, told of estimated poses, and with their law where it is asked for."""
+    if settings.align:
+        manifest.provenance[ESTIMATED] = True
+    if settings.prior == "camera":
+        return manifest
+    poses = torch.from_numpy(load_split(manifest, "train", [ESTIMATED])[ESTIMATED])
+    return replace(manifest, camera=fitted_law(manifest.camera, poses))

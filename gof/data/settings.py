@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from gof.config.section import Colour, Count, Fraction, Resolutions, Section
 from gof.geometry.settings import Camera
@@ -94,7 +94,18 @@ class Photographs(Collected):
         description="faces: photographs as people have them; the one face of each is found, turned"
         " upright and cut so that it lies where a rendered one does",
     )
+    prior: Literal["camera", "estimated"] = Field(
+        "camera",
+        description="the law that poses are drawn from: as `camera` says, or the one that fits the"
+        " poses which `align` estimates from landmarks",
+    )
     splits: Shares = Field(
         {"train": 0.9, "validation": 0.05, "test": 0.05},
         description="shares of the images; which image is in which, its name decides",
     )
+
+    @model_validator(mode="after")
+    def _estimated_where_aligned(self) -> Photographs:
+        if self.prior == "estimated" and self.align is None:
+            raise ValueError("prior: estimated needs align: faces, which estimates the poses")
+        return self

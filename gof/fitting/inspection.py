@@ -10,15 +10,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gof.data.manifest import Manifest, load_manifest
+from gof.data.manifest import ESTIMATED, Manifest, load_manifest
 from gof.data.reader import load_split
 from gof.fitting.fit import load_fits
 from gof.fitting.jobs import CheckDataJob
+from gof.geometry.pose_law import fitted_law
 from gof.geometry.settings import Camera
 from gof.run.files import InputError
 
 BINS, WIDTH = 12, 40  # of a histogram, and columns of its longest bar
-BEYOND = 3.0  # standard deviations from the mean: poses that are left out of a proposal
 FEW = 500  # training images below which a model learns them by heart
 APART = 0.25  # share by which a spread may differ from the configured one unnoticed
 
@@ -31,8 +31,8 @@ def run_check_data(wanted: CheckDataJob) -> None:
 
 
 def poses_of(manifest: Manifest, fits: Path | None) -> Tensor | None:
-    """Yaw and pitch [n, 2] of the training images: as fitted, else as stored; None where nobody
-    knows them. Raises InputError for fits of another set."""
+    """Yaw and pitch [n, 2] of the training images: as fitted, else as stored, else as estimated
+    from landmarks; None where nobody knows them. Raises InputError for fits of another set."""
     if fits is not None:
         found = load_fits(fits, "train")
         if len(found.ok) != manifest.split("train").count:
@@ -40,9 +40,10 @@ def poses_of(manifest: Manifest, fits: Path | None) -> Tensor | None:
         if not found.ok.any():
             raise InputError(f"{fits}: no training image was fitted")
         return found.pose[found.ok]
-    if "poses" not in manifest.offers:
+    stored = "pose" if "poses" in manifest.offers else ESTIMATED
+    if stored == ESTIMATED and not manifest.provenance.get(ESTIMATED):
         return None
-    return torch.from_numpy(load_split(manifest, "train", ["pose"])["pose"])
+    return torch.from_numpy(load_split(manifest, "train", [stored])[stored])
 
 
 def told(manifest: Manifest, poses: Tensor | None) -> Iterator[str]:
@@ -61,30 +62,9 @@ def told(manifest: Manifest, poses: Tensor | None) -> Iterator[str]:
     for name, values in zip(("yaw", "pitch"), poses.unbind(-1), strict=True):
         yield f"{name}, degrees:"
         yield from _histogram(values.rad2deg())
-    own = proposed(manifest.camera, poses)
+    own = fitted_law(manifest.camera, poses)
     yield f"camera that fits these poses: {_described(own)}"
     yield from _misfits(manifest.camera, own)
-
-
-def proposed(camera: Camera, poses: Tensor) -> Camera:
-    """The camera with the law that poses [n, 2] follow: all around and above one side where yaws
-    fill the circle, else a Gaussian about their mean without those that lie far beyond it."""
-    yaw, pitch = poses.double().unbind(-1)
-    filled = torch.histc(yaw, BINS, -math.pi, math.pi)
-    if bool((filled > len(yaw) / BINS / 4).all()):
-        bounds = pitch.quantile(pitch.new_tensor([0.005, 0.995]))
-        changes = {"law": "sphere", "elevation": tuple(_rounded(value) for value in bounds)}
-        return camera.model_copy(update=changes)
-    found = {}
-    for name, values in (("yaw", yaw), ("pitch", pitch)):
-        near = (values - values.median()).abs() <= BEYOND * values.std()
-        found[name] = _rounded(values[near].std())
-        found[f"{name}_mean"] = _rounded(values[near].mean())
-    return camera.model_copy(update={"law": "gaussian", **found})
-
-
-def _rounded(value: Tensor) -> float:
-    return round(float(value), 3)
 
 
 def _misfits(camera: Camera, own: Camera) -> Iterator[str]:

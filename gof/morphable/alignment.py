@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from gof.data.collection import Cut, Other, resized
+from gof.data.manifest import ESTIMATED
 from gof.data.shards import Arrays
 from gof.morphable.detector import Find
+from gof.morphable.pose import estimated_pose
 
 # Eyes, tip of the nose and corners of the mouth of a frontal head of the default data set, on the
 # image plane (x right, y up): means of 280 renders with yaw and pitch below 0.06.
@@ -40,10 +42,10 @@ def placed(points: np.ndarray) -> np.ndarray:
     return np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
 
 
-def aligned(find: Callable[[], Find], released: bool = False) -> Cut:
+def aligned(find: Callable[[], Find], fov_deg: float, released: bool = False) -> Cut:
     """A cut that looks for the one face of a picture; it raises Other for a picture that shows
-    none, several, a small one or one at its edge. find: gives the detector, when it is first
-    needed."""
+    none, several, a small one or one at its edge, and else adds its estimated pose. find: gives the
+    detector, when it is first needed; fov_deg: full angle of view of the crop's camera."""
     alone = Lock()  # detectors are used by one thread at a time
 
     def cut(image: Image.Image, sizes: tuple[int, ...]) -> Arrays:
@@ -65,6 +67,10 @@ def aligned(find: Callable[[], Find], released: bool = False) -> Cut:
         if 1 - inside.mean() > BEYOND:
             raise Other("its face lies at the edge of the picture")
         crop = cv2.warpAffine(pixels, whole, (size, size), flags=how, borderMode=EDGE)
-        return resized(Image.fromarray(crop), (0, 0, size, size), sizes, released)
+        arrays = resized(Image.fromarray(crop), (0, 0, size, size), sizes, released)
+        turn, move = matrix[:, :2], matrix[:, 2]
+        on_plane = np.linalg.solve(turn, (faces[0][0] + 0.5 - move).T).T * (1, -1)
+        arrays[ESTIMATED] = np.array(estimated_pose(on_plane, fov_deg), np.float32)
+        return arrays
 
     return cut

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -29,8 +29,11 @@ FINDER_SIZE, MESH_SIZE = 256, 192  # pixels that the networks see
 GRIDS = ((16, 2), (8, 6))
 SEEN = 0.6  # score from which the finder's answer is looked at
 SAME = 0.3  # overlap from which two answers are one face
-FACE = 0.95  # probability from which the mesh network's answer is a face
+# Probability from which the mesh network's answer is a face: in a picture, and in one of its parts,
+# of which there are many.
+FACE, FACE_IN_PART = 0.95, 0.99
 MARGIN = 1.5  # side of what the mesh network sees over that of the face
+PARTS = (1, 2, 4, 8)  # of the side of a picture in which small faces are looked for
 ROUNDS = 2  # the second round starts from the points of the first
 EYES = (33, 263)  # outer corners, of the one on the left of the picture first
 # Of the 468 points those nearest to the 68 of iBUG.
@@ -72,6 +75,44 @@ class _Square:
         return np.concatenate([turn, start[:, None]], 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An answer of the finder: how sure it is, the box (left, top, right, bottom) in pixels, and
+    the square to look at."""
+
+    likely: float
+    box: np.ndarray
+    square: _Square
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Parts of a page of one side, by the left and top ends of them."""
+
+    side: int
+    starts: np.ndarray
+
+
+def _windows(side: int) -> Iterator[_Window]:
+    """A whole page, then ever smaller parts of it that overlap by half, as long as there is more to
+    see in them: where faces are looked for until there is one."""
+    for parts in PARTS:
+        own = side // parts
+        if parts > 1 and own < FINDER_SIZE:
+            return
+        places = np.linspace(0, side - own, 2 * parts - 1).astype(int)
+        yield _Window(own, np.stack(np.meshgrid(places, places), -1).reshape(-1, 2))
+
+
+def _distinct(seen: Sequence[_Seen]) -> list[_Square]:
+    """The squares of different faces, the surest first."""
+    kept: list[_Seen] = []
+    for each in sorted(seen, key=lambda each: -each.likely):
+        if all(_overlap(each.box, other.box) <= SAME for other in kept):
+            kept.append(each)
+    return [each.square for each in kept]
+
+
 def _turn(angle: float) -> np.ndarray:
     cos, sin = math.cos(angle), math.sin(angle)
     return np.array([[cos, -sin], [sin, cos]])
@@ -96,35 +137,45 @@ class FaceMesh:
         side = max(image.shape[:2])
         page = np.zeros((side, side, 3), np.uint8)
         page[: image.shape[0], : image.shape[1]] = image
-        found = []
-        for square in self._squares(page):
-            face, points = 0.0, np.zeros((0, 2))
-            for _ in range(ROUNDS):
-                face, points = self._points(page, square)
-                square = _around(points)
-            if face > FACE:
-                found.append((points[list(IBUG)] - 0.5, np.full(len(IBUG), face)))
-        return found
+        for window in _windows(side):
+            least = FACE if window.side == side else FACE_IN_PART
+            seen = _distinct(self._seen(page, window))
+            if found := [face for square in seen if (face := self._face(page, square, least))]:
+                return found
+        return []
 
-    def _squares(self, page: np.ndarray) -> list[_Square]:
-        """Where the finder sees faces, the surest first."""
-        side, size = len(page), (FINDER_SIZE, FINDER_SIZE)
+    def _face(
+        self, page: np.ndarray, square: _Square, least: float
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The points and scores of what the finder saw, if it is a face with this probability."""
+        likely, points = 0.0, np.zeros((0, 2))
+        for _ in range(ROUNDS):
+            likely, points = self._points(page, square)
+            square = _around(points)
+        if likely <= least:
+            return None
+        return points[list(IBUG)] - 0.5, np.full(len(IBUG), likely)
+
+    def _seen(self, page: np.ndarray, window: _Window) -> list[_Seen]:
+        """What the finder sees in some parts of a page."""
+        return [each for start in window.starts for each in self._seen_at(page, start, window.side)]
+
+    def _seen_at(self, page: np.ndarray, start: np.ndarray, side: int) -> list[_Seen]:
+        left, top = start
+        part, size = page[top : top + side, left : left + side], (FINDER_SIZE, FINDER_SIZE)
         how = cv2.INTER_AREA if side > FINDER_SIZE else cv2.INTER_LINEAR
-        seen = cv2.resize(page, size, interpolation=how).astype(np.float32) / 127.5 - 1
-        boxes, scores = sorted(self._find(seen), key=lambda array: -array.shape[-1])
+        given = cv2.resize(part, size, interpolation=how).astype(np.float32) / 127.5 - 1
+        boxes, scores = sorted(self._find(given), key=lambda array: -array.shape[-1])
         boxes = boxes[0] / FINDER_SIZE
         likely = 1 / (1 + np.exp(-scores[0, :, 0].clip(-80, 80)))
-        kept: list[np.ndarray] = []
-        squares = []
-        for k in sorted(np.flatnonzero(likely > SEEN), key=lambda k: -likely[k]):
-            middle, extent = boxes[k, :2] + self._anchors[k], boxes[k, 2:4]
+        found = []
+        for k in np.flatnonzero(likely > SEEN):
+            middle = (boxes[k, :2] + self._anchors[k]) * side + start
+            extent, eyes = boxes[k, 2:4] * side, boxes[k, 4:8].reshape(2, 2)
             box = np.concatenate([middle - extent / 2, middle + extent / 2])
-            if any(_overlap(box, other) > SAME for other in kept):
-                continue
-            kept.append(box)
-            eyes = boxes[k, 4:8].reshape(2, 2)
-            squares.append(_Square(middle * side, MARGIN * extent.max() * side, _slope(eyes)))
-        return squares
+            square = _Square(middle, MARGIN * float(extent.max()), _slope(eyes))
+            found.append(_Seen(float(likely[k]), box, square))
+        return found
 
     def _points(self, page: np.ndarray, square: _Square) -> tuple[float, np.ndarray]:
         """How likely a face is in a square, and its points [468, 2] in pixels of the page."""

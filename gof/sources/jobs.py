@@ -32,6 +32,7 @@ class PrepareJob:
     on_bad: Literal["fail", "skip"] = "fail"
     """skip leaves out up to 1 % bad files"""
     align: Literal["faces"] | None = None
-    """faces: find the one face of each photograph, and cut it out upright"""
+    """faces: find the one face of each photograph and cut it out upright; the law of the camera
+    follows from the poses of their landmarks"""
     out: Target
     """manifest.json to write, or a folder for it; the images go beside it"""

@@ -60,7 +60,7 @@ def run_prepare(config: Config, wanted: PrepareJob) -> None:
     settings = own[0] if own else Photographs(folder=str(wanted.images))
     changes: dict[str, object] = {"folder": str(wanted.images), "on_bad": wanted.on_bad}
     if wanted.align:
-        changes |= {"align": wanted.align, "faces": True}
+        changes |= {"align": wanted.align, "faces": True, "prior": "estimated"}
     name, out = wanted.images.resolve().name, placed(wanted.out, "manifest.json")
     changed = settings.model_copy(update=changes)
     SOURCES["photographs"].make(Making(name, changed, out, {}, config))

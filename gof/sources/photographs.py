@@ -13,12 +13,12 @@ from gof.data.source import Making, Source
 def _make(making: Making) -> None:
     from gof.data.photographs import prepare
 
-    cut = None
-    if making.settings.align == "faces":
+    cut, settings = None, making.settings
+    if settings.align == "faces":
         from gof.morphable.alignment import aligned
         from gof.morphable.detector import load
 
-        cut = aligned(load, making.settings.released)
+        cut = aligned(load, settings.camera.fov_deg, settings.released)
     prepare(making, cut)
 
 

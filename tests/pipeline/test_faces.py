@@ -40,15 +40,14 @@ def chain(finished, tmp_path_factory):
     for name, image in zip(names, images, strict=True):
         Image.fromarray(image).save(folder / name)
     shares = Photographs(folder="").splits
-    own = [split_of(name, shares) == "train" for name in names]
-    (workflow.folder / "small.yaml").write_text(
-        json.dumps({"datasets": {"faces": {"resolutions": [16, 32, SIZE]}}})
-    )
+    train = [split_of(name, shares) == "train" for name in names]
+    own = {"resolutions": [16, 32, SIZE], "align": None, "prior": "camera"}
+    (workflow.folder / "small.yaml").write_text(json.dumps({"datasets": {"faces": own}}))
     targets = [f"results-faces/faces/cgof/seed0/{file}" for file in ("stage2/stage.json",)]
     targets += ["results-faces/faces/cgof/seed0/metrics/disentanglement.json"]
     done = workflow.run(*targets, "--cores", "all", "--configfile", *CONFIG)
     assert done.status == 0, done.text[-5000:]
-    truth = {name: values[own] for name, values in stored.items()}
+    truth = {name: values[train] for name, values in stored.items()}
     return workflow.folder / "results-faces", truth
 
 

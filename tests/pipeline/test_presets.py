@@ -55,5 +55,5 @@ def test_two_steps_of_every_stage(name, tmp_path):
         done = workflow.run(*targets, "--cores", "all", "--configfile", str(config), **own)
     assert done.status == 0, done.text[-5000:]
     for stage in last.values():
-        record = json.loads((folder / stage / "train.json").read_text())
-        print(name, stage, {k: record[k] for k in ("seconds", "memory_mb") if k in record})
+        record = json.loads((folder / stage / "stage.json").read_text())
+        print(f"{stage}: {record['wall_s']:.0f} s, {record['peak_mib']:.0f} MiB")

@@ -8,9 +8,10 @@ import skimage.data
 from PIL import Image
 
 from gof.data.collection import Other
-from gof.data.manifest import load_manifest
+from gof.data.manifest import ESTIMATED, load_manifest
 from gof.data.reader import load_images
 from gof.experiment.config import Config
+from gof.geometry.settings import Camera
 from gof.morphable import face_mesh
 from gof.morphable.alignment import PLACES, aligned, five_points, placed
 from gof.run.files import InputError
@@ -45,7 +46,7 @@ def finder(*faces):
 @pytest.mark.parametrize(("scale", "angle"), [(100, 0.0), (150, 0.4), (90, -1.2)])
 def test_a_turned_face_comes_to_lie_where_rendered_ones_do(scale, angle):
     points = landmarks_at(scale, angle, (230, 190))
-    found = aligned(finder(points))(a_picture(points), SIZES)
+    found = aligned(finder(points), 12.0)(a_picture(points), SIZES)
     image = found["image_64"][..., 0].astype(float) - 90
     for x, y in PLACES:
         column, row = (x + 1) * 32, (1 - y) * 32
@@ -74,7 +75,7 @@ def test_the_similarity_is_exact_for_five_exact_points():
 )
 def test_a_picture_without_one_whole_face_is_no_fault_but_left_out(faces, reason):
     with pytest.raises(Other, match=reason):
-        aligned(finder(*faces))(a_picture(landmarks_at(100, 0, (200, 200))), SIZES)
+        aligned(finder(*faces), 12.0)(a_picture(landmarks_at(100, 0, (200, 200))), SIZES)
 
 
 @pytest.mark.skipif(not face_mesh.at_hand(), reason="needs pip install gof[faces]")
@@ -91,6 +92,10 @@ def test_a_folder_of_people_and_cats_becomes_a_set_of_faces(tmp_path):
     manifest = load_manifest(out)
     images = load_images(manifest, "train", 64).float()
     assert manifest.provenance["images"] == 6
+    assert manifest.provenance[ESTIMATED]
+    camera = manifest.camera
+    assert abs(camera.yaw_mean) < 0.35 and camera.yaw < 0.1, "one man, from one side"
+    assert (camera.yaw, camera.pitch) != (Camera().yaw, Camera().pitch)
     assert float((images - images.mean(0)).abs().mean()) < 12, "all lie alike"
     report = (out.parent / "left_out.csv").read_text()
     assert "cat.png,no face found" in report and "notes.txt,by its name no image" in report

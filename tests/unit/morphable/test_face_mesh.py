@@ -12,6 +12,8 @@ from PIL import Image
 from gof.data.settings import OFFERS
 from gof.fitting.landmark_set import detect
 from gof.geometry.images import blur
+from gof.geometry.pose_law import fitted_law
+from gof.geometry.settings import Camera
 from gof.heads.build import build_head_model
 from gof.heads.render import random_heads, render_heads
 from gof.heads.settings import RenderedHeads
@@ -26,6 +28,7 @@ from gof.morphable.face_mesh import (
     load,
 )
 from gof.morphable.model import MorphableModel
+from gof.morphable.pose import estimated_pose, mean_landmarks
 from gof.run.files import MachineError, write_npz
 
 COUNT = 100
@@ -35,7 +38,8 @@ NAMES = {"eyes": (36, 48), "nose": (27, 36), "mouth": (48, 68), "brows": (17, 27
 
 @pytest.fixture(scope="module")
 def heads(asset, tmp_path_factory):
-    """Renders of random heads uint8 [n, 3, 128, 128] and their landmarks on the image plane."""
+    """Renders of random heads uint8 [n, 3, 128, 128], their landmarks on the image plane, their
+    poses [n, 2], and the landmarks [68, 3] of the mean head."""
     settings = RenderedHeads(identities_for_pca=60, identity_components=20, resolutions=(128,))
     path = tmp_path_factory.mktemp("model") / "head_model.npz"
     write_npz(path, build_head_model(asset.path, settings).arrays)
@@ -46,12 +50,14 @@ def heads(asset, tmp_path_factory):
         parts.append(render_heads(model, some, settings))
     images = np.concatenate([part["image_128"] for part in parts])
     marks = np.concatenate([part["landmarks"] for part in parts])
-    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(marks)
+    poses = np.concatenate([part["pose"] for part in parts])
+    mean = model.mean[model.landmarks].numpy()
+    return torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(marks), poses, mean
 
 
 @needs_runtime
 def test_points_are_near_the_true_landmarks(heads):
-    images, marks = heads
+    images, marks, *_ = heads
     found = detect(images, load())
     assert float(found.found.float().mean()) >= 0.98, "right ones refused: at most 2 %"
     eyes = (marks[:, 45] - marks[:, 36]).norm(dim=-1)
@@ -60,6 +66,23 @@ def test_points_are_near_the_true_landmarks(heads):
     print(measured)
     limits = {"eyes": 6, "nose": 8, "mouth": 6.5, "brows": 10, "jaw": 14}
     assert all(measured[name] < limit for name, limit in limits.items()), measured
+
+
+def test_the_mean_landmarks_are_those_of_the_head_model(heads):
+    assert np.abs(mean_landmarks() - heads[3]).max() < 1e-3
+
+
+@needs_runtime
+def test_poses_are_estimated_from_found_landmarks(heads):
+    images, _, poses, _ = heads
+    found = detect(images, load())
+    own = [estimated_pose(points, 12.0) for points in found.points[found.found].numpy()]
+    error = np.rad2deg(np.abs(np.array(own) - poses[found.found.numpy()]))
+    law = fitted_law(Camera(), torch.tensor(own))
+    print("median error of yaw and pitch, degrees:", np.median(error, 0), law)
+    assert (np.median(error, 0) < (3, 4)).all()
+    truth = fitted_law(Camera(), torch.from_numpy(poses))
+    assert (law.yaw, law.pitch) == pytest.approx((truth.yaw, truth.pitch), rel=0.25)
 
 
 def wrong_pictures(images):
@@ -95,7 +118,7 @@ def wrong_pictures(images):
 
 @needs_runtime
 def test_wrong_pictures_are_caught_and_spoilt_right_ones_are_not_refused(heads):
-    images, _ = heads
+    images = heads[0]
     caught = {name: ~detect(own, load()).found for name, own in wrong_pictures(images).items()}
     rates = {name: float(own.float().mean()) for name, own in caught.items()}
     everything = torch.cat([own.float() for own in caught.values()])
@@ -121,6 +144,24 @@ def test_an_astronaut_is_a_face_and_a_cat_is_none():
     right, left = points[36:42].mean(0), points[42:48].mean(0)
     assert right[0] < left[0] and abs(right[1] - left[1]) < 12
     assert load()(skimage.data.chelsea()) == []
+
+
+@needs_runtime
+@pytest.mark.parametrize("height", [60, 150])
+def test_a_small_face_in_a_large_picture_is_found(height):
+    scene = Image.fromarray(skimage.data.coffee()).resize((1800, 1200))
+    whole = Image.fromarray(skimage.data.astronaut()).resize((4 * height, 4 * height))
+    scene.paste(whole.crop((height, 0, 3 * height, 2 * height)), (1100, 500))
+    found = load()(np.array(scene))
+    place = np.array([1100 + 0.74 * height, 500 + 0.98 * height])
+    assert len(found) == 1 and np.abs(found[0][0].mean(0) - place).max() < 0.1 * height
+
+
+@needs_runtime
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "rocket"])
+def test_a_large_picture_without_a_face_has_none(name):
+    scene = Image.fromarray(getattr(skimage.data, name)())
+    assert load()(np.array(scene.resize((1024, 1024 * scene.height // scene.width)))) == []
 
 
 def made_up(angle, middle, side, face=20.0):
