@@ -14,6 +14,7 @@ from gof.run.files import InputError
 
 LIST = "ffhq-dataset-v2.json"
 KINDS = ("thumbnail", "image")
+NEEDED = {*KINDS, "file_path", "file_md5"}
 TRAINING, VALIDATION = 60_000, 65_000  # numbers below which images are for training, validation
 LARGEST_LIST = 2**29  # bytes; the published one has 268 million
 
@@ -56,12 +57,17 @@ def _kind(folder: Path) -> tuple[str, Path]:
     raise InputError(f"{folder}: neither holds nor is thumbnails128x128 or images1024x1024")
 
 
+def _needed(entry: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of the list while it is read: most of it are landmarks and licences."""
+    return {key: value for key, value in entry.items() if key in NEEDED or key.isdigit()}
+
+
 def _entries(path: Path) -> dict[int, dict[str, tuple[str, str]]]:
     """Of each number, for both kinds, the file and its md5."""
     try:
         if path.stat().st_size > LARGEST_LIST:
             raise ValueError("too large")
-        values: dict[str, Any] = json.loads(path.read_bytes())
+        values: dict[str, Any] = json.loads(path.read_bytes(), object_hook=_needed)
         return {
             int(number): {
                 kind: (str(entry[kind]["file_path"]), str(entry[kind]["file_md5"]))
