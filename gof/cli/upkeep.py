@@ -63,6 +63,10 @@ def run_check(config: Config, _: CheckJob) -> None:
 
     scopes.check_metrics(config)
     for name, model in config.models.items():
-        stages = " > ".join(f"{stage.resolution} px, {stage.steps} steps" for stage in model.stages)
+        lengths = [
+            f"{s.minutes:g} minutes" if s.minutes else f"{s.steps} steps" for s in model.stages
+        ]
+        sizes = [f"{stage.resolution} px" for stage in model.stages]
+        stages = " > ".join(map(", ".join, zip(sizes, lengths, strict=True)))
         print(f"{name}: {model.integrator}, {stages}")
     print("valid; nothing written")

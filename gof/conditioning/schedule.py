@@ -6,7 +6,7 @@ from gof.conditioning.settings import Conditions
 from gof.losses.settings import Term
 
 
-def term_weights(conditions: Conditions, stage: int, inside: int) -> dict[str, float]:
+def term_weights(conditions: Conditions, stage: int, inside: float) -> dict[str, float]:
     """Weights of the conditional losses at step `inside` of a stage, where they are not zero."""
     found = {}
     for name in type(conditions).model_fields:
@@ -14,7 +14,7 @@ def term_weights(conditions: Conditions, stage: int, inside: int) -> dict[str, f
         if not isinstance(term, Term) or not term.weight or stage < term.from_stage:
             continue
         grows = stage == term.from_stage and inside < term.ramp_steps
-        found[name] = term.weight * ((inside + 1) / term.ramp_steps if grows else 1.0)
+        found[name] = term.weight * (min(1.0, (inside + 1) / term.ramp_steps) if grows else 1.0)
     return found
 
 

@@ -70,8 +70,12 @@ class Model(Networks):
         return self
 
     def first_step(self, stage: int) -> int:
-        """Steps taken before `stage` begins."""
+        """Steps of the schedules before `stage` begins."""
         return sum(s.steps for s in self.stages[:stage])
+
+    def budgeted(self, stage: int) -> bool:
+        """Whether a budget of minutes decides which steps a stage takes: its own, or one before."""
+        return any(s.minutes is not None for s in self.stages[: stage + 1])
 
     @property
     def needs(self) -> set[str]:

@@ -39,7 +39,7 @@ def pose_loss(predicted: Tensor, poses: Tensor, circle: bool = False) -> Tensor:
     return error.square().mean(-1)
 
 
-def topk_count(step: int, count: int, decay: float, floor: float) -> int:
+def topk_count(step: float, count: int, decay: float, floor: float) -> int:
     """How many of `count` fakes teach the generator at a step: share max(floor, decay^(step /
     2000)) (Sinha 2020)."""
     return max(1, round(count * max(floor, decay ** (step / 2000))))

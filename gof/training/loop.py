@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from gof.run.files import NOT_RESUMED, say
 from gof.run.job import Job
 from gof.training import checkpoint
+from gof.training.budget import Pace
 from gof.training.reals import Reals
 from gof.training.schedule import StepPlan, plan
 from gof.training.settings import Runtime
@@ -72,8 +73,8 @@ class StopRequest:
 
 @dataclass(frozen=True)
 class Loop:
-    """A stage to train: from whatever step the state has to `last`. probe looks at the shapes now
-    and then."""
+    """A stage to train: from whatever step the state has to `last`, or to where its span ends, if
+    a budget decides. probe looks at the shapes now and then."""
 
     task: Task
     runtime: Runtime
@@ -89,20 +90,48 @@ class Loop:
         Raises Stopped when asked to stop, and ArithmeticError with a checkpoint's name when a loss
         is not finite.
         """
-        first = self.task.model.first_step(self.stage)
-        stop = StopRequest(self.runtime.minutes)
+        first = state.span.begin if state.span else self.task.model.first_step(self.stage)
+        stop, pace, last = StopRequest(self.runtime.minutes), self._pace(), self._last(state)
         bar = tqdm(
-            total=self.last - first,
+            total=None if last is None else last - first,
             initial=state.step - first,
             disable=None if running else True,
             desc=f"{self.task.model.stages[self.stage].resolution} px",
         )
         with stop.listening(), bar, self._reading_ahead():
-            self._announce(state.step)
-            while state.step < self.last:
+            self._announce(state, state.step)
+            while (last := self._last(state)) is None or state.step < last:
                 self._step(state, running)
+                if pace is not None and self._last(state) is None:
+                    self._measure(state, pace)
+                    bar.total = (self._last(state) or first) - first or None
                 bar.update()
                 self._save_or_stop(state, stop)
+
+    def _last(self, state: TrainState) -> int | None:
+        """The step after which the stage ends; None while its budget is being measured."""
+        return self.last if state.span is None else state.span.last
+
+    def _plan(self, state: TrainState, step: int) -> StepPlan:
+        return plan(self.task.model, self.stage, step, state.span)
+
+    def _pace(self) -> Pace | None:
+        """What measures the stage's budget, where it has one."""
+        minutes = self.task.model.stages[self.stage].minutes
+        return None if minutes is None else Pace(minutes, self.task.training.r1_every)
+
+    def _measure(self, state: TrainState, pace: Pace) -> None:
+        """Fix the number of steps, once enough were timed; the leading process's clock counts for
+        all."""
+        assert state.span is not None
+        world, left = self.task.world, pace.left()
+        known = left if world.leads and left is not None else -1 if world.leads else 0
+        left = int(world.total(torch.tensor(known, device=world.device)))
+        if left >= 0:
+            steps = state.step - state.span.begin + left
+            state.span = replace(state.span, steps=steps)
+            if world.leads:
+                say(f"the stage takes {steps} steps: so many fit into its minutes")
 
     @contextmanager
     def _reading_ahead(self) -> Iterator[None]:
@@ -113,11 +142,11 @@ class Loop:
                 threads.enter_context(self.task.conditioner.ahead)
             yield
 
-    def _announce(self, step: int) -> None:
+    def _announce(self, state: TrainState, step: int) -> None:
         """Have read what a step needs, in the order in which it needs it."""
-        if step >= self.last:
+        if step == self._last(state):
             return
-        now, device = plan(self.task.model, self.stage, step), self.task.world.device
+        now, device = self._plan(state, step), self.task.world.device
         batches, warm = self.task.rows(now), now.stage.objective == "geometric"
         if not warm:
             for rows in batches:
@@ -129,8 +158,8 @@ class Loop:
                     self.task.conditioner.announce(rows, who, device)
 
     def _step(self, state: TrainState, running: Job | None) -> None:
-        now = plan(self.task.model, self.stage, state.step)
-        self._announce(now.step + 1)
+        now = self._plan(state, state.step)
+        self._announce(state, now.step + 1)
         state.set_learning_rates(now.stage, self.task.training, now.lr)
         try:
             if now.stage.objective == "geometric":
@@ -157,13 +186,14 @@ class Loop:
     ) -> None:
         numbers = torch.stack(list(values.values())).tolist()  # one wait for the device, not many
         state.window.append(dict(zip(values, numbers, strict=True)))
-        if state.step % self.runtime.log_every and state.step != self.last:
+        last = self._last(state)
+        if state.step % self.runtime.log_every and state.step != last:
             return
         entry = {
             name: _mean(state.window, name) for name in sorted({k for w in state.window for k in w})
         }
         entry |= {"interval": now.half_width, "opacity_weight": now.opacity_weight}
-        if state.step % self.runtime.probe_every == 0 or state.step == self.last:
+        if state.step % self.runtime.probe_every == 0 or state.step == last:
             entry |= self.probe(state, now)
         state.window.clear()
         state.history.append({"step": state.step, **entry})
@@ -171,7 +201,7 @@ class Loop:
         if not sys.stderr.isatty():
             shown = ("loss_g", "loss_d", "geometric", "hit", "interval", "sigma", "outward")
             text = "  ".join(f"{name} {entry[name]:.4g}" for name in shown if name in entry)
-            say(f"step {state.step}/{self.last}  {text}")
+            say(f"step {state.step}/{last or '?'}  {text}")
 
     def _save_or_stop(self, state: TrainState, stop: StopRequest) -> None:
         status = stop.status
@@ -181,10 +211,11 @@ class Loop:
             shared[self.task.world.rank] = status
             status = int(self.task.world.total(shared).max())
         # At the last step too: what comes after it may fail, and need not cost a step then.
-        due = state.step % self.runtime.checkpoint_every == 0 or state.step == self.last
+        ended = state.step == self._last(state)
+        due = state.step % self.runtime.checkpoint_every == 0 or ended
         if self.task.world.leads and (due or status):
             checkpoint.save(self.checkpoints, state, self.runtime.keep_checkpoints)
-        if status and state.step < self.last:
+        if status and not ended:
             if self.task.world.leads:
                 say(f"stopped at step {state.step}: saved; the same command goes on from here")
             raise Stopped(status)

@@ -135,6 +135,8 @@ def _is_longer(before: Mapping[str, Any], after: Mapping[str, Any], stage: int) 
     if odd.keys() != {key} or not odd[key][0] < odd[key][1]:
         return False
     old, new = (Model.model_validate(about["model"]) for about in (before, after))
+    if new.stages[stage].minutes is not None:
+        return False  # its schedules would be stretched
     first, last = old.first_step(stage), old.first_step(stage + 1) - 1
     return all(
         replace(plan(old, stage, step), stage=new.stages[stage]) == plan(new, stage, step)

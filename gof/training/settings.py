@@ -22,7 +22,12 @@ class Stage(Section):
     """One resolution of progressive growth: a node of the DAG."""
 
     resolution: Resolution
-    steps: Count
+    steps: Count = Field(description="over which the schedules of the stage run")
+    minutes: Positive | None = Field(
+        None,
+        description="train for so long, whatever the machine: as many steps as there is time for,"
+        " which is measured at first; over them the schedules run as over `steps`",
+    )
     objective: Literal["adversarial", "geometric"] = Field(
         "adversarial",
         description="geometric: the warm start of a conditional model, on meshes alone, its"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gof.run.job import Job, job
 from gof.run.outputs import Writes, watched
 from gof.training import checkpoint, watch
 from gof.training.arithmetic import small_as_zero
+from gof.training.budget import Span
 from gof.training.conditioner import Loader
 from gof.training.distributed import World, join_world
 from gof.training.jobs import StageJob
@@ -29,7 +31,7 @@ from gof.training.loop import Loop
 from gof.training.reals import Reals
 from gof.training.resume import RECORD, STATE, Resume
 from gof.training.schedule import interval_half_width
-from gof.training.state import TrainState, read_state, step_of, write_state
+from gof.training.state import TrainState, read_state, span_of, step_of, write_state
 from gof.training.task import Task
 
 FILES = ("generator.yaml", "generator.safetensors", "samples.png", STATE)
@@ -143,7 +145,11 @@ def _start(task: Task, resume: Resume) -> TrainState:
     if wanted.previous is not None:
         _fill(state, task.model, wanted.stage, wanted.previous)
     state.grow(task.training, stages[wanted.stage].resolution, wanted.seed)
+    own, begun = stages[wanted.stage], Span(wanted.stage, state.step, 0)
+    state.span = begun if task.model.budgeted(wanted.stage) else None
     resume.go_on(state, speaks=task.world.leads)
+    if state.span is not None and own.minutes is None:
+        state.span = replace(state.span, steps=own.steps)
     return state.to(task.world.device)
 
 
@@ -151,7 +157,11 @@ def _fill(state: TrainState, model: Model, stage: int, previous: Path) -> None:
     """Take over the state in which the stage before ended. Raises InputError for another one."""
     flat, begins = read_state(previous), model.first_step(stage)
     try:
-        step = step_of(flat)
+        step, span = step_of(flat), span_of(flat)
+        if model.budgeted(stage - 1):
+            if span is None or (span.stage, span.last) != (stage - 1, step):
+                raise InputError(f"{previous}: not where stage {stage - 1} ended: give its state")
+            begins = step
         if step == begins:
             state.fill(flat)
     except ValueError as error:
@@ -182,7 +192,7 @@ def _finish(
         "networks": task.networks.model_dump(mode="json"),
         "camera": task.camera.model_dump(mode="json"),
         "trained_as": model.upto(wanted.stage).model_dump(mode="json"),
-        "half_width": interval_half_width(model.interval, state.step),
+        "half_width": interval_half_width(model.interval, model.first_step(wanted.stage + 1)),
         "background": list(task.background),
     }
     generators.save(out / "generator.yaml", state.ema, info)
@@ -192,6 +202,7 @@ def _finish(
     running.artifact(out / "generator.yaml")
     running.numbers = {
         "step": state.step,
+        "steps": state.step - (state.span.begin if state.span else model.first_step(wanted.stage)),
         "model": wanted.model,
         "seed": wanted.seed,
         "stage": wanted.stage,

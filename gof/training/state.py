@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from gof.models.generator import Generator
 from gof.models.settings import Networks
 from gof.run.files import InputError, atomic_write
 from gof.run.tensors import read_tensors, tensor_bytes
+from gof.training.budget import Span
 from gof.training.settings import Stage, Training
 from gof.workarounds.optimizers import Adam
 
@@ -31,7 +32,8 @@ class TrainState:
     """Networks, averaged generator, optimisers, the number of steps taken, and what the log has
     seen of them.
 
-    history: one entry a log line; window: values since the last one.
+    span: the steps of this stage, where budgets of minutes decide; history: one entry a log line;
+    window: values since the last one.
     """
 
     generator: Generator
@@ -42,6 +44,7 @@ class TrainState:
     step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     window: list[dict[str, float]] = field(default_factory=list)
+    span: Span | None = None
 
     @classmethod
     def create(cls, networks: Networks, model: Model, resolution: int, seed: int) -> TrainState:
@@ -94,6 +97,8 @@ class TrainState:
     def tensors(self) -> dict[str, Tensor]:
         """Everything but the log, as named tensors on the CPU."""
         flat = {"step": torch.tensor(self.step)}
+        if self.span is not None:
+            flat["span"] = torch.tensor(astuple(self.span))
         for name, module in self._modules().items():
             flat |= {f"{name}.{key}": value for key, value in module.state_dict().items()}
         for name, (optimizer, module) in self._optimizers().items():
@@ -105,7 +110,7 @@ class TrainState:
     def fill(self, flat: Mapping[str, Tensor]) -> None:
         """Take over `tensors()` of a state with the same networks. Raises ValueError, which says
         what does not fit, before anything changes."""
-        modules, step = self._modules(), step_of(flat)
+        modules, step, span = self._modules(), step_of(flat), span_of(flat)
         wanted = {
             f"{m}.{key}": v for m, own in modules.items() for key, v in own.state_dict().items()
         }
@@ -119,7 +124,7 @@ class TrainState:
         if step and not any(key.startswith("adam_generator.") for key in wanted):
             raise ValueError("it lacks the optimiser's moments")
         _must_match(wanted, flat)
-        self.step = step
+        self.step, self.span = step, span
         for name, module in modules.items():
             module.load_state_dict(_below(flat, name))
         for name, (optimizer, module) in self._optimizers().items():
@@ -172,6 +177,17 @@ def step_of(flat: Mapping[str, Tensor]) -> int:
     return int(step)
 
 
+def span_of(flat: Mapping[str, Tensor]) -> Span | None:
+    """The steps of the stage that a saved state is of; None where no budget decides. Raises
+    ValueError for what is none."""
+    span = flat.get("span")
+    if span is None:
+        return None
+    if span.dtype != torch.int64 or span.shape != (3,) or bool((span < 0).any()):
+        raise ValueError("its span is none")
+    return Span(*span.tolist())
+
+
 def _below(flat: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """What stands under a name, without it."""
     return {k.removeprefix(f"{name}."): v for k, v in flat.items() if k.startswith(f"{name}.")}
@@ -187,7 +203,7 @@ def _must_match(wanted: Mapping[str, Tensor], flat: Mapping[str, Tensor]) -> Non
             raise ValueError(
                 f"{name} is {found.dtype} {list(found.shape)}, not {own.dtype} {shape}"
             )
-    if more := sorted(flat.keys() - wanted.keys() - {"step"}):
+    if more := sorted(flat.keys() - wanted.keys() - {"step", "span"}):
         raise ValueError(f"these networks have no {more[0]}")
 
 

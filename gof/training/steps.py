@@ -160,7 +160,7 @@ def _adversarial_terms(state: TrainState, task: Task, plan: StepPlan, fakes: Fak
     training = task.training
     scores, read = state.discriminator(fakes.images, plan.fade)
     keep = adversarial.topk_count(
-        plan.step, plan.stage.micro_batch, training.topk_decay, training.topk_floor
+        plan.scheduled, plan.stage.micro_batch, training.topk_decay, training.topk_floor
     )
     weights = adversarial.topk_weights(scores.float(), keep)
     adversary = (weights * adversarial.generator_loss(scores.float())).sum()

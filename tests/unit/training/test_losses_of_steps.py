@@ -76,7 +76,7 @@ def test_discriminator(scene, step, of_stage, due, share) -> None:
     stage's own."""
     tiny, state, now = scene
     stage = now.stage.model_copy(update={"r1_weight": of_stage})
-    task, now = tiny.task(), replace(now, step=step, stage=stage)
+    task, now = tiny.task(), replace(now, step=step, scheduled=step, stage=stage)
     assert now.fade < 1
     other, reals, who = twin(tiny, state), reals_for(tiny, task, now), "discriminator"
     shared = None
@@ -126,7 +126,7 @@ def test_generator(scene, step, keep, conditional) -> None:
     task = tiny.task()
     if conditional:
         task = replace(task, conditioner=Asking())
-    now = replace(now, step=step)
+    now = replace(now, step=step, scheduled=step)
     other = twin(tiny, state)
     values = generator_step(state, task, now)
 
