@@ -20,14 +20,15 @@ PRESETS = sorted(path.stem for path in (ROOT / "workflow" / "configs").glob("pap
 
 
 def short(preset: dict) -> dict:
-    """A preset with two steps of two micro-batches in every stage, and no more data than that
-    takes."""
+    """A preset with two steps of two micro-batches in every stage, no more data than that takes,
+    and a small picture of what they give."""
     for model in preset["models"].values():
         for stage in (model or {}).get("stages", ()):
             stage |= {"steps": 2, "batch": 2 * stage["micro_batch"]}
     if "heads" in preset["datasets"] and preset["datasets"]["heads"]:
         preset["datasets"]["heads"] |= {"train": 32, "validation": 16, "test": 16}
         preset["faces"]["pool"]["count"] = 32
+    preset["samples"] = {"latents": 1, "yaws": [0.0], "resolution": 16, "turntable_frames": 2}
     return preset
 
 

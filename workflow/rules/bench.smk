@@ -14,7 +14,7 @@ rule bench:
         "<results>/logs/bench.log",
     conda:
         "../../envs/gof.yaml"
-    threads: workflow.cores or 1
+    threads: workflow.resource_settings.cores or 1
     params:
         config=CONFIG.only("datasets", "note"),
         code=code("gof.bench.run"),

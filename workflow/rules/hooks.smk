@@ -43,7 +43,7 @@ def note_run(run, jobs):
     entry = {
         "ended": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "jobs": jobs,
-        "cores": workflow.cores,
+        "cores": workflow.resource_settings.cores,
         "seeds": len(CONFIG.seeds),
         "wall_s": round(time.time() - run["start"], 1),
     }
