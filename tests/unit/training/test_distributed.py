@@ -15,11 +15,16 @@ from gof.training.steps import discriminator_step, generator_step
 from tests.unit.toy_training import Tiny, TinyFaces
 
 
-def train(folder: Path, world: World, steps: int, conditional: bool) -> None:
+STEPS = 50
+
+
+def train(folder: Path, world: World, conditional: bool) -> None:
     own = folder / f"files-{world.rank}-of-{world.size}"
     tiny = TinyFaces(own, warm=False) if conditional else Tiny(own)
+    stages = [stage.model_copy(update={"micro_batch": 2}) for stage in tiny.model.stages]
+    tiny.model = tiny.model.model_copy(update={"stages": tuple(stages)})
     task, state, reals = tiny.task(world), tiny.state(), tiny.reals()
-    for _ in range(steps):
+    for _ in range(STEPS):
         now = plan(tiny.model, 0, state.step)
         batch = [reals(rows, world.device) for rows in task.rows(now)]
         discriminator_step(state, task, now, batch)
@@ -28,42 +33,47 @@ def train(folder: Path, world: World, steps: int, conditional: bool) -> None:
     path.write_bytes(safetensors.torch.save(state.tensors()))
 
 
-def process(folder: Path, rank: int, port: int, steps: int, conditional: bool) -> None:
+def process(folder: Path, rank: int, size: int, port: int, conditional: bool) -> None:
     torch.set_num_threads(1)
     os.environ |= {
         "RANK": str(rank),
-        "WORLD_SIZE": "2",
+        "WORLD_SIZE": str(size),
         "LOCAL_RANK": str(rank),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
     with join_world("cpu") as world:
-        train(folder, world, steps, conditional)
+        train(folder, world, conditional)
 
 
-@pytest.mark.parametrize("conditional", [False, True])
-def test_two_processes_train_the_model_that_one_trains(tmp_path: Path, conditional: bool) -> None:
-    steps = 4
+@pytest.mark.parametrize(("size", "conditional"), [(2, False), (4, False), (2, True)])
+def test_several_processes_train_the_model_that_one_trains(
+    tmp_path: Path, size: int, conditional: bool
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context("spawn")
     workers = [
-        context.Process(target=process, args=(tmp_path, rank, port, steps, conditional))
-        for rank in range(2)
+        context.Process(target=process, args=(tmp_path, rank, size, port, conditional))
+        for rank in range(size)
     ]
     for worker in workers:
         worker.start()
-    train(tmp_path, World(), steps, conditional)
+    train(tmp_path, World(), conditional)
     for worker in workers:
-        worker.join(120)
+        worker.join(200)
         assert worker.exitcode == 0
     one = safetensors.torch.load_file(tmp_path / "rank0-of-1.safetensors")
-    two = [safetensors.torch.load_file(tmp_path / f"rank{r}-of-2.safetensors") for r in range(2)]
+    each = [
+        safetensors.torch.load_file(tmp_path / f"rank{rank}-of-{size}.safetensors")
+        for rank in range(size)
+    ]
     for name, expected in one.items():
-        assert torch.equal(two[0][name], two[1][name]), f"{name} differs between the processes"
+        for other in each[1:]:
+            assert torch.equal(each[0][name], other[name]), f"{name} differs between processes"
         if name.split(".")[0] in ("generator", "discriminator", "ema"):
-            torch.testing.assert_close(two[0][name], expected, atol=2e-5, rtol=1e-4)
+            torch.testing.assert_close(each[0][name], expected, atol=1e-5, rtol=1e-5)
 
 
 def test_shares_partition_the_batch() -> None:
