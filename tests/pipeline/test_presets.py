@@ -1,6 +1,6 @@
 """The papers' settings are trained with, two steps of every stage, at the sizes they name: their
-resolutions, networks, samples and micro-batches, two of which make a step. Their whole batches are
-for GPUs: a step of one takes minutes here."""
+resolutions, networks and samples a ray, but of their batches four images at most. Their whole
+batches are for GPUs: a step of one takes minutes here."""
 
 import json
 import shutil
@@ -16,15 +16,17 @@ from tests.unit.loopback import loopback_server
 
 pytestmark = [pytest.mark.hours, pytest.mark.timeout(3600)]
 NEEDED = ("head", "features")  # come with the tests' cache
+FEW = 4  # images of a step
 PRESETS = sorted(path.stem for path in (ROOT / "workflow" / "configs").glob("paper-*.yaml"))
 
 
 def short(preset: dict) -> dict:
-    """A preset with two steps of two micro-batches in every stage, no more data than that takes,
-    and a small picture of what they give."""
+    """A preset with two steps of a few images in every stage, no more data than that takes, and a
+    small picture of what they give."""
     for model in preset["models"].values():
         for stage in (model or {}).get("stages", ()):
-            stage |= {"steps": 2, "batch": 2 * stage["micro_batch"]}
+            few = min(FEW, stage["micro_batch"])
+            stage |= {"steps": 2, "batch": few, "micro_batch": few}
     if "heads" in preset["datasets"] and preset["datasets"]["heads"]:
         preset["datasets"]["heads"] |= {"train": 32, "validation": 16, "test": 16}
         preset["faces"]["pool"]["count"] = 32
