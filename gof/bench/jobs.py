@@ -27,3 +27,11 @@ class BenchJob:
     """of a default run, whose minutes stand there"""
     out: Path = Path("results/bench.json")
     """JSON to write, a list of rows; tables/bench.md and figures/bench.png appear beside it"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostsJob:
+    """`gof costs`."""
+
+    gpus: tuple[int, ...] = (1, 2, 4, 8)
+    """numbers of GPUs that share a training"""

@@ -32,4 +32,13 @@ VERBS = (
         job="gof.bench.jobs:BenchJob",
         run="gof.bench.run:run_bench",
     ),
+    Verb(
+        name="costs",
+        summary="Say what the trainings of a configuration would take on GPUs.",
+        example="gof costs --config config.yaml workflow/configs/paper-bfm.yaml --gpus 1 8",
+        group="measuring",
+        job="gof.bench.jobs:CostsJob",
+        run="gof.bench.costs:run_costs",
+        needs="experiment",
+    ),
 )
