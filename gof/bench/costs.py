@@ -18,8 +18,8 @@ from gof.training.settings import Stage
 
 MACHINE = "one NVIDIA H200 (torch 2.11.0+cu130, fused kernels, R1 in every step)"
 LAYERS, WIDTH, POINTS = 8, 256, 28  # of the steps that were measured: the paper's, for BFM
-# By resolution: images of a micro-batch, ms of a step of one, GiB at most. docs/gpu/contact.json has
-# them; a test holds them to it.
+# By resolution: images of a micro-batch, ms of a step of one, GiB at most, as docs/gpu/contact.json
+# has them.
 STEPS = {32: (128, 175.2, 3.32), 64: (64, 252.7, 3.2), 128: (32, 413.5, 3.42)}
 LAUNCHES = 39.0  # ms that a micro-batch takes however small it is: 48.7, of which a fifth busy
 CONDITIONAL = 3.2  # times as long as an image of GOF takes one of cGOF with all its losses
@@ -44,10 +44,15 @@ def _measured(resolution: int) -> tuple[int, float, float]:
 
 def step_ms(model: Model, stage: Stage, gpus: int) -> float:
     """Milliseconds of a step, its micro-batches shared out over GPUs."""
-    s, field = model.sampling, model.field
+    s, field = model.sampling, model.field.model_dump()
     images, ms, _ = _measured(stage.resolution)
     points = s.coarse + s.secant * bool(s.surface) + s.surface + s.fine
-    work = points * field.layers * field.width**2 / (POINTS * LAYERS * WIDTH**2)
+    work = (
+        points
+        * field.get("layers", LAYERS)
+        * field.get("width", WIDTH) ** 2
+        / (POINTS * LAYERS * WIDTH**2)
+    )
     work *= 1.0 if model.conditions is None else CONDITIONAL
     renders = 0.5 if stage.objective == "geometric" else 1.0
     each = (ms - LAUNCHES) / images * work * renders
@@ -81,17 +86,13 @@ def table(config: Config, counts: tuple[int, ...]) -> Table:
         hours = [f"{found.hours:.1f}" if found else "–" for found in costs]
         room = [f"{known[0].memory:.1f}", f"{known[0].disk:.2f}"] if known else ["–", "–"]
         rows.append([Cell(text) for text in (name, *hours, *room)])
-    heads = [
-        "",
-        *(f"{gpus} GPU{'s' * (gpus > 1)}, h" for gpus in counts),
-        "GiB a GPU",
-        "GiB on disk",
-    ]
+    hours = [f"hours on {gpus} GPU{'s' * (gpus > 1)}" for gpus in counts]
+    heads = ["", *hours, "GiB a GPU", "GiB on disk"]
     notes = (
         f"Projected from steps of 8 layers of 256 and 28 points a ray on {MACHINE}: by points,"
         " layers and width, and a fixed time for each micro-batch; that GPUs wait for each other is"
         " not counted.",
-        f"An image of a conditional model counts as {CONDITIONAL:g} of GOF's, as measured at 64 px.",
+        f"An image of a conditional model counts as {CONDITIONAL:g} of GOF, as measured at 64 px.",
         "–: so many GPUs cannot share the micro-batches of a step. On disk: states and weights, not"
         " the data.",
     )

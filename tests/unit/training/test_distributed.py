@@ -14,7 +14,6 @@ from gof.training.schedule import plan
 from gof.training.steps import discriminator_step, generator_step
 from tests.unit.toy_training import Tiny, TinyFaces
 
-
 STEPS = 50
 
 
