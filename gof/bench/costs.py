@@ -47,12 +47,8 @@ def step_ms(model: Model, stage: Stage, gpus: int) -> float:
     s, field = model.sampling, model.field.model_dump()
     images, ms, _ = _measured(stage.resolution)
     points = s.coarse + s.secant * bool(s.surface) + s.surface + s.fine
-    work = (
-        points
-        * field.get("layers", LAYERS)
-        * field.get("width", WIDTH) ** 2
-        / (POINTS * LAYERS * WIDTH**2)
-    )
+    size = field.get("layers", LAYERS) * field.get("width", WIDTH) ** 2
+    work = points * size / (POINTS * LAYERS * WIDTH**2)
     work *= 1.0 if model.conditions is None else CONDITIONAL
     renders = 0.5 if stage.objective == "geometric" else 1.0
     each = (ms - LAUNCHES) / images * work * renders
