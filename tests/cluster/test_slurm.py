@@ -30,10 +30,10 @@ PROFILE = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account"),
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"),
     *("--seconds-between-status-checks", "2", "--latency-wait", "5"),
-    *("--set-threads", "train=1", "dataset=2"),
+    *("--set-threads", "train=1", "dataset=2", "--retries", "8"),
     *("--set-resources", "train:runtime=1", "train:slurm_extra='--signal=TERM@15'"),
 )
-STEPS = 6000  # of a stage: longer than a minute, which is the limit of a job
+STEPS = 3000  # of a stage: longer than a minute, which is the limit of a job
 TRAININGS = ("gof", "pigan")
 FILES = ("stage1/generator.safetensors", "stage1/state.safetensors", "metrics/surface.json")
 
