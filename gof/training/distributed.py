@@ -73,19 +73,29 @@ def join_world(device: str) -> Iterator[World]:
     """The world torchrun describes in the environment, or this process alone.
 
     device: "cpu", "cuda" or "auto" (a GPU where there is one). Raises InputError when a GPU is
-    asked for and missing.
+    asked for and missing, and where processes would have to share one.
     """
     rank, size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     on_gpu = machine.device(device) == "cuda"
     here = torch.device("cpu")
     if on_gpu:
-        local = int(os.environ.get("LOCAL_RANK", "0"))
-        here = torch.device("cuda", local % torch.cuda.device_count())
+        local, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if local >= count:
+            raise InputError(
+                f"--processes: one more than the {count} GPUs that are visible: start no more than"
+                " these, or add --device cpu"
+            )
+        here = torch.device("cuda", local)
+        torch.cuda.set_device(here)  # what is not told where to go must not go to the first one
     if size == 1:
         yield World(0, 1, here)
         return
     # A rank that fails must not leave the others waiting for ever.
-    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(minutes=5))
+    limit = timedelta(minutes=5)
+    if on_gpu:
+        dist.init_process_group("nccl", timeout=limit, device_id=here)
+    else:
+        dist.init_process_group("gloo", timeout=limit)
     try:
         yield World(rank, size, here)
     finally:

@@ -146,7 +146,7 @@ class Group:
         ("cpu", 2, "gloo", "cpu"),
         ("auto", 0, "gloo", "cpu"),
         ("auto", 2, "nccl", "cuda:1"),
-        ("cuda", 3, "nccl", "cuda:2"),
+        ("cuda", 3, "nccl", "cuda:1"),
     ],
 )
 def test_processes_find_each_other_and_their_device(
@@ -154,11 +154,15 @@ def test_processes_find_each_other_and_their_device(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     group = Group(monkeypatch)
-    for name, value in {"RANK": "3", "WORLD_SIZE": "6", "LOCAL_RANK": "5"}.items():
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for name, value in {"RANK": "3", "WORLD_SIZE": "6", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
+    own = {"device_id": torch.device(expected)} if backend == "nccl" else {}
     with pytest.raises(KeyError), join_world(device) as world:
         assert (world.rank, world.size, world.device) == (3, 6, torch.device(expected))
-        assert group.began == [((backend,), {"timeout": timedelta(minutes=5)})]
+        assert group.began == [((backend,), {"timeout": timedelta(minutes=5), **own})]
+        assert chosen == list(own.values())
         assert not group.ended
         raise KeyError
     assert group.ended == 1
@@ -169,10 +173,19 @@ def test_a_process_by_itself_joins_no_group(monkeypatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
     for device, expected in (("cpu", "cpu"), ("auto", "cuda:0"), ("cuda", "cuda:0")):
         with join_world(device) as world:
             assert (world.rank, world.size, world.device) == (0, 1, torch.device(expected))
     assert not group.began and not group.ended
+
+
+def test_processes_that_would_share_a_gpu_are_refused(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name, value in {"RANK": "2", "WORLD_SIZE": "4", "LOCAL_RANK": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match="more than the 2 GPUs"), join_world("auto"):
+        pass
 
 
 def test_missing_gpu_is_said(monkeypatch) -> None:
