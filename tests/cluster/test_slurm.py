@@ -25,13 +25,14 @@ pytestmark = [
         reason="needs root, slurm-wlm and munge",
     ),
 ]
-# Without an accounting database; a small machine; limits that Slurm looks at twice a minute.
+# Without an accounting database, on a small machine, with a limit of a minute and no word before it:
+# Slurm would send that up to a minute early.
 PROFILE = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account"),
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"),
     *("--seconds-between-status-checks", "2", "--latency-wait", "5"),
     *("--set-threads", "train=1", "dataset=2", "--retries", "8"),
-    *("--set-resources", "train:runtime=1", "train:slurm_extra='--signal=TERM@15'"),
+    *("--set-resources", "train:runtime=1", "train:slurm_extra=''"),
 )
 STEPS = 3000  # of a stage: longer than a minute, which is the limit of a job
 TRAININGS = ("gof", "pigan")
