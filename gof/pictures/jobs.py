@@ -99,6 +99,25 @@ class EditJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvertJob:
+    """`gof invert`."""
+
+    image: Path
+    """a photograph"""
+    generator: Path
+    """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
+    align: Literal["faces"] | None = None
+    """faces: find the one face and bring it to where those of rendered heads lie"""
+    steps: int = 200
+    """of the search for style and pose"""
+    tuning: int = 100
+    """steps in which the generator is tuned to the photograph"""
+    out: Target
+    """a folder: generator.yaml, whose mean head is the one found (show it with --truncation 0),
+    inversion.png, and the record"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowControlJob:
     """`gof show-control`."""
 

@@ -25,7 +25,7 @@ pytestmark = [
         reason="needs root, slurm-wlm and munge",
     ),
 ]
-# Without an accounting database, on a small machine, with a limit of a minute and no word before it:
+# Without an accounting database, on a small machine, with a limit of a minute and no word before:
 # Slurm would send that up to a minute early.
 PROFILE = (
     *("--workflow-profile", "profiles/slurm", "--slurm-no-account"),

@@ -46,6 +46,14 @@ VERBS = (
         run="gof.pictures.edits:run_edit",
     ),
     Verb(
+        name="invert",
+        summary="Find the head of a photograph: its style and pose, and a generator tuned to it.",
+        example="gof invert --image me.jpg --align faces --generator heads-gof --out me/",
+        group="pictures and meshes",
+        job="gof.pictures.jobs:InvertJob",
+        run="gof.pictures.inversion:run_invert",
+    ),
+    Verb(
         name="show-control",
         summary="Draw how a conditional generator obeys: sweeps, meshes, warping.",
         example=(

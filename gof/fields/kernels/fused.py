@@ -112,7 +112,7 @@ def available(points: Tensor, films: Sequence[Film]) -> bool:
 @cache
 def proven(device: torch.device, width: int) -> bool:
     """Whether the kernels, compiled for this device by its driver, agree with `layers.evaluate`,
-    values and gradients; asked once a process. Says so where they do not."""
+    values and the gradients of all weights; asked once a process. Says so where they do not."""
     draw = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
@@ -122,14 +122,14 @@ def proven(device: torch.device, width: int) -> bool:
     inputs = (3, width, width + 3)
     films = [Film(normal(2, n, width) / n**0.5, normal(2, 1, width)) for n in inputs]
     heads = OutputHeads(normal(1, width) / width, normal(3, width) / width)
-    weight = films[1].weight.requires_grad_()
+    learnt = [each.requires_grad_() for part in (*films, heads) for each in part]
     found = []
     try:
         for way in (evaluate, layers.evaluate):
             with torch.enable_grad():
                 out = way(points, directions, films, heads)
-                (gradient,) = torch.autograd.grad(out.square().sum(), weight)
-            found.append((out.detach(), gradient))
+                gradients = torch.autograd.grad(out.square().sum(), learnt)
+            found.append((out.detach(), *gradients))
     except Exception as error:  # whatever a compiler, a driver or a launch may say
         reason = " ".join(str(error).split())[:160] or type(error).__name__
     else:
