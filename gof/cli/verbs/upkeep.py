@@ -31,4 +31,13 @@ VERBS = (
         job="gof.cli.upkeep:SyncJob",
         run="gof.cli.upkeep:run_sync",
     ),
+    Verb(
+        name="completion",
+        summary="Print what a shell needs to complete calls.",
+        example='eval "$(gof completion)"',
+        group="upkeep",
+        job="gof.cli.completion:CompletionJob",
+        run="gof.cli.completion:run_completion",
+        needs="nothing",
+    ),
 )
