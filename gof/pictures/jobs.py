@@ -112,6 +112,9 @@ class InvertJob:
     """of the search for style and pose"""
     tuning: int = 100
     """steps in which the generator is tuned to the photograph"""
+    prior: float | None = None
+    """how much the head has to be like those that the generator knows (default: 0.03; with --align
+    faces 1, since people are not like its heads)"""
     out: Target
     """a folder: generator.yaml, whose mean head is the one found (show it with --truncation 0),
     inversion.png, and the record"""

@@ -1,6 +1,7 @@
 """A photograph becomes a head of a generator."""
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gof.experiment.config import Config
 from gof.models import pretrained
 from gof.morphable import face_mesh
 from gof.pictures import inversion
-from gof.pictures.inversion import Photograph, invert, read_photograph, run_invert
+from gof.pictures.inversion import PRIOR, Photograph, invert, read_photograph, run_invert
 from gof.pictures.jobs import InvertJob
 from gof.pictures.views import ViewRequest, render_views, to_uint8
 from gof.run.files import InputError, read_json
@@ -31,11 +32,11 @@ def of_head(model, size, seed=5, pose=POSE):
 
 
 def test_a_head_of_the_generator_is_found_again_with_its_pose():
-    model = pretrained.load("heads-gof")
+    model = pretrained.load(Path("heads-gof"))
     before = copy.deepcopy(model.generator.state_dict())
     photograph, seen = of_head(model, 32)
     mean = render_views(model, ViewRequest(model.heads([0]), torch.zeros(1, 2), 32, 0.0))
-    found = invert(model, photograph, 60, 20)
+    found = invert(model, photograph, 60, 20, PRIOR["images"])
     assert found.psnr[0] > photograph.psnr(mean.rgb) + 8 and found.psnr[0] > 27
     assert found.psnr[1] > found.psnr[0], "tuned"
     assert (found.pose[0] - torch.tensor(POSE)).abs().max() < 0.1
@@ -89,7 +90,7 @@ def test_what_is_written_shows_the_head_at_psi_0(tmp_path):
 def test_a_face_is_brought_to_its_place_and_its_pose_is_estimated(tmp_path):
     image = tmp_path / "astronaut.png"
     Image.fromarray(skimage.data.astronaut()).save(image)
-    model = pretrained.load("heads-gof")
+    model = pretrained.load(Path("heads-gof"))
     photograph = read_photograph(image, model, align=True)
     assert photograph.image.shape == (1, 3, model.resolution, model.resolution)
     assert photograph.pose.abs().max() > 0.02 and float(photograph.weight.min()) < 0.1
