@@ -124,11 +124,13 @@ class Loop:
         """Fix the number of steps, once enough were timed; the leading process's clock counts for
         all."""
         assert state.span is not None
-        world, left = self.task.world, pace.left()
-        known = left if world.leads and left is not None else -1 if world.leads else 0
-        left = int(world.total(torch.tensor(known, device=world.device)))
-        if left >= 0:
-            steps = state.step - state.span.begin + left
+        world, known = self.task.world, 0
+        if world.leads:
+            left = pace.left()
+            known = -1 if left is None else left
+        found = int(world.total(torch.tensor(known, device=world.device)))
+        if found >= 0:
+            steps = state.step - state.span.begin + found
             state.span = replace(state.span, steps=steps)
             if world.leads:
                 say(f"the stage takes {steps} steps: so many fit into its minutes")
