@@ -62,6 +62,17 @@ def test_the_tables_of_the_nights_say_what_was_measured():
     assert found == wanted
 
 
+def test_the_table_of_cars_says_what_was_measured():
+    kept = pd.read_csv("docs/cars.csv").set_index(["model", "metric"]).value
+    page = Path("docs/data.md").read_text().split("| of cars |")[1]
+    rows = re.findall(r"^\| (\w+) \|((?: [\d.–]+ \|){7})$", page, re.MULTILINE)
+    assert len(rows) == 4
+    for name, cells in rows:
+        found = [cell.strip() for cell in cells.split("|")[:-1]]
+        own = (kept.get((name, key)) for key in (*COLUMNS, "reprojection"))
+        assert found == ["–" if value is None else f"{value:.3g}" for value in own], name
+
+
 def test_the_night_has_the_plan_that_was_measured():
     models = Config.load("config.yaml", "workflow/configs/night.yaml").models
     kept = json.loads(Path("docs/gpu/night_mended.json").read_text())["models"]
