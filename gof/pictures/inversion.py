@@ -199,8 +199,11 @@ def invert(
     before = photograph.psnr(look(model))
     tuned = replace(model, generator=copy.deepcopy(generator))
     _tune(tuned, photograph, style, pose, tuning)
+    after = photograph.psnr(look(tuned))
+    if after < before:  # what is held from beside can cost more than tuning gains
+        tuned, after = replace(model, generator=copy.deepcopy(generator)), before
     tuned.generator.mean_style.copy_(style[0])
-    return Inverted(tuned, pose, (before, photograph.psnr(look(tuned))))
+    return Inverted(tuned, pose, (before, after))
 
 
 def _tune(

@@ -49,7 +49,7 @@ class NetworkFile:
         weights = path.with_suffix(".safetensors")
         atomic_write(weights, tensor_bytes(network.state_dict()))
         own = {"format": self.format, "weights": weights.name, "sha256": sha256(weights)}
-        write_description(path, own | info)
+        write_description(path, own | info | own)  # `info` may be that of another file
 
     @contextmanager
     def described(self, path: Path) -> Iterator[dict[str, Any]]:

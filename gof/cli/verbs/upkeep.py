@@ -34,7 +34,7 @@ VERBS = (
     Verb(
         name="completion",
         summary="Print what a shell needs to complete calls.",
-        example='eval "$(gof completion)"',
+        example="gof completion --shell bash > gof.bash",
         group="upkeep",
         job="gof.cli.completion:CompletionJob",
         run="gof.cli.completion:run_completion",

@@ -31,14 +31,16 @@ def of_head(model, size, seed=5, pose=POSE):
     return photograph, seen
 
 
-def test_a_head_of_the_generator_is_found_again_with_its_pose():
+def test_a_head_of_the_generator_is_found_again_with_its_pose(monkeypatch):
+    monkeypatch.setattr(inversion, "STARTS", 12)
+    monkeypatch.setattr(inversion, "SMALL", 16)
     model = pretrained.load(Path("heads-gof"))
     before = copy.deepcopy(model.generator.state_dict())
     photograph, seen = of_head(model, 32)
     mean = render_views(model, ViewRequest(model.heads([0]), torch.zeros(1, 2), 32, 0.0))
-    found = invert(model, photograph, 60, 20, PRIOR["images"])
+    found = invert(model, photograph, 40, 10, PRIOR["images"])
     assert found.psnr[0] > photograph.psnr(mean.rgb) + 8 and found.psnr[0] > 27
-    assert found.psnr[1] > found.psnr[0], "tuned"
+    assert found.psnr[1] >= found.psnr[0], "tuned, or left alone"
     assert (found.pose[0] - torch.tensor(POSE)).abs().max() < 0.1
     again = ViewRequest(torch.zeros(1, model.generator.latent), found.pose, 32, 0.0)
     shown = render_views(found.model, again)
@@ -83,7 +85,7 @@ def test_what_is_written_shows_the_head_at_psi_0(tmp_path):
     psnr = photograph.psnr(render_views(found, request).rgb)
     assert psnr == pytest.approx(numbers["psnr_tuned"], abs=0.1)
     with Image.open(out.with_name("inversion.png")) as picture:
-        assert picture.size == (8 * (len(inversion.SHOWN) + 1), 16)
+        assert picture.size == (8 * (len(inversion.SHOWN) + 2), 16)
 
 
 @pytest.mark.skipif(not face_mesh.at_hand(), reason="needs pip install gof[faces]")
