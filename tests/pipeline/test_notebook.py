@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+import pytest
 
-NOTEBOOK = Path("docs/heads.ipynb")
+from tests.pipeline.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+NOTEBOOK = ROOT / "docs" / "heads.ipynb"
 
 
 def cells():
@@ -17,7 +20,7 @@ def cells():
 def test_every_cell_runs_after_those_before(tmp_path):
     script = tmp_path / "cells.py"
     script.write_text("\n\n".join(cells()))
-    env = {**os.environ, "PYTHONPATH": str(Path.cwd()), "MPLBACKEND": "agg"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
     call = [sys.executable, str(script)]
     done = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr[-2000:]
