@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+
 import pytest
 
 from tests.pipeline.conftest import ROOT
