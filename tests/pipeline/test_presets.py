@@ -1,6 +1,7 @@
 """The papers' settings are trained with, two steps of every stage, at the sizes they name: their
 resolutions, networks and samples a ray, but of their batches four images at most. Their whole
-batches are for GPUs: a step of one takes minutes here."""
+batches are for GPUs: a step of one takes minutes here. So do the sheets at the end of each stage,
+which are drawn as ever."""
 
 import json
 import shutil
@@ -21,8 +22,7 @@ PRESETS = sorted(path.stem for path in (ROOT / "workflow" / "configs").glob("pap
 
 
 def short(preset: dict) -> dict:
-    """A preset with two steps of a few images in every stage, no more data than that takes, and a
-    small picture of what they give."""
+    """A preset with two steps of a few images in every stage, and no more data than that takes."""
     for model in preset["models"].values():
         for stage in (model or {}).get("stages", ()):
             few = min(FEW, stage["micro_batch"])
@@ -30,7 +30,6 @@ def short(preset: dict) -> dict:
     if "heads" in preset["datasets"] and preset["datasets"]["heads"]:
         preset["datasets"]["heads"] |= {"train": 32, "validation": 16, "test": 16}
         preset["faces"]["pool"]["count"] = 32
-    preset["samples"] = {"latents": 1, "yaws": [0.0], "resolution": 16, "turntable_frames": 2}
     return preset
 
 
