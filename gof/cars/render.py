@@ -157,7 +157,8 @@ def render_data_set(making: Making) -> None:
         counts = {split: getattr(settings, split) for split in SPLITS}
         planned = pieces(counts, settings.shard_size, out.parent)
         tasks = [_Task(kept, settings, piece) for piece in planned]
-        unfinished = Unfinished(record, running.identity, code_hash(__name__))
+        own = (making.name, settings.model_dump(mode="json"), code_hash(__name__))
+        unfinished = Unfinished(record, running.identity, *own)
         splits = by_split(planned, render_all(_render_shard, tasks, unfinished))
         manifest = Manifest.of(out, making.name, settings, splits, OFFERED)
         manifest.provenance.update(seed=settings.seed, licence="CC BY 3.0: see attribution.md")

@@ -167,6 +167,11 @@ def _missing(items: Sequence[Item], passed: Mapping[str, int]) -> list[Item]:
     return missing
 
 
+def _module(cut: Cut) -> str:
+    """Where a cut is written, which may be bound to some of its arguments."""
+    return str(getattr(cut, "func", cut).__module__)
+
+
 def _state(items: Sequence[Item]) -> str:
     """What changes when one of the files does."""
     digest = hashlib.sha256()
@@ -211,8 +216,10 @@ def collect(
     with job(record, "dataset", making.config, dict(making.assets), writes) as running:
         found = gather()
         paths = {item.name: item.path for item in found.items}
-        own = (running.identity, code_hash(gather.__module__), _state(found.items))
-        unfinished = Unfinished(record, *own)
+        # Settings may have been changed by options, and are then not those of the configuration.
+        own = (making.name, settings.model_dump(mode="json"), _state(found.items))
+        code = code_hash(gather.__module__, *{_module(item.cut) for item in found.items})
+        unfinished = Unfinished(record, running.identity, *own, code)
         writer = SplitWriter(unfinished, settings.shard_size, SPLITS)
         _write_all(settings, found.items, writer)
         bad = {name: writer.bad[name] for name in paths if name in writer.bad}

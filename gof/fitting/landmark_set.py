@@ -160,7 +160,8 @@ def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
         manifest = load_manifest(data)
         kind = _kind(config, manifest)
         source = _source(kind, manifest, regressor)
-        unfinished = Unfinished(out, running.identity, code_hash(__name__))
+        weights = {n: sha256(p) for n, p in find_weights().items()} if kind == "detector" else {}
+        unfinished = Unfinished(out, running.identity, code_hash(__name__), weights)
         shards, counts = {}, {}
         for split in (name for name, own in manifest.splits.items() if own.count):
             shards[split], counts[split] = _find(source, manifest, split, unfinished)
@@ -173,8 +174,8 @@ def run_landmarks(config: Config, wanted: LandmarksJob) -> None:
             "splits": counts,
             "shards": {split: [asdict(shard) for shard in own] for split, own in shards.items()},
         }
-        if kind == "detector":
-            running.numbers["weights_sha256"] = {n: sha256(p) for n, p in find_weights().items()}
+        if weights:
+            running.numbers["weights_sha256"] = weights
     unfinished.finish()
     prune(out.parent, SHARDS, [shard.file for own in shards.values() for shard in own])
 

@@ -9,7 +9,9 @@ from PIL import Image
 
 from gof.data import collection, split_writer
 from gof.data.manifest import load_manifest
+from gof.data.photographs import prepare
 from gof.data.shards import write_shard
+from gof.data.source import Making
 from gof.data.unfinished import Unfinished
 from gof.data.workers import render_all
 from gof.experiment.config import Config
@@ -116,6 +118,26 @@ def test_an_interrupted_import_ends_as_an_unbroken_one(tmp_path, monkeypatch, sh
     for name in names - {"data.json"}:
         assert (whole.parent / name).read_bytes() == (broken.parent / name).read_bytes(), name
     assert load_manifest(broken).provenance["skipped"] == ["07.png"]
+
+
+def test_an_import_with_other_settings_begins_anew(tmp_path, monkeypatch):
+    """Those of the call, which the configuration does not have."""
+    config = configured(folder_of_images(tmp_path / "images"))
+    out, clean = tmp_path / "out" / "manifest.json", tmp_path / "clean" / "manifest.json"
+    monkeypatch.setattr(collection, "SKIPPABLE", 0.1)
+    settings = config.datasets["mine"]
+    other = settings.model_copy(update={"crop_share": 0.5})
+
+    def killed(manifest):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(collection, "write_manifest", killed)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(Making("mine", settings, out, {}, config))
+    prepare(Making("mine", other, out, {}, config))
+    prepare(Making("mine", other, clean, {}, config))
+    assert load_manifest(out).files == load_manifest(clean).files
 
 
 def test_an_import_of_a_folder_that_has_changed_begins_anew(tmp_path, monkeypatch):
