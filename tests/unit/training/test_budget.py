@@ -1,6 +1,7 @@
 """A stage that is given minutes measures how many steps fit, and its schedules run over them."""
 
 import copy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -72,7 +73,9 @@ def test_schedules_run_over_the_steps_that_there_are():
     assert same == [plan(model, 1, step) for step in (4, 5)]
     long = [plan(model, 0, step, Span(0, 0, 40)) for step in range(40)]
     nominal = [plan(model, 0, step) for step in range(4)]
-    assert [own.half_width for own in long[::10]] == [own.half_width for own in nominal]
+    assert [replace(own, step=k) for k, own in enumerate(long[::10])] == nominal
+    grown = [plan(model, 1, 40 + 10 * k, Span(1, 40, 20)) for k in range(2)]
+    assert [replace(own, step=4 + k) for k, own in enumerate(grown)] == same
     assert [own.step for own in long] == list(range(40))
     later = plan(model, 1, 40 + 10, Span(1, 40, 20))
     assert (later.inside, later.scheduled, later.step) == (1, 5, 50)
