@@ -15,7 +15,7 @@ from gof.fitting.fit_record import Faces, read_faces
 from gof.models import packaged
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
-from gof.morphable.coefficients import Layout
+from gof.morphable.coefficients import Layout, Statistics
 from gof.morphable.directions import FACTORS, direction, moved
 from gof.morphable.meshes import Meshes
 from gof.pictures.jobs import EditJob
@@ -51,7 +51,7 @@ def meshes_of(model: Pretrained, layout: Layout, files: tuple[Path, Path]) -> Me
     return Meshes.read(files, layout, model.camera, (red, green, blue))
 
 
-def swept(model: Pretrained, edit: Edit, meshes: Meshes | None) -> tuple[Tensor, Tensor]:
+def swept(model: Pretrained, edit: Edit, known: Statistics | None) -> tuple[Tensor, Tensor]:
     """Latents [frames, total] and poses [frames, 2], radians, of a sweep. Raises InputError for a
     factor or component that does not exist."""
     latents = model.heads([edit.seed]).expand(edit.frames, -1)
@@ -67,7 +67,7 @@ def swept(model: Pretrained, edit: Edit, meshes: Meshes | None) -> tuple[Tensor,
     layout = model.layout
     if layout is None:
         raise InputError(f"--factor: {edit.factor} of a generator that no coefficients condition")
-    along = direction(layout, edit.factor, edit.component or "0", meshes)
+    along = direction(layout, edit.factor, edit.component or "0", known)
     return moved(latents, along, values), poses
 
 
@@ -108,22 +108,23 @@ def run_edit(config: Config, wanted: EditJob) -> None:
     config = config.told(
         "samples", {"truncation": wanted.truncation, "resolution": wanted.resolution}
     )
-    pair = _pair(wanted)
-    if pair:
-        inputs |= {"head_model": pair[0], "statistics": pair[1]}
+    head, statistics = _files(wanted)
+    inputs |= {"head_model": head} if head else {}
+    inputs |= {"statistics": statistics} if statistics else {}
     inputs |= {f"like_{number}": path for number, path in enumerate(wanted.like)}
     own, writes = config.scoped(config.only("samples")), Writes(beside=(out,))
     with job(out.with_suffix(".json"), "edit", own, inputs, writes) as running:
         model = generators.load(wanted.generator, machine.device())
+        known = Statistics.load(statistics) if statistics else None
         meshes = None
-        if pair or edit.factor != "pose":  # any head can be turned
+        if head or edit.factor != "pose":  # any head can be turned
             layout = generators.layout_of(model, wanted.generator)
-            meshes = meshes_of(model, layout, pair) if pair else None
-        if wanted.like and meshes is not None and pair:
-            faces = read_faces(wanted.like, pair[0])
+            meshes = meshes_of(model, layout, (head, statistics)) if head and statistics else None
+        if wanted.like and meshes is not None and head:
+            faces = read_faces(wanted.like, head)
             heads = driven(model, edit.seed, wanted.factor, faces, meshes)
         else:
-            heads = swept(model, edit, meshes)
+            heads = swept(model, edit, meshes.statistics if meshes else known)
         rows = _rows(model, heads, edit, meshes, config.samples.size(model.resolution))
         if out.suffix.lower() == ".png":
             write_png(out, sheet(rows))
@@ -153,15 +154,13 @@ def _edit(wanted: EditJob) -> Edit:
     return Edit(factor, wanted.component, ends, frames, seed, wanted.truncation)
 
 
-def _pair(wanted: EditJob) -> tuple[Path, Path] | None:
-    """The files of the head model and of the statistics, the latter packaged where none are
-    named."""
+def _files(wanted: EditJob) -> tuple[Path | None, Path | None]:
+    """Head model and statistics, the latter packaged where none are named."""
     head, statistics = wanted.head_model, wanted.statistics
+    statistics = statistics or packaged.statistics(wanted.generator)
     if head is not None and statistics is None:
-        statistics = packaged.statistics(wanted.generator)
-    if (head is None) != (statistics is None):
-        raise InputError("--head-model, --statistics: both are needed, or neither")
-    return None if head is None or statistics is None else (head, statistics)
+        raise InputError("--head-model: needs the --statistics of its coefficients, too")
+    return head, statistics
 
 
 def _check_likeness(wanted: EditJob) -> None:

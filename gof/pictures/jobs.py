@@ -79,8 +79,8 @@ class VideoJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditJob:
-    """`gof edit`. Head model and statistics go together: they give the components their names,
-    show the mesh too, and are needed for --like."""
+    """`gof edit`. Statistics give the components their names and the strongest its number 0; with a
+    head model the mesh is shown, too, and photographs can drive the head."""
 
     generator: Path
     """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
@@ -90,7 +90,7 @@ class EditJob:
     """fit.json of `gof fit`, several for as many pictures: the head takes these factors of the
     photographs' faces, whose frames then drive it"""
     component: str | None = None
-    """number or name of what of it changes (default: 0, or yaw)"""
+    """number, the strongest first, or name of what of it changes (default: 0, or yaw)"""
     range: tuple[float, float] | None = None
     """standard deviations (default: -2 2) or radians (default: -0.5 0.5)"""
     seed: int = 0
@@ -102,9 +102,9 @@ class EditJob:
     resolution: int | None = None
     """pixels a side of a head (default: as trained, at least 64)"""
     head_model: Path | None = None
-    """head_model.npz: names of components, the mesh too"""
+    """head_model.npz: shows the mesh too; needed for --like"""
     statistics: Path | None = None
-    """statistics.npz of `gof fits`, likewise (default: what comes with heads-cgof)"""
+    """statistics.npz of `gof fits` (default: what comes with heads-cgof)"""
     out: Path
     """picture to write: .png, .webm, .mp4, .webp or .gif; a record appears beside it"""
 

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 from gof.fitting.fit_record import read_faces
+from gof.models import packaged
 from gof.models import pretrained as generators
 from gof.morphable.coefficients import BLOCKS
 from gof.morphable.meshes import load_pair
@@ -101,7 +103,7 @@ def test_a_video_goes_there_and_back(obedience, tmp_path, suffix):
         ({"edit": Edit("nose", None, None, 3, 0)}, "--factor: 'nose' is none: pose, shape"),
         ({"edit": Edit("pose", "roll", None, 3, 0)}, "a pose has yaw and pitch, no 'roll'"),
         ({"edit": Edit("shape", "99", None, 3, 0)}, "99 is beyond the 3"),
-        ({"edit": Edit("expression", "jawOpen", None, 3, 0)}, "needs --head-model"),
+        ({"edit": Edit("expression", "jawOpen", None, 3, 0)}, "a name needs --statistics"),
         ({"edit": Edit("shape", "0", None, 0, 0)}, "--frames: at least 1, got 0"),
         ({"name": "x.jpg"}, "x.jpg: known endings are .png, .gif, .webp, .webm, .mp4"),
         ({"generator": "gof"}, "gof is no conditional generator"),
@@ -168,7 +170,7 @@ def test_photographs_drive_a_head_frame_by_frame(obedience, tmp_path, name, fram
         ({"head_model": None, "statistics": None}, "--like: needs the --head-model"),
         ({"factor": ("free_texture",)}, "a photograph tells no free_texture"),
         ({"frames": 5}, "belong to a sweep"),
-        ({"out": "x.gif"}, "one face makes no video"),
+        ({"out": Path("x.gif")}, "one face makes no video"),
     ],
 )
 def test_a_likeness_that_contradicts_itself_is_one_line(obedience, tmp_path, change, text):
@@ -191,10 +193,28 @@ def test_options_of_the_call_win_over_the_section(obedience, tmp_path):
         run_edit(CONFIG, replace(job(obedience, tmp_path / "y.png"), resolution=2))
 
 
-def test_head_model_and_statistics_go_together(obedience, tmp_path):
+def test_a_head_model_needs_statistics_which_serve_alone_too(obedience, tmp_path):
     lonely = replace(job(obedience, tmp_path / "x.png"), head_model=obedience.head_model)
-    with pytest.raises(InputError, match="both are needed"):
+    with pytest.raises(InputError, match="--head-model: needs the --statistics"):
         run_edit(CONFIG, lonely)
+    meshes = obedience.meshes()
+    meshes.statistics.save(tmp_path / "statistics.npz")
+    edit = Edit("expression", "jawOpen", None, 3, 0)
+    given = replace(
+        job(obedience, tmp_path / "x.png", edit), statistics=tmp_path / "statistics.npz"
+    )
+    run_edit(CONFIG, given)
+    run_edit(CONFIG, job(obedience, tmp_path / "y.png", edit, meshes=True))
+    alone, both = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "xy")
+    assert np.array_equal(alone, both[16:])
+
+
+def test_what_comes_with_a_packaged_generator_gives_names(tmp_path):
+    given = {"generator": packaged.located(Path("heads-cgof")), "factor": ("expression",)}
+    told = {"component": "jawOpen", "frames": 2, "resolution": 24, "truncation": 0.7}
+    run_edit(CONFIG, EditJob(**given, **told, out=tmp_path / "x.png"))
+    row = np.asarray(Image.open(tmp_path / "x.png"))[:24].astype(int)
+    assert abs(row[:, :24] - row[:, 24:]).max() > 20
 
 
 @pytest.mark.parametrize(("name", "frames"), [("x.png", 7), ("x.gif", 24 + 22)])
