@@ -18,7 +18,7 @@ from gof.bench.place import BFM, LARGE, Place
 from gof.bench.step import Step
 from gof.bench.surface_image import surface_image
 from gof.fields.kinds.film_siren import FilmSirenSettings
-from gof.geometry.cameras import camera_rays, sample_poses
+from gof.geometry.cameras import sample_poses
 from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
 from gof.run import rng
@@ -70,7 +70,7 @@ def surface_quality(place: Place) -> list[Row]:
     trained GOF."""
     model = place.trained()
     streams = rng.streams(0, "bench poses", range(8), place.device)
-    rays = camera_rays(sample_poses(model.camera, streams), 128, model.camera.fov_deg)
+    rays = model.rays(sample_poses(model.camera, streams), 128)
     field = model.bind(model.latents(0, 8).to(place.device), 1.0)
     one, _ = surface_image(field, rays, model.settings)
     error = (one - render(field, rays, model.settings).rgb).square().mean((1, 2)) / 4

@@ -9,7 +9,7 @@ from gof.fields.field import Field
 from gof.geometry.cameras import Rays
 from gof.rendering.interface import RenderSettings
 from gof.rendering.query import Everywhere, Query
-from gof.rendering.render import find_surface, whole_range
+from gof.rendering.render import find_surface
 from gof.rendering.skipping import Skipping, these_first
 
 
@@ -25,7 +25,7 @@ def surface_image(field: Field, rays: Rays, settings: RenderSettings) -> tuple[T
     if not rays.origins.is_cuda:
         query = Skipping(field, rays, settings, hits_only=True)
     middles = rays.origins.new_full((*rays.origins.shape[:2], settings.coarse), 0.5)
-    coarse = query.coarse(whole_range(settings, middles))
+    coarse = query.coarse(settings.whole(middles))
     hit, surface_t = find_surface(field, rays, coarse.t, coarse.logits, settings)
     some = these_first(hit)
     few, behind = rays.pick(some), settings.half_width / settings.surface

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gof.geometry.cameras import camera_rays
 from gof.metrics.scores.ray_profile import first_crossings
 from gof.models.pretrained import Pretrained
 from gof.morphable.meshes import Meshes
@@ -140,11 +139,10 @@ class Renders:
 def surfaces(model: Pretrained, request: Request, coarse: int, psi: float) -> tuple[Tensor, Tensor]:
     """First crossing of fields along the rays of all pixels: t, hit [n, r, r]."""
     square = (request.resolution, request.resolution)
-    device = model.device
     rows = []
     for z, pose in zip(request.latents.split(1), request.poses.split(1), strict=True):
         field = model.bind(z, psi)
-        rays = camera_rays(pose.to(device), request.resolution, model.camera.fov_deg)
+        rays = model.rays(pose, request.resolution)
         hit, surface_t = first_crossings(field, rays, model.settings, coarse)
         rows.append((surface_t.unflatten(-1, square).cpu(), hit.unflatten(-1, square).cpu()))
     t, hit = (torch.cat(column) for column in zip(*rows, strict=True))

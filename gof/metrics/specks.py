@@ -55,7 +55,6 @@ def measure(context: Context, settings: SpecksSettings) -> dict[str, Any]:
 
 def _shares(context: Context, s: SpecksSettings, seed: int) -> tuple[float, float] | None:
     """Percent of rays and of volume, of one evaluation seed; None where nothing is seen."""
-    from gof.geometry.cameras import camera_rays
     from gof.metrics.context import poses
     from gof.metrics.scores import strays
     from gof.shapes.sparse_grid import Grid
@@ -69,7 +68,7 @@ def _shares(context: Context, s: SpecksSettings, seed: int) -> tuple[float, floa
         field = model.bind(z, s.truncation)
         inside = strays.occupied(field, grid, model.settings.level)
         part = strays.largest(inside)
-        looking = camera_rays(pose, s.pixels, model.camera.fov_deg)
+        looking = model.rays(pose, s.pixels)
         met = strays.crossings(field, looking, model.settings, s.coarse).cpu().numpy()
         rays, volume = rays + len(met), volume + int(inside.sum())
         stray_rays += int(strays.beside(met, part, grid).sum())

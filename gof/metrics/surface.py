@@ -104,7 +104,6 @@ def _counted(counts: Sequence[int], samples: int) -> str:
 
 def _totals(context: Context, s: SurfaceSettings, seed: int) -> SurfaceTotals:
     """The totals of one evaluation seed."""
-    from gof.geometry.cameras import camera_rays
     from gof.metrics.context import poses
     from gof.metrics.scores.ray_profile import SurfaceTotals, outward, profile
 
@@ -117,7 +116,7 @@ def _totals(context: Context, s: SurfaceSettings, seed: int) -> SurfaceTotals:
         field = model.bind(z, s.truncation)
 
         def look(pose: Tensor, resolution: int, field: Any = field) -> RayProfile:
-            rays = camera_rays(pose, resolution, model.camera.fov_deg)
+            rays = model.rays(pose, resolution)
             return profile(field, rays, model.settings, s.coarse, model.interval_max)
 
         front = look(pose.new_zeros(pose.shape), half)

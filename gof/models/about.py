@@ -41,6 +41,8 @@ def facts(generator: Path) -> Iterator[tuple[str, str]]:
     yield "model", f"{info['model']}, {_field(info)}, {trained['integrator']}{conditional}"
     yield "images", f"{model.resolution} px, data set {info.get('dataset', 'unknown')}"
     yield "trained", f"{info['step']:,} steps, seed {info['seed']}, {_stages(trained)}"
+    if "compat" in info:
+        yield "rendered", "by the rules of the authors' code (compat: released)"
     yield "latent", _latent(model)
     if meaning := packaged.statistics(described):
         for block, names in Statistics.load(meaning).names.items():

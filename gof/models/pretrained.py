@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from gof.fields.field import Field
+from gof.geometry.cameras import Rays
 from gof.geometry.settings import Camera
 from gof.models import packaged
 from gof.models.generator import Generator
 from gof.models.settings import Networks
 from gof.morphable.coefficients import Layout
 from gof.rendering.interface import RenderSettings
-from gof.rendering.settings import Sampling
+from gof.rendering.released import ReleasedSettings
+from gof.rendering.settings import Released, Sampling
 from gof.run import rng
 from gof.run.files import InputError
 from gof.run.network_file import NetworkFile
@@ -71,8 +73,14 @@ class Pretrained:
 
     def heads(self, seeds: Sequence[int]) -> Tensor:
         """Latents [n, latent] of heads by seed: seed k is the same one on sheets, among meshes, in
-        edits and videos."""
+        edits and videos; of the authors' weights, in their scripts too."""
+        if self.info.get("compat"):
+            return rng.by_torch(seeds, self.generator.latent)
         return rng.streams(0, "evaluation latents", seeds).normal(self.generator.latent)
+
+    def rays(self, poses: Tensor, resolution: int) -> Rays:
+        """Rays of its images from poses [batch, 2]."""
+        return self.settings.rays(poses.to(self.device), resolution, self.camera.fov_deg)
 
     def bind(self, latents: Tensor, truncation: float) -> Field:
         """Fields of latents [batch, latent], truncated."""
@@ -85,7 +93,7 @@ def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
     """Write `path` (YAML) and the weights beside it (.safetensors, written first).
 
     info must hold `networks`, `camera`, `trained_as` (the model's section), `half_width` and
-    `background`, all as plain values.
+    `background`, all as plain values; `compat` and `released` too for the authors' weights.
     """
     FILE.save(path, generator, info)
 
@@ -100,6 +108,10 @@ def load(path: Path, device: str = "cpu") -> Pretrained:
         sampling = Sampling.model_validate(trained_as["sampling"])
         place = camera, tuple(info["background"])
         settings = RenderSettings.of(trained_as["integrator"], sampling, info["half_width"], place)
+        if (compat := info.get("compat")) == "released":
+            settings = ReleasedSettings.by(settings, Released.model_validate(info["released"]))
+        elif compat is not None:
+            raise ValueError(f"compat {compat!r}: released is known")
     generator = FILE.filled(Generator(networks), path, info)
     return Pretrained(generator.to(device), camera, settings, info)
 

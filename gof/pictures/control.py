@@ -14,7 +14,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gof.experiment.config import Config
-from gof.geometry.cameras import camera_rays
 from gof.geometry.images import shrink
 from gof.geometry.lighting import shade, studio_light
 from gof.geometry.meshes import vertex_normals
@@ -161,7 +160,7 @@ def warping_figure(model: Pretrained, meshes: Meshes, resolution: int) -> np.nda
     other = layout.draw(0, "other expressions", range(PAIRS))
     second[:, layout.place("expression")] = other[:, layout.place("expression")]
     poses = torch.zeros(1, 2)
-    rays = camera_rays(poses, resolution, model.camera.fov_deg)
+    rays = model.rays(poses, resolution)
     strips = []
     for number, (a, b) in enumerate(zip(first.split(1), second.split(1), strict=True)):
         shift = interpolate(

@@ -24,7 +24,6 @@ from gof.data.collection import crop_and_resize, decode
 from gof.data.manifest import ESTIMATED
 from gof.experiment.config import Config
 from gof.fields.field import Field
-from gof.geometry.cameras import camera_rays
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.morphable.alignment import PLACES, aligned
@@ -129,7 +128,7 @@ class Inverted:
 
 def _look(model: Pretrained, field: Field, poses: Tensor, size: int, half_width: float) -> Tensor:
     """Images [n, 3, r, r], with a gradient where there is one."""
-    rays = camera_rays(poses, size, model.camera.fov_deg)
+    rays = model.rays(poses, size)
     settings = replace(model.settings, half_width=half_width)
     return render(field, rays, settings).rgb.mT.unflatten(-1, (size, size))
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from gof.experiment.config import Config
 from gof.fields.field import Field
-from gof.geometry.cameras import Rays, camera_rays
+from gof.geometry.cameras import Rays
 from gof.geometry.images import stacked
 from gof.geometry.lighting import shade, studio_light
 from gof.models import pretrained as generators
@@ -72,7 +72,7 @@ class ViewRequest:
 @torch.no_grad()
 def render_views(model: Pretrained, request: ViewRequest) -> Views:
     """Render views without jitter, small ones some together."""
-    r, device = request.resolution, model.device
+    r = request.resolution
     rows: list[list[Tensor]] = []
     some = 1 if request.normals else max(1, RAYS // r**2)
     parts = list(zip(request.latents.split(some), request.poses.split(some), strict=True))
@@ -87,7 +87,7 @@ def render_views(model: Pretrained, request: ViewRequest) -> Views:
                 normal[out.hit] = normals(field, at[None])[0]
             return out.rgb, out.depth, out.alpha, out.surface_t, out.hit, normal
 
-        rays = camera_rays(poses.to(device), r, model.camera.fov_deg)
+        rays = model.rays(poses, r)
         image = in_parts(look, rays, dim=1)
         rows.append([(x.mT if x.dim() == 3 else x).unflatten(-1, (r, r)) for x in image])
     columns = [torch.cat(column).cpu() for column in zip(*rows, strict=True)]

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor
 
+from gof.geometry.cameras import Rays, camera_rays
 from gof.geometry.settings import Camera
 from gof.rendering.composite import density, density_alpha, occupancy_alpha
+from gof.rendering.sampling import importance, stratified, surface_interval
 from gof.rendering.settings import Sampling
 
 
 @dataclass(frozen=True, slots=True)
 class RenderSettings:
     """How a ray is sampled and composited; `half_width` is the interval's at this moment of
-    training."""
+    training. Its methods are the rules that `gof.rendering.released` has others for."""
+
+    everywhere: ClassVar[bool] = False  # whether even a ray that shows nothing needs its samples
 
     integrator: Literal["occupancy", "density"]
     coarse: int
@@ -69,6 +73,30 @@ class RenderSettings:
         if self.integrator == "occupancy":
             return occupancy_alpha(logits)
         return density_alpha(density(logits, self.density_scale), t, self.far)
+
+    def rays(self, poses: Tensor, resolution: int, fov_deg: float) -> Rays:
+        """Rays through all pixels of images from poses [batch, 2]: rays = resolution^2."""
+        return camera_rays(poses, resolution, fov_deg)
+
+    def whole(self, u: Tensor) -> Tensor:
+        """Samples over all of [near, far] for draws u, both [batch, rays, samples]."""
+        near, far = (u.new_full(u.shape[:2], x) for x in (self.near, self.far))
+        return stratified(near, far, u)
+
+    def around(self, middle: Tensor, known: Tensor, u: Tensor) -> Tensor:
+        """Samples [batch, rays, samples] in the interval around the surface, whose middle is known
+        on some rays, both [batch, rays], for draws u."""
+        return stratified(*surface_interval(middle, known, self.half_width, self.near, self.far), u)
+
+    def likely(self, t: Tensor, weights: Tensor, u: Tensor) -> Tensor:
+        """Importance samples [batch, rays, n] from coarse samples t and their weights, for draws
+        u."""
+        return importance(t, weights, u)
+
+    def behind(self, colours: Tensor) -> Tensor:
+        """What light that passes all samples of these colours [batch, rays, samples, 3] shows:
+        [..., 3]."""
+        return colours.new_tensor(self.background)
 
 
 @dataclass(frozen=True, slots=True)

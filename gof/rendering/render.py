@@ -18,7 +18,6 @@ from gof.geometry.cameras import Rays
 from gof.rendering.composite import composite, noisy, ray_weights
 from gof.rendering.interface import Guide, RenderOutput, RenderSettings
 from gof.rendering.query import Everywhere, Query, Samples, colours_at
-from gof.rendering.sampling import importance, stratified, surface_interval
 from gof.rendering.skipping import Skipping
 from gof.rendering.surface import first_crossing
 from gof.run.rng import Streams
@@ -30,7 +29,8 @@ Ask = Callable[[Field, Rays, RenderSettings], Query]
 def fastest(field: Field, rays: Rays, settings: RenderSettings) -> Query:
     """On a CPU a field is asked only where it matters, on a GPU everywhere: shapes that depend on
     data would make the host wait."""
-    return (Everywhere if rays.origins.is_cuda else Skipping)(field, rays, settings)
+    everywhere = settings.everywhere or rays.origins.is_cuda
+    return (Everywhere if everywhere else Skipping)(field, rays, settings)
 
 
 def render(
@@ -55,7 +55,7 @@ def render(
         return streams.uniform(rays.origins.shape[1], n)
 
     with torch.no_grad():
-        coarse_t = whole_range(settings, jitter(settings.coarse))
+        coarse_t = settings.whole(jitter(settings.coarse))
         coarse = query.coarse(coarse_t)
         hit, surface_t = _surface(query, coarse, settings)
         middle, known = surface_t, hit
@@ -63,11 +63,10 @@ def render(
             middle, known = torch.where(guide.mask, guide.depth, middle), hit | guide.mask
         chosen = [] if settings.integrator == "occupancy" else [coarse_t]
         if settings.surface:
-            ends = surface_interval(middle, known, settings.half_width, settings.near, settings.far)
-            chosen.append(stratified(*ends, jitter(settings.surface)))
+            chosen.append(settings.around(middle, known, jitter(settings.surface)))
         if settings.fine:
             weights = ray_weights(settings.alpha(coarse.logits, coarse_t))
-            chosen.append(importance(coarse_t, weights, jitter(settings.fine)))
+            chosen.append(settings.likely(coarse_t, weights, jitter(settings.fine)))
         t = chosen[0] if len(chosen) == 1 else torch.cat(chosen, -1).sort(-1).values
     colours, logits = query.shade(t, coarse, known)
     if settings.density_noise and streams is not None:
@@ -95,12 +94,6 @@ def find_surface(
     return _surface(fastest(field, rays, settings), Samples(t, logits), settings)
 
 
-def whole_range(settings: RenderSettings, u: Tensor) -> Tensor:
-    """Samples t over all of [near, far] for draws u, both [batch, rays, samples]."""
-    near, far = (u.new_full(u.shape[:2], x) for x in (settings.near, settings.far))
-    return stratified(near, far, u)
-
-
 def _surface(query: Query, samples: Samples, settings: RenderSettings) -> tuple[Tensor, Tensor]:
     crossing = first_crossing(samples.t, samples.logits - settings.level)
     return crossing.hit, torch.where(crossing.hit, query.refine(crossing), settings.far)
@@ -116,8 +109,7 @@ def _composited(
     colours, logits = shaded
     weights = ray_weights(settings.alpha(logits, t))
     alpha = weights.sum(-1)
-    background = colours.new_tensor(settings.background)
-    rgb = composite(weights, colours) + (1 - alpha[..., None]) * background
+    rgb = composite(weights, colours) + (1 - alpha[..., None]) * settings.behind(colours)
     mean_t = (weights * t).sum(-1) / alpha.clamp_min(1e-6)
     depth = torch.where(alpha > VISIBLE, mean_t, settings.far)
     return RenderOutput(rgb, alpha, depth, *surface, t, logits, weights, colours)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -48,3 +48,21 @@ class Interval(Section):
     max: Positive = 0.12
     min: Positive = 0.02
     decay: NonNegative = 1.25e-3
+
+
+class Released(Section):
+    """What differs among the authors' models, where a generator.yaml says `compat: released` (see
+    `gof.rendering.released`)."""
+
+    last_back: bool = Field(
+        True, description="whether light that passes all samples shows the last one's colour"
+    )
+    clamp: Literal["relu", "softplus"] = Field(
+        "relu", description="how a density is kept from being negative"
+    )
+    depths: tuple[Positive, Positive] = Field(
+        (0.88, 1.12), description="where surface intervals end, whatever near and far are"
+    )
+    plane: bool = Field(
+        False, description="whether t is the depth along the viewing axis, not along the ray"
+    )

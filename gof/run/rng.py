@@ -56,3 +56,10 @@ def streams(
 ) -> Streams:
     """Streams for the images with these indices, e.g. global sample numbers of a step."""
     return Streams([derive(seed, purpose, index) for index in indices], device)
+
+
+def by_torch(seeds: Sequence[int], size: int) -> Tensor:
+    """N(0, I) [n, size] as `torch.manual_seed(k); torch.randn(1, size)` draws it on a CPU for each
+    seed k; the global generator stays as it is."""
+    draws = [torch.randn(1, size, generator=torch.Generator().manual_seed(k)) for k in seeds]
+    return torch.cat(draws)

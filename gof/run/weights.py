@@ -23,6 +23,23 @@ from torch import Tensor
 from gof.run.files import InputError
 
 MAX_BYTES = 2**31  # of a file; the largest we know of has 350 MB
+AVERAGE = "torch_ema.ema.ExponentialMovingAverage"  # a class that is not installed here
+
+
+class MovingAverage:
+    """What stands in for that class while a file is read: it holds what the file says, runs
+    nothing."""
+
+
+class CodeError(InputError):
+    """A file that holds objects of a program, which only its code could open; `name`: of what."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(
+            f"{path}: not a file of weights (no pickle of tensors alone, but of {name}): delete it,"
+            " get it again"
+        )
+        self.name = name
 
 
 def read_bytes(path: Path) -> bytes:
@@ -39,10 +56,12 @@ def read_bytes(path: Path) -> bytes:
 
 def read_weights(path: Path, content: bytes | None = None, sha256: str = "") -> dict[str, Any]:
     """Tensors by name, perhaps in nested dictionaries, from a file of `torch.save`, or from its
-    content where it came out of an archive.
+    content where it came out of an archive. Of a moving average of torch_ema's they are its parts,
+    those in lists by their number.
 
     sha256: what the hash of the content must begin with. Raises InputError naming the file where
-    it is another file, holds anything but tensors or numbers, or a number that is not finite.
+    it is another file, holds anything but tensors or numbers, or a number that is not finite;
+    CodeError where it holds other objects.
     """
     content = read_bytes(path) if content is None else content
     digest = hashlib.sha256(content).hexdigest()
@@ -51,9 +70,25 @@ def read_weights(path: Path, content: bytes | None = None, sha256: str = "") -> 
             f"{path}: sha256 begins with {digest[: len(sha256)]}, that of the published file with"
             f" {sha256}: delete it and get it again"
         )
+    value = _unpickled(path, content)
+    if isinstance(value, MovingAverage):
+        value = {
+            name: dict(enumerate(part)) if isinstance(part, list) else part
+            for name, part in vars(value).items()
+        }
+    if not isinstance(value, Mapping):
+        raise InputError(f"{path}: holds a {type(value).__name__}, not weights by name")
+    return _checked(path, "", value)
+
+
+def _unpickled(path: Path, content: bytes) -> Any:
+    """What torch's reader of tensors alone makes of a file's content."""
     try:
-        value = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:  # its text tells how to run what the file holds
+        with torch.serialization.safe_globals([(MovingAverage, AVERAGE)]):
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # its text tells how to run what the file holds
+        if named := re.search(r"GLOBAL (\S+)", str(error)):
+            raise CodeError(path, named[1]) from None
         raise InputError(
             f"{path}: not a file of weights (no pickle of tensors alone): delete it, get it again"
         ) from None
@@ -62,9 +97,6 @@ def read_weights(path: Path, content: bytes | None = None, sha256: str = "") -> 
         raise InputError(
             f"{path}: not a file of weights ({reason}): delete it, get it again"
         ) from None
-    if not isinstance(value, Mapping):
-        raise InputError(f"{path}: holds a {type(value).__name__}, not weights by name")
-    return _checked(path, "", value)
 
 
 def _checked(path: Path, place: str, value: Mapping[Any, Any]) -> dict[str, Any]:

@@ -73,4 +73,12 @@ VERBS = (
         run="gof.models.about:run_info",
         needs="nothing",
     ),
+    Verb(
+        name="import",
+        summary="Make a generator of the weights that the papers' authors gave away.",
+        example="gof import gof --weights ema.pth --options options.txt --out imported/",
+        group="pictures and meshes",
+        job="gof.authors.jobs:ImportJob",
+        run="gof.authors.weights:run_import",
+    ),
 )

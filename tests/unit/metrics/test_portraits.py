@@ -43,7 +43,7 @@ def test_surfaces_are_those_of_a_sphere():
     radii = torch.tensor([[0.06], [0.08]])
     model = SimpleNamespace(
         device=torch.device("cpu"),
-        camera=Camera(),
+        rays=lambda poses, resolution: camera_rays(poses, resolution, 12.0),
         settings=settings,
         bind=lambda z, psi: sphere(float(z) * psi),
     )
