@@ -29,5 +29,8 @@ class ImportJob:
     protocol: Literal["pictures", "metrics"] = "pictures"
     """pictures: as their scripts draw pictures, twice the samples and no empty background; metrics:
     as they measure"""
+    draws: Literal["cpu", "gpu"] = "cpu"
+    """where their scripts drew the latents of seeds: they take a GPU where there is one, and it
+    draws others"""
     out: Target
     """a folder: generator.yaml and its weights, for all verbs, and the record"""

@@ -92,6 +92,7 @@ def described(wanted: ImportJob, found: Curriculum) -> dict[str, Any]:
         "background": [place] * 3,
         "compat": "released",
         "released": rules.model_dump(mode="json"),
+        "latents": wanted.draws,
         "imported": {"weights": wanted.weights.name, "sha256": sha256(wanted.weights)},
     }
 

@@ -74,8 +74,8 @@ class Pretrained:
     def heads(self, seeds: Sequence[int]) -> Tensor:
         """Latents [n, latent] of heads by seed: seed k is the same one on sheets, among meshes, in
         edits and videos; of the authors' weights, in their scripts too."""
-        if self.info.get("compat"):
-            return rng.by_torch(seeds, self.generator.latent)
+        if drawn := self.info.get("latents"):
+            return rng.by_torch(seeds, self.generator.latent, drawn)
         return rng.streams(0, "evaluation latents", seeds).normal(self.generator.latent)
 
     def rays(self, poses: Tensor, resolution: int) -> Rays:
@@ -93,7 +93,8 @@ def save(path: Path, generator: Generator, info: dict[str, Any]) -> None:
     """Write `path` (YAML) and the weights beside it (.safetensors, written first).
 
     info must hold `networks`, `camera`, `trained_as` (the model's section), `half_width` and
-    `background`, all as plain values; `compat` and `released` too for the authors' weights.
+    `background`, all as plain values; for the authors' weights `compat`, `released` and `latents`
+    too.
     """
     FILE.save(path, generator, info)
 

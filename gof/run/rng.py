@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gof.run import philox
+
 
 def derive(seed: int, purpose: str, *indices: int) -> int:
     """A 63-bit seed for one purpose, e.g. `derive(0, "latent", step, image)`."""
@@ -58,8 +60,10 @@ def streams(
     return Streams([derive(seed, purpose, index) for index in indices], device)
 
 
-def by_torch(seeds: Sequence[int], size: int) -> Tensor:
-    """N(0, I) [n, size] as `torch.manual_seed(k); torch.randn(1, size)` draws it on a CPU for each
-    seed k; the global generator stays as it is."""
+def by_torch(seeds: Sequence[int], size: int, device: str) -> Tensor:
+    """N(0, I) [n, size], on the CPU, as `torch.manual_seed(k); torch.randn(1, size)` draws it for
+    each seed k on a device, cpu or gpu; no global generator is touched and no GPU needed."""
+    if device == "gpu":
+        return torch.stack([torch.from_numpy(philox.normal(k, size)) for k in seeds])
     draws = [torch.randn(1, size, generator=torch.Generator().manual_seed(k)) for k in seeds]
     return torch.cat(draws)

@@ -29,10 +29,17 @@ CURRICULUM = {
 
 
 def latent_of(seed: int, size: int = 256) -> torch.Tensor:
-    """z as their scripts draw it on a CPU."""
+    """z [1, size] as their scripts draw it on a CPU."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return torch.randn((1, size))
+
+
+def draws_of(seed: int, size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """z [1, size], and the latents [10000, size] that they then draw for the mean head."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return tuple(torch.randn((count, size)).double().numpy() for count in (1, 10_000))
 
 
 def state(latent: int = 256, side: float = 0.24, radius: float = 0.075) -> OrderedDict:

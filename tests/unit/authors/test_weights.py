@@ -45,6 +45,15 @@ def test_seed_k_is_the_authors_seed_k(imported) -> None:
     assert torch.equal(found, torch.cat([stand_ins.latent_of(5), stand_ins.latent_of(0)]))
 
 
+def test_seeds_of_a_gpu_need_none(tmp_path, tensors) -> None:
+    torch.save(tensors, tmp_path / "generator.pth")
+    words = ["--weights", f"{tmp_path}/generator.pth", "--dataset", "celeba", "--draws", "gpu"]
+    cli.main(["import", "gof", *words, "--out", f"{tmp_path}/out/"])
+    found = pretrained.load(tmp_path / "out" / "generator.yaml").heads([0])
+    assert found.shape == (1, 256) and found.dtype == torch.float32
+    assert found[0, :3].tolist() == pytest.approx([-0.92466259, -0.42534415, -2.6438457])
+
+
 def test_verbs_take_it(imported, tmp_path) -> None:
     generator = ["--generator", str(imported / "generator.yaml")]
     pictures = ["--resolution", "16", "--truncation", "1"]
