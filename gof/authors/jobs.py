@@ -9,6 +9,7 @@ from typing import Literal
 from gof.run.target import Target
 
 Method = Literal["gof", "pigan", "cgof"]
+Kind = Literal["statistics", "fits", "detections"]
 Trained = Literal["bfm", "celeba", "cats", "carla"]
 
 
@@ -34,3 +35,18 @@ class ImportJob:
     draws others"""
     out: Target
     """a folder: generator.yaml and its weights, for all verbs, and the record"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportFacesJob:
+    """`gof import-faces`."""
+
+    kind: Kind
+    """what of cGOF: statistics, fits or detections"""
+    _: KW_ONLY
+    from_: Path
+    """coeff_distribution_L.npz; of fits a folder of .mat files, of detections one of .txt files, an
+    image each"""
+    out: Target
+    """statistics.npz, fits.npz or detections.npz to write, or a folder for it; of fits their
+    statistics.npz appear beside it, and a record"""

@@ -78,7 +78,7 @@ def _foreign(path: Path, error: Exception) -> InputError:
 
 
 # what scipy raises for files that are cut short, damaged or of other formats
-_UNREADABLE = (
+UNREADABLE = (
     *(OSError, ValueError, TypeError, LookupError, NotImplementedError, NameError),
     *(ArithmeticError, MemoryError, MatReadError, zlib.error, BrokenExecutor),
 )
@@ -89,7 +89,7 @@ def _keys(path: Path) -> set[str]:
         return names_in(regular(path))
     except InputError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _foreign(path, error) from None
 
 
@@ -99,7 +99,7 @@ def _matlab(path: Path, names: Sequence[str]) -> Arrays:
         found = arrays_in(regular(path), names)
     except InputError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _foreign(path, error) from None
     for name in names:
         if name not in found:

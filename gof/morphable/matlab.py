@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ def arrays_in(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """The named arrays, as far as they are there. Likewise."""
     found: dict[str, np.ndarray] = _apart(_arrays, path, list(names))
     return found
+
+
+def arrays_of(paths: Sequence[Path], names: Sequence[str]) -> Iterator[dict[str, np.ndarray]]:
+    """Those of each of many small files, in order; all by one process. Likewise."""
+    with pool(1) as other:
+        yield from other.map(partial(_arrays, names=list(names)), paths, chunksize=64)
 
 
 def _apart(read: Callable[..., Any], *given: Any) -> Any:

@@ -85,6 +85,23 @@ def shading(gamma: Tensor, normals: Tensor) -> Tensor:
     return scaled @ light.mT
 
 
+def light_probe() -> tuple[Tensor, Tensor]:
+    """Directions [d, 3] in which its light and ours are compared, and what makes coefficients of
+    ours [9, d] of light seen there."""
+    directions = torch.from_numpy(sphere_directions(DIRECTIONS)).float()
+    return directions, torch.linalg.pinv(harmonics(directions) * torch.tensor(KERNEL))
+
+
+def linear_light(gamma: Tensor, turned: Tensor, probe: tuple[Tensor, Tensor]) -> Tensor:
+    """Its light coefficients [n, 27] on heads turned by [n, 3, 3] as ours, in the head's frame and
+    linear light: [n, 27]."""
+    directions, to_light = probe
+    normals = directions @ turned.mT
+    # Where its light would be negative no surface is seen; a floor keeps the power's gradient.
+    shown = shading(gamma, normals).clamp_min(1e-3) ** EXPONENT
+    return (to_light @ shown).flatten(1)
+
+
 class Deep3D(FaceRegressor):
     """The network with what turns its coefficients into a Reading. `marks` [1 + 80 + 64, 68, 3] are
     the landmarks of the mean face and of the components, in decimetres about the model's origin."""
@@ -109,12 +126,9 @@ class Deep3D(FaceRegressor):
         )
         self.register_buffer("mean", torch.zeros(total))
         self.register_buffer("unmix", torch.eye(total))
-        directions = torch.from_numpy(sphere_directions(DIRECTIONS)).float()
-        kernel = torch.tensor(KERNEL)
+        directions, to_light = light_probe()
         self.register_buffer("directions", directions, persistent=False)
-        self.register_buffer(
-            "to_light", torch.linalg.pinv(harmonics(directions) * kernel), persistent=False
-        )
+        self.register_buffer("to_light", to_light, persistent=False)
 
     @torch.no_grad()
     def adapt(self, model: MorphableModel, statistics: Statistics, fov_deg: float) -> None:
@@ -149,10 +163,7 @@ class Deep3D(FaceRegressor):
         amounts = torch.cat([torch.ones_like(identity[:, :1]), identity, expression], -1)
         points = (amounts @ self.marks.flatten(1)).unflatten(-1, (68, 3))
         landmarks = on_plane(points @ turned.mT + shift[:, None])
-        normals = self.directions @ turned.mT
-        # Where its light would be negative no surface is seen; a floor keeps the power's gradient.
-        shown = shading(gamma, normals).clamp_min(1e-3) ** EXPONENT
-        light = (self.to_light @ shown).flatten(1)
+        light = linear_light(gamma, turned, (self.directions, self.to_light))
         found = Coefficients(identity, expression, albedo, light).joined()
         return Reading((found - self.mean) @ self.unmix, camera_pose(turned), landmarks)
 

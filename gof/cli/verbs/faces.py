@@ -81,4 +81,14 @@ VERBS = (
         run="gof.readers.training:run_regressor",
         needs="experiment",
     ),
+    Verb(
+        name="import-faces",
+        summary="Make files of ours of cGOF's statistics, fits or detections.",
+        example=(
+            "gof import-faces statistics --from coeff_distribution_L.npz --out statistics.npz"
+        ),
+        group="faces",
+        job="gof.authors.jobs:ImportFacesJob",
+        run="gof.authors.faces:run_import_faces",
+    ),
 )
