@@ -5,6 +5,7 @@ chooses them; nothing else of the renderer knows them (docs/deviations.md, docs/
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from gof.rendering.interface import RenderSettings
 from gof.rendering.sampling import surface_interval
 from gof.rendering.settings import Released
 
+SURFACE = 20.0  # per camera radius: the density at which cGOF's scripts cut a mesh
 ENDLESS = 1e10  # how far the last sample's density reaches
 LEAST = 1e-5  # their importance sampling adds it to the weights twice
 
@@ -35,6 +37,13 @@ class ReleasedSettings(RenderSettings):
         """The same settings by other rules."""
         own = {field.name: getattr(settings, field.name) for field in fields(RenderSettings)}
         return cls(**own, rules=rules)
+
+    @property
+    def level(self) -> float:
+        """Of a density SURFACE, however many samples a ray has."""
+        if self.integrator == "occupancy":
+            return math.log(self.tau / (1 - self.tau))
+        return SURFACE / self.density_scale
 
     def rays(self, poses: Tensor, resolution: int, fov_deg: float) -> Rays:
         """The outer pixels look along the edges of the field of view."""

@@ -110,6 +110,7 @@ def test_cgof_s_rays_are_as_long_as_the_depth_along_the_axis(tmp_path, one_threa
     tensors = stand_ins.state(latent=411)
     model = imported(tmp_path, tensors, DENSITY | {"last_back": True}, "cgof")
     assert model.layout is not None and model.layout.total == 411
+    assert model.settings.level * model.settings.density_scale == 20
     look = Look(False, SIZE, coarse=24, fine=24, plane=True)
     ours, theirs, _ = both(model, tensors, 0, look)
     assert decibels(ours, theirs) >= 60
