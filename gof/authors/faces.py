@@ -140,19 +140,19 @@ def detections(folder: Path) -> dict[str, np.ndarray]:
 def _files(folder: Path, ending: str) -> list[Path]:
     found = sorted(path for path in folder.glob(f"*{ending}") if not path.name.startswith("."))
     if not found:
-        raise InputError(f"--from: {folder}: no folder with {ending} files")
+        raise InputError(f"--files: {folder}: no folder with {ending} files")
     return found
 
 
 def run_import_faces(config: Config, wanted: ImportFacesJob) -> None:
     """Write the table of what is asked for, and a record. Raises InputError naming the file, and
     what of it is missing or does not fit."""
-    source, out = wanted.from_, placed(wanted.out, f"{wanted.kind}.npz")
+    source, out = wanted.files, placed(wanted.out, f"{wanted.kind}.npz")
     record, beside = out.with_suffix(".json"), out.with_name("statistics.npz")
     single = wanted.kind == "statistics"
     writes = Writes((out, beside) if wanted.kind == "fits" else (out,), reads=(source,))
-    inputs = {"from": source} if single else {}
-    own = {"from": str(source)}
+    inputs = {"files": source} if single else {}
+    own = {"files": str(source)}
     with job(record, "import-faces", config.scoped(config.only()), inputs, writes, own) as running:
         _write(wanted.kind, source, (out, beside), running)
 

@@ -44,7 +44,7 @@ class ImportFacesJob:
     kind: Kind
     """what of cGOF: statistics, fits or detections"""
     _: KW_ONLY
-    from_: Path
+    files: Path
     """coeff_distribution_L.npz; of fits a folder of .mat files, of detections one of .txt files, an
     image each"""
     out: Target

@@ -85,7 +85,7 @@ VERBS = (
         name="import-faces",
         summary="Make files of ours of cGOF's statistics, fits or detections.",
         example=(
-            "gof import-faces statistics --from coeff_distribution_L.npz --out statistics.npz"
+            "gof import-faces statistics --files coeff_distribution_L.npz --out statistics.npz"
         ),
         group="faces",
         job="gof.authors.jobs:ImportFacesJob",

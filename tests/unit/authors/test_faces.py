@@ -47,7 +47,7 @@ def test_statistics_become_ours(tmp_path) -> None:
     given = distribution()
     np.savez(tmp_path / "coeff_distribution_L.npz", **given)
     words = [
-        "--from",
+        "--files",
         f"{tmp_path}/coeff_distribution_L.npz",
         "--out",
         f"{tmp_path}/statistics.npz",
@@ -97,7 +97,7 @@ def test_fits_become_a_table_with_its_statistics(tmp_path) -> None:
     (tmp_path / "mats").mkdir()
     for k, one in enumerate(own):
         savemat(tmp_path / "mats" / f"{k:06d}.mat", one)
-    words = ["--from", f"{tmp_path}/mats", "--out", f"{tmp_path}/fits/"]
+    words = ["--files", f"{tmp_path}/mats", "--out", f"{tmp_path}/fits/"]
     cli.main(["import-faces", "fits", *words])
     found = read_npz(tmp_path / "fits" / "fits.npz")
     assert found["name"].tolist() == [f"{k:06d}" for k in range(5)]
@@ -148,7 +148,7 @@ def test_detections_become_points_on_the_image_plane(tmp_path) -> None:
     (tmp_path / "detections").mkdir()
     text = "92.9 132\n162.2 132\n128 175\n99 206\n157 206\n"
     (tmp_path / "detections" / "000001.txt").write_text(text)
-    words = ["--from", f"{tmp_path}/detections", "--out", f"{tmp_path}/out/"]
+    words = ["--files", f"{tmp_path}/detections", "--out", f"{tmp_path}/out/"]
     cli.main(["import-faces", "detections", *words])
     found = read_npz(tmp_path / "out" / "detections.npz")
     assert found["name"].tolist() == ["000001"] and found["points"].shape == (1, 5, 2)
