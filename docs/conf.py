@@ -1,4 +1,8 @@
-"""The site of these pages: `sphinx-build docs site`, whose index.html a browser opens."""
+"""The site of these pages: `sphinx-build docs site`, whose index.html a browser opens.
+
+By Sphinx, MyST and Furo, which are kept: MkDocs was last released in August 2024, and what comes
+after it is not settled.
+"""
 
 import sys
 from pathlib import Path
@@ -18,9 +22,7 @@ myst_fence_as_directive = ["mermaid"]
 default_role = "code"  # docstrings quote code with single ticks
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_class_signature = "separated"
 python_use_unqualified_type_names = True
-add_module_names = False
 toc_object_entries = False
 
 html_theme = "furo"  # without fonts, scripts or pictures from elsewhere
