@@ -31,8 +31,8 @@ LINES = [
 COMMANDS = list(dict.fromkeys(part.strip() for line in LINES for part in line.split("&&")))
 # Files that a page asks its reader to write.
 WRITTEN = re.findall(r"```yaml\n# (\w+\.yaml)\n(.*?)```", TEXT, re.S)
-# What CI runs as it stands in the README.
-INSTALLING = ("python3 -m venv", ". .venv/", "pip install", "python -m pytest")
+# What CI runs as it stands in the README, and what test_site.py runs.
+INSTALLING = ("python3 -m venv", ". .venv/", "pip install", "python -m pytest", "sphinx-build")
 FEWER = {"invert": ("--steps", "2", "--tuning", "1")}  # what takes minutes by itself
 DATA = ("download", "head_model", "dataset")
 FACES = ("landmarks", "fits", "pool")
