@@ -3,6 +3,7 @@ hold stands in the `settings` of each room."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
@@ -194,6 +195,17 @@ class Config(Section):
         """This configuration, with the runtime sections that it does not set taken from another."""
         absent = RUNTIME_SECTIONS - self.model_fields_set
         return self.model_copy(update={name: getattr(other, name) for name in absent})
+
+    def told(self, section: str, options: Mapping[str, Any]) -> Config:
+        """This, with what the options of a call say about a section; those that are None say
+        nothing. Raises ConfigError naming the option."""
+        own = getattr(self, section)
+        said = {name: value for name, value in options.items() if value is not None}
+        try:
+            changed = type(own).model_validate(own.model_dump(exclude_unset=True) | said)
+        except ValidationError as error:
+            raise ConfigError(f"--{_first(error)}") from None
+        return self.model_copy(update={section: changed}) if said else self
 
     def scoped(self, chosen: str) -> Config:
         """What a job depends on, as JSON of `only` and the like, as the job's configuration: a

@@ -32,6 +32,7 @@ from gof.fitting.jobs import FitsJob
 from gof.fitting.landmark_set import count_landmarks, load_landmarks
 from gof.fitting.settings import Fit
 from gof.morphable.coefficients import BLOCKS, Statistics
+from gof.morphable.directions import described
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError, read_json, say
 from gof.run.job import job
@@ -119,12 +120,9 @@ def run_fits(config: Config, wanted: FitsJob) -> None:
             "splits": {name: _summary(name, own) for name, own in fits.items()},
         }
         paths = [out.parent / shard.file for shard in shards["train"]]
-        statistics(fits["train"], paths, wanted.data).save(moments)
-        shown = splits[-1]
-        model, marks = (
-            MorphableModel.load(wanted.head_model),
-            load_landmarks(wanted.landmarks, shown),
-        )
+        shown, model = splits[-1], MorphableModel.load(wanted.head_model)
+        marks = load_landmarks(wanted.landmarks, shown)
+        described(model, statistics(fits["train"], paths, wanted.data)).save(moments)
         rows, numbers = _measured(model, manifest, fits[shown], shown)
         running.numbers |= {"rows": rows, "columns": COLUMNS, **numbers}
         write_figure(model, Shown(manifest, shown, fits[shown], marks.points), picture)

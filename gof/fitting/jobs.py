@@ -40,7 +40,7 @@ class FitJob:
     """`gof fit`."""
 
     image: Path
-    """a photograph of one face"""
+    """a photograph of one face, or a folder of them"""
     _: KW_ONLY
     head_model: Path
     """head_model.npz of `gof head-model`, or of `gof bfm`"""

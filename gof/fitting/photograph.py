@@ -4,37 +4,37 @@ mesh and a picture."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import trimesh
 from PIL import Image
 from torch import Tensor
+from tqdm import tqdm
 
 from gof.data.collection import decode
 from gof.experiment.config import Config
 from gof.fitting.checks import projected
+from gof.fitting.crop import SIZE, Crop, crop_around
 from gof.fitting.figure import FITTED, GIVEN, dotted, draw_fit
 from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter
+from gof.fitting.fit_record import numbers_of
 from gof.fitting.jobs import FitJob
 from gof.fitting.landmark_set import detect
 from gof.geometry.cameras import project
 from gof.geometry.shading import to_srgb
-from gof.morphable.coefficients import BLOCKS
 from gof.morphable.model import MorphableModel
 from gof.readers.files import load_regressor
-from gof.run.files import InputError, atomic_write, regular, say, write_png
+from gof.run.files import InputError, MachineError, atomic_write, regular, say, write_png
 from gof.run.images import BadImage
 from gof.run.job import job
 from gof.run.outputs import Writes
-from gof.run.target import placed
+from gof.run.target import Target, placed
 
 KINDS = ("ply", "glb")  # of meshes
 ALONE = (*KINDS, "obj")  # of one by itself
-SIZE = 256  # of the crop, pixels
 READ = 64  # pixels at which a regressor reads a picture
 SMALLEST = 64  # side of a photograph, pixels
 POINTS, LINES = 68, 2**16  # landmarks, and bytes of a file with them
@@ -94,62 +94,6 @@ def _detect(picture: Tensor) -> DetectedFaces:
     return DetectedFaces(
         found.points[:1].expand(count, -1, -1), found.confidence[:1].expand(count, -1)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Crop:
-    """A similarity of planes, crop -> square picture: scale, angle (radians, counterclockwise) and
-    where the crop's centre comes to lie, [2]."""
-
-    scale: float
-    angle: float
-    centre: tuple[float, float]
-
-    def to_picture(self, points: Tensor) -> Tensor:
-        """Points [..., 2] of the crop's plane -> of the picture's."""
-        return points @ self._turn().mT * self.scale + points.new_tensor(self.centre)
-
-    def to_crop(self, points: Tensor) -> Tensor:
-        """The way back of `to_picture`."""
-        return (points - points.new_tensor(self.centre)) @ self._turn() / self.scale
-
-    def _turn(self) -> Tensor:
-        angle = torch.tensor(self.angle)
-        return torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()]).view(2, 2)
-
-    def cut(self, picture: Image.Image) -> np.ndarray:
-        """The crop of a square picture, uint8 [SIZE, SIZE, 3]; the picture's border goes on beyond
-        it."""
-        # area averages first, so that a large face does not alias
-        small = picture.reduce(max(1, int(self.scale * picture.width / SIZE)))
-        pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float()
-        centres = (torch.arange(SIZE) + 0.5) / SIZE * 2 - 1
-        y, x = torch.meshgrid(-centres, centres, indexing="ij")
-        at = self.to_picture(torch.stack([x, y], -1)) * torch.tensor([1.0, -1.0])
-        sampled = torch.nn.functional.grid_sample(
-            pixels, at[None], mode="bilinear", padding_mode="border", align_corners=False
-        )
-        return sampled[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
-
-
-def crop_around(points: Tensor, goal: Tensor) -> Crop:
-    """The crop in which landmarks [68, 2] of a picture lie best, by least squares, on those of the
-    mean head, goal [68, 2]. Raises InputError where they all fall together."""
-    source, target = goal.double(), points.double()
-    centred, moved = source - source.mean(0), target - target.mean(0)
-    a = complex(*_dot(centred, moved)) / float(centred.square().sum())
-    if abs(a) < 1e-4:
-        raise InputError("its landmarks all lie in one place")
-    scale, angle = abs(a), float(np.angle(a))
-    shifted = Crop(scale, angle, (0.0, 0.0)).to_picture(source.float().mean(0)).double()
-    x, y = (target.mean(0) - shifted).tolist()
-    return Crop(scale, angle, (x, y))
-
-
-def _dot(a: Tensor, b: Tensor) -> tuple[float, float]:
-    """Sum of conj(a) b over points [n, 2] as complex numbers: real and imaginary part."""
-    real = (a * b).sum()
-    return float(real), float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum())
 
 
 def square(picture: Image.Image) -> Image.Image:
@@ -247,6 +191,29 @@ def mesh(model: MorphableModel, fits: Fits) -> trimesh.Trimesh:
 
 
 def run_fit(config: Config, wanted: FitJob, find: Finder | None = None) -> None:
+    """Fit a photograph, or all of a folder, each into a folder of its name; those that cannot be
+    fitted are said and left out. Raises InputError where none can."""
+    if not wanted.image.is_dir():
+        return _fit_one(config, wanted, find)
+    if wanted.landmarks is not None or Path(wanted.out).suffix:
+        raise InputError("--image is a folder: --out has to be one, and --landmarks belong to one")
+    find, done = find or finder(wanted.regressor), 0
+    images = sorted(path for path in wanted.image.iterdir() if path.is_file())
+    for path in tqdm(images, desc="photographs", disable=None):
+        try:
+            out = Target(f"{wanted.out}/{path.stem}/")
+            _fit_one(config, replace(wanted, image=path, out=out), find)
+            done += 1
+        except MachineError:
+            raise
+        except InputError as error:
+            say(f"left out: {error}")
+    if not done:
+        raise InputError(f"{wanted.image}: none of its {len(images)} files could be fitted")
+    say(f"{done} of {len(images)} files fitted")
+
+
+def _fit_one(config: Config, wanted: FitJob, find: Finder | None) -> None:
     """Fit one photograph; write what `wanted.out` names, and a record beside it: the mesh, the
     picture of the fit, or, into a folder, mesh.ply, mesh.glb, overlay.png and fit.json."""
     image, marks = wanted.image, wanted.landmarks
@@ -273,22 +240,9 @@ def run_fit(config: Config, wanted: FitJob, find: Finder | None = None) -> None:
                 content = shape.export(file_type=file.suffix[1:])
                 assert isinstance(content, bytes | str)
                 atomic_write(file, content)
-        running.numbers = _numbers(portrait)
-
-
-def _numbers(portrait: Portrait) -> dict[str, Any]:
-    fits, crop = portrait.fits, portrait.crop
-    own = {name: getattr(fits.coefficients, name)[0].tolist() for name in BLOCKS}
-    place = {
-        "pose_rad": fits.pose[0].tolist(),
-        "roll_rad": float(fits.placement.roll[0]),
-        "shift": fits.placement.shift[0].tolist(),
-    }
-    return {
-        "crop": {"scale": crop.scale, "angle_rad": crop.angle, "centre": list(crop.centre)},
-        "landmark_residual_percent": float(fits.residual[0]),
-        "colour_residual": float(fits.colour_residual[0]),
-        "landmarks": portrait.landmarks.tolist(),
-        **place,
-        **own,
-    }
+        crop = portrait.crop
+        running.numbers = {
+            "crop": {"scale": crop.scale, "angle_rad": crop.angle, "centre": list(crop.centre)},
+            "landmarks": portrait.landmarks.tolist(),
+            **numbers_of(portrait.fits),
+        }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gof.models import packaged, pretrained
+from gof.morphable.coefficients import Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,9 @@ def facts(generator: Path) -> Iterator[tuple[str, str]]:
     yield "images", f"{model.resolution} px, data set {info.get('dataset', 'unknown')}"
     yield "trained", f"{info['step']:,} steps, seed {info['seed']}, {_stages(trained)}"
     yield "latent", _latent(model)
+    if meaning := packaged.statistics(described):
+        for block, names in Statistics.load(meaning).names.items():
+            yield block, ", ".join(names)
     spread = f"{model.camera.yaw:g} and {model.camera.pitch:g}"
     yield "camera", f"{model.camera.fov_deg:g} degrees, yaw and pitch {spread} rad"
     yield "weights", f"{info['weights']}, sha256 {info['sha256'][:12]}"

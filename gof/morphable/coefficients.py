@@ -7,7 +7,7 @@ c = m + L z, so that z ~ N(0, I) (cGOF, conditioning). Blocks are independent of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -94,10 +94,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mean [d] and lower triangular factor [d, d] of the covariance of each block of BLOCKS."""
+    """Mean [d] and lower triangular factor [d, d] of the covariance of each block of BLOCKS.
+
+    names: what the coefficients of a block are called, where they have names; directions [d, d]:
+    orthonormal rows in a block's whitened coefficients, the one that changes a head most first.
+    """
 
     mean: dict[str, Tensor]
     factor: dict[str, Tensor]
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    directions: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -129,6 +135,8 @@ class Statistics:
         """Write the statistics (.npz)."""
         arrays = {f"{name}_mean": self.mean[name].numpy() for name in BLOCKS}
         arrays |= {f"{name}_factor": self.factor[name].numpy() for name in BLOCKS}
+        arrays |= {f"{name}_names": np.array(own) for name, own in self.names.items()}
+        arrays |= {f"{name}_directions": own.numpy() for name, own in self.directions.items()}
         write_npz(path, arrays)
 
     @classmethod
@@ -143,6 +151,13 @@ class Statistics:
                 raise InputError(f"{path}: {name}_factor is singular: fit the data set again")
 
         def read(kind: str) -> dict[str, Tensor]:
-            return {name: torch.from_numpy(arrays[f"{name}_{kind}"]).float() for name in BLOCKS}
+            found = {name: arrays.get(f"{name}_{kind}") for name in BLOCKS}
+            return {
+                name: torch.from_numpy(own).float()
+                for name, own in found.items()
+                if own is not None
+            }
 
-        return cls(read("mean"), read("factor"))
+        called = {name: arrays.get(f"{name}_names") for name in BLOCKS}
+        names = {name: tuple(map(str, own)) for name, own in called.items() if own is not None}
+        return cls(read("mean"), read("factor"), names, read("directions"))

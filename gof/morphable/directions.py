@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 
 import torch
 from torch import Tensor
 
-from gof.morphable.coefficients import Layout, Statistics
-from gof.morphable.meshes import Meshes
+from gof.morphable.coefficients import BLOCKS, Layout, Statistics
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError
 
@@ -44,23 +44,31 @@ def named_direction(statistics: Statistics, block: str, number: int) -> Tensor:
     return row / row.norm()
 
 
-def direction(layout: Layout, factor: str, component: str, meshes: Meshes | None) -> Tensor:
-    """A unit vector [total] in the latent. component: a number, of a principal direction where
-    meshes are given and the factor is one of theirs, else of an entry of the block, from 0; or the
-    name of an expression unit or pigment. Raises InputError for what does not exist."""
+def described(head: MorphableModel, statistics: Statistics) -> Statistics:
+    """Statistics with the names of their coefficients and the directions that change a head most:
+    what is known once a head model is."""
+    known = {"expression": head.expression_names, "albedo": head.palette.names}
+    names = {block: own for block, own in known.items() if own}
+    directions = {block: principal_directions(head, statistics, block) for block in BLOCKS}
+    return replace(statistics, names=names, directions=directions)
+
+
+def direction(layout: Layout, factor: str, component: str, statistics: Statistics | None) -> Tensor:
+    """A unit vector [total] in the latent. component: a number from 0, of the statistics'
+    directions where the factor is one of theirs, else of an entry of the block; or the name of an
+    expression unit or pigment. Raises InputError for what does not exist."""
     if factor not in FACTORS:
         raise InputError(f"--factor: {factor!r} is none: pose, {', '.join(FACTORS)}")
     block = FACTORS[factor]
     size = layout.sizes[block]
     if size == 0:
         raise InputError(f"--factor: this generator has no entries of {factor}")
-    known = meshes is not None and block in meshes.statistics.factor
     if not component.isdecimal():
-        own = _named(block, component, meshes)
+        own = _named(block, component, statistics)
     elif int(component) >= size:
         raise InputError(f"--component: {component} is beyond the {size} of {factor} (from 0)")
-    elif known and meshes is not None:
-        own = principal_directions(meshes.head, meshes.statistics, block)[int(component)]
+    elif statistics is not None and block in statistics.directions:
+        own = statistics.directions[block][int(component)]
     else:
         own = torch.eye(size)[int(component)]
     whole = torch.zeros(layout.total)
@@ -68,17 +76,15 @@ def direction(layout: Layout, factor: str, component: str, meshes: Meshes | None
     return whole
 
 
-def _named(block: str, name: str, meshes: Meshes | None) -> Tensor:
-    if meshes is None:
-        raise InputError(
-            f"--component: {name!r} is no number: a name needs --head-model and --statistics"
-        )
-    names = {"expression": meshes.head.expression_names, "albedo": meshes.head.palette.names}
-    if name not in names.get(block, ()):
-        close = get_close_matches(name, names.get(block, ()), 3, 0.3)
+def _named(block: str, name: str, statistics: Statistics | None) -> Tensor:
+    if statistics is None:
+        raise InputError(f"--component: {name!r} is no number: a name needs --statistics")
+    names = statistics.names.get(block, ())
+    if name not in names:
+        close = get_close_matches(name, names, 3, 0.3)
         meant = f"did you mean {' or '.join(close)}?" if close else "its components are numbers"
         raise InputError(f"--component: {block} has no {name!r}: {meant}")
-    return named_direction(meshes.statistics, block, names[block].index(name))
+    return named_direction(statistics, block, names.index(name))
 
 
 def moved(latents: Tensor, along: Tensor, values: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from gof.geometry.raster import Raster, rasterise
 from gof.geometry.settings import Camera
 from gof.geometry.shading import View, pictures
 from gof.morphable.coefficients import Coefficients, Layout, Statistics
+from gof.morphable.directions import described
 from gof.morphable.model import MorphableModel
 from gof.run.files import InputError
 
@@ -29,8 +30,8 @@ def vertex_radiance(model: MorphableModel, vertices: Tensor, head: Coefficients)
 
 
 def load_pair(model_path: Path, statistics_path: Path) -> tuple[MorphableModel, Statistics]:
-    """The head model and the statistics of its coefficients. Raises InputError where their sizes
-    differ."""
+    """The head model and the statistics of its coefficients, described by it. Raises InputError
+    where their sizes differ."""
     model, statistics = MorphableModel.load(model_path), Statistics.load(statistics_path)
     zero = Coefficients(*(torch.zeros(1, size) for size in statistics.sizes.values()))
     try:
@@ -41,7 +42,7 @@ def load_pair(model_path: Path, statistics_path: Path) -> tuple[MorphableModel, 
         raise InputError(
             f"{statistics_path}: coefficients of another head model than {model_path}: fit again"
         ) from None
-    return model, statistics
+    return model, described(model, statistics)
 
 
 @dataclass(frozen=True, slots=True)

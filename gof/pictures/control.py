@@ -87,7 +87,7 @@ def sweeps(model: Pretrained, meshes: Meshes, resolution: int) -> np.ndarray:
     others held: the mesh that is asked for, and below it the field."""
     strips = []
     for factor, component in SWEEPS:
-        latents, poses = swept(model, Edit(factor, component, None, STEPS, 0), meshes)
+        latents, poses = swept(model, Edit(factor, component, None, STEPS, 0), meshes.statistics)
         name = f"{component} ±0.5 rad" if factor == "pose" else f"{factor} {component}"
         request = ViewRequest(latents, poses, resolution, 1.0, f"sweep of {name}")
         mesh = meshes.pictures(latents, poses, resolution)

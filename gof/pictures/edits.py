@@ -1,7 +1,9 @@
-"""`gof edit`: one factor of a conditional generator's head is swept, the others stand still."""
+"""`gof edit`: one factor of a conditional generator's head is swept, or some are taken from
+photographs' faces; the others stand still."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +11,11 @@ import torch
 from torch import Tensor
 
 from gof.experiment.config import Config
+from gof.fitting.fit_record import Faces, read_faces
+from gof.models import packaged
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
-from gof.morphable.coefficients import Layout
+from gof.morphable.coefficients import Layout, Statistics
 from gof.morphable.directions import FACTORS, direction, moved
 from gof.morphable.meshes import Meshes
 from gof.pictures.jobs import EditJob
@@ -47,7 +51,7 @@ def meshes_of(model: Pretrained, layout: Layout, files: tuple[Path, Path]) -> Me
     return Meshes.read(files, layout, model.camera, (red, green, blue))
 
 
-def swept(model: Pretrained, edit: Edit, meshes: Meshes | None) -> tuple[Tensor, Tensor]:
+def swept(model: Pretrained, edit: Edit, known: Statistics | None) -> tuple[Tensor, Tensor]:
     """Latents [frames, total] and poses [frames, 2], radians, of a sweep. Raises InputError for a
     factor or component that does not exist."""
     latents = model.heads([edit.seed]).expand(edit.frames, -1)
@@ -63,43 +67,71 @@ def swept(model: Pretrained, edit: Edit, meshes: Meshes | None) -> tuple[Tensor,
     layout = model.layout
     if layout is None:
         raise InputError(f"--factor: {edit.factor} of a generator that no coefficients condition")
-    along = direction(layout, edit.factor, edit.component or "0", meshes)
+    along = direction(layout, edit.factor, edit.component or "0", known)
     return moved(latents, along, values), poses
 
 
-def rows_of_pictures(
-    model: Pretrained, edit: Edit, meshes: Meshes | None, resolution: int
+def driven(
+    model: Pretrained, seed: int, factors: Sequence[str], faces: Faces, meshes: Meshes
+) -> tuple[Tensor, Tensor]:
+    """Latents [n, total] and poses [n, 2] of the head of a seed that takes these factors of n
+    faces, and keeps its own of the others."""
+    coefficients, poses = faces
+    layout, count = meshes.layout, len(coefficients)
+    theirs = layout.latent(meshes.statistics.whiten(coefficients), torch.zeros(count, layout.free))
+    latents = model.heads([seed]).repeat(count, 1)
+    for factor in set(factors) - {"pose"}:
+        place = layout.place(FACTORS[factor])
+        latents[:, place] = theirs[:, place]
+    return latents, poses if "pose" in factors else torch.zeros_like(poses)
+
+
+def _rows(
+    model: Pretrained, heads: tuple[Tensor, Tensor], edit: Edit, meshes: Meshes | None, size: int
 ) -> list[Tensor]:
-    """Images [frames, 3, r, r] in [-1, 1]: the mesh where there are meshes, colours, normals."""
-    latents, poses = swept(model, edit, meshes)
+    """Images [frames, 3, size, size] in [-1, 1] of latents and poses: the mesh where there are
+    meshes, colours, normals."""
+    latents, poses = heads
     label = f"{edit.factor} of seed {edit.seed}"
-    request = ViewRequest(latents, poses, resolution, edit.truncation, label, normals=True)
+    request = ViewRequest(latents, poses, size, edit.truncation, label, normals=True)
     seen = render_views(model, request)
     rows = [seen.rgb, seen.normal_picture()]
     if meshes is not None:
-        rows.insert(0, meshes.pictures(edit.truncation * latents, poses, resolution))
+        rows.insert(0, meshes.pictures(edit.truncation * latents, poses, size))
     return rows
 
 
 def run_edit(config: Config, wanted: EditJob) -> None:
-    """Write a sheet (.png: frames side by side) or a video (there and back), and its
-    record beside it (.json). Raises InputError for what cannot be edited."""
+    """Write a sheet (.png: frames side by side) or a video (a sweep there and back, or the faces in
+    their order), and its record beside it (.json). Raises InputError for what cannot be edited."""
     edit, out, inputs = _edit(wanted), wanted.out, {"generator": wanted.generator}
-    pair = None
-    if wanted.head_model is not None and wanted.statistics is not None:
-        pair = wanted.head_model, wanted.statistics
-        inputs |= {"head_model": wanted.head_model, "statistics": wanted.statistics}
+    config = config.told(
+        "samples", {"truncation": wanted.truncation, "resolution": wanted.resolution}
+    )
+    head, statistics = _files(wanted)
+    inputs |= {"head_model": head} if head else {}
+    inputs |= {"statistics": statistics} if statistics else {}
+    inputs |= {f"like_{number}": path for number, path in enumerate(wanted.like)}
     own, writes = config.scoped(config.only("samples")), Writes(beside=(out,))
     with job(out.with_suffix(".json"), "edit", own, inputs, writes) as running:
         model = generators.load(wanted.generator, machine.device())
-        layout = generators.layout_of(model, wanted.generator)
-        meshes = meshes_of(model, layout, pair) if pair else None
-        rows = rows_of_pictures(model, edit, meshes, config.samples.size(model.resolution))
+        known = Statistics.load(statistics) if statistics else None
+        meshes = None
+        if head or edit.factor != "pose":  # any head can be turned
+            layout = generators.layout_of(model, wanted.generator)
+            meshes = meshes_of(model, layout, (head, statistics)) if head and statistics else None
+        if wanted.like and meshes is not None and head:
+            faces = read_faces(wanted.like, head)
+            heads = driven(model, edit.seed, wanted.factor, faces, meshes)
+        else:
+            heads = swept(model, edit, meshes.statistics if meshes else known)
+        rows = _rows(model, heads, edit, meshes, config.samples.size(model.resolution))
         if out.suffix.lower() == ".png":
             write_png(out, sheet(rows))
         else:
-            atomic_write(out, _video(rows, out.suffix.lower()))
-        running.numbers = {"frames": edit.frames, "seed": edit.seed}
+            film = _video(rows, out.suffix.lower(), there_and_back=not wanted.like)
+            atomic_write(out, film)
+        running.numbers = {"frames": len(heads[0]), "seed": edit.seed}
         running.artifact(out)
 
 
@@ -108,19 +140,44 @@ def _edit(wanted: EditJob) -> Edit:
     suffix = wanted.out.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"--out: {wanted.out.name}: known endings are {', '.join(SUFFIXES)}")
-    if wanted.factor not in (*FACTORS, "pose"):
-        raise InputError(f"--factor: {wanted.factor!r} is none: pose, {', '.join(FACTORS)}")
+    for factor in wanted.factor:
+        if factor not in (*FACTORS, "pose"):
+            raise InputError(f"--factor: {factor!r} is none: pose, {', '.join(FACTORS)}")
     frames = (7 if suffix == ".png" else 24) if wanted.frames is None else wanted.frames
     if frames < 1:
         raise InputError(f"--frames: at least 1, got {frames}")
-    if (wanted.head_model is None) != (wanted.statistics is None):
-        raise InputError("--head-model, --statistics: both are needed, or neither")
-    ends, seed = wanted.range, wanted.seed
-    return Edit(wanted.factor, wanted.component, ends, frames, seed, wanted.truncation)
+    if wanted.like:
+        _check_likeness(wanted)
+    elif len(wanted.factor) > 1:
+        raise InputError("--factor: one at a time is swept; several need --like")
+    ends, seed, factor = wanted.range, wanted.seed, " and ".join(wanted.factor)
+    return Edit(factor, wanted.component, ends, frames, seed, wanted.truncation)
 
 
-def _video(rows: list[Tensor], suffix: str) -> bytes:
+def _files(wanted: EditJob) -> tuple[Path | None, Path | None]:
+    """Head model and statistics, the latter packaged where none are named."""
+    head, statistics = wanted.head_model, wanted.statistics
+    statistics = statistics or packaged.statistics(wanted.generator)
+    if head is not None and statistics is None:
+        raise InputError("--head-model: needs the --statistics of its coefficients, too")
+    return head, statistics
+
+
+def _check_likeness(wanted: EditJob) -> None:
+    """Raise InputError where faces cannot say what the head takes of them."""
+    if wanted.head_model is None:
+        raise InputError("--like: needs the --head-model of the fits, and --statistics")
+    if free := [factor for factor in wanted.factor if factor.startswith("free")]:
+        raise InputError(f"--factor: a photograph tells no {free[0]}")
+    if wanted.component or wanted.range or wanted.frames:
+        raise InputError("--component, --range, --frames: belong to a sweep, not to --like")
+    if len(wanted.like) < 2 and wanted.out.suffix.lower() != ".png":
+        raise InputError("--like: one face makes no video: write a .png, or name several")
+
+
+def _video(rows: list[Tensor], suffix: str, there_and_back: bool) -> bytes:
     columns = [torch.cat(list(frame), -1) for frame in zip(*rows, strict=True)]
     frames = [sheet([column[None]]) for column in columns]
-    both_ways = frames + frames[-2:0:-1]
-    return encoded(both_ways, suffix, MILLISECONDS)
+    if there_and_back:
+        frames += frames[-2:0:-1]
+    return encoded(frames, suffix, MILLISECONDS)

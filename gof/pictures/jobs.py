@@ -15,6 +15,12 @@ class SamplesJob:
 
     generator: Path
     """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
+    seeds: str | None = None
+    """which heads, like 0-3,7 (default: as many as `samples` has, from 0)"""
+    truncation: float | None = None
+    """psi, 0 (the mean head) to 1 (default: that of `samples`)"""
+    resolution: int | None = None
+    """pixels a side of a head (default: that of `samples`, else as trained, at least 64)"""
     out: Target
     """.png: the sheet; .gif: the turntable; a folder or .json: both and their record, which lies
     beside one alone too"""
@@ -54,9 +60,9 @@ class VideoJob:
     """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
     seeds: str = "0-3"
     """which heads, like 0-3,7"""
-    path: Literal["swing", "seeds"] = "swing"
-    """swing: side by side, seen from side to side; seeds: one after the other, each becoming the
-    next"""
+    path: Literal["swing", "orbit", "seeds", "expressions"] = "swing"
+    """swing: side by side, seen from side to side; orbit: from all around; seeds: one after the
+    other, each becoming the next; expressions: the first, with the expressions of all in turn"""
     frames: int = 48
     """how many; it ends where it began"""
     yaw: float = 0.5
@@ -73,15 +79,18 @@ class VideoJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditJob:
-    """`gof edit`. Head model and statistics go together: they give the components their names and
-    show the mesh too."""
+    """`gof edit`. Statistics give the components their names and the strongest its number 0; with a
+    head model the mesh is shown, too, and photographs can drive the head."""
 
     generator: Path
     """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
-    factor: str
-    """shape, expression, albedo, light, pose, free_geometry or free_texture"""
+    factor: tuple[str, ...]
+    """shape, expression, albedo, light, pose, free_geometry or free_texture; with --like several"""
+    like: tuple[Path, ...] = ()
+    """fit.json of `gof fit`, several for as many pictures: the head takes these factors of the
+    photographs' faces, whose frames then drive it"""
     component: str | None = None
-    """number or name of what of it changes (default: 0, or yaw)"""
+    """number, the strongest first, or name of what of it changes (default: 0, or yaw)"""
     range: tuple[float, float] | None = None
     """standard deviations (default: -2 2) or radians (default: -0.5 0.5)"""
     seed: int = 0
@@ -90,10 +99,12 @@ class EditJob:
     """how many pictures (default: 7 on a sheet, 24 in a video)"""
     truncation: float = 1.0
     """psi, 0 to 1"""
+    resolution: int | None = None
+    """pixels a side of a head (default: as trained, at least 64)"""
     head_model: Path | None = None
-    """head_model.npz: names of components, the mesh too"""
+    """head_model.npz: shows the mesh too; needed for --like"""
     statistics: Path | None = None
-    """statistics.npz of `gof fits`, likewise"""
+    """statistics.npz of `gof fits` (default: what comes with heads-cgof)"""
     out: Path
     """picture to write: .png, .webm, .mp4, .webp or .gif; a record appears beside it"""
 

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from gof.experiment.config import Config
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
+from gof.models.seeds import seeds_of
 from gof.pictures.jobs import RenderJob, VideoJob
-from gof.pictures.seeds import seeds_of
 from gof.pictures.video import MILLISECONDS, SUFFIXES, encoded
 from gof.pictures.views import ViewRequest, Views, render_views, sheet, to_uint8
 from gof.run import machine
@@ -64,11 +64,11 @@ def run_render(config: Config, wanted: RenderJob) -> None:
     """Write a picture of each head from each side into a folder, and their record."""
     record, inputs = placed(wanted.out, "render.json"), {"generator": wanted.generator}
     _checked(wanted)
-    seeds = seeds_of(wanted.seeds)
+    config, seeds = _told(config, wanted), seeds_of(wanted.seeds)
     own = config.scoped(config.only("samples"))
     with job(record, "render", own, inputs, Writes(fills=True)) as running:
         model = generators.load(wanted.generator, machine.device())
-        size = wanted.resolution or config.samples.size(model.resolution)
+        size = config.samples.size(model.resolution)
         for name, seen in _views(model, wanted, seeds, size):
             for end, picture in pictures(seen, wanted).items():
                 write_png(record.parent / f"{name}{end}.png", picture)
@@ -82,19 +82,29 @@ def run_render(config: Config, wanted: RenderJob) -> None:
 def path_of(wanted: VideoJob, model: Pretrained) -> tuple[Tensor, Tensor]:
     """Latents [heads, frames, latent] and poses [frames, 2] of a video, which ends where it began.
 
-    swing: from side to side on an ellipse; seeds: one head becomes the next, the camera swinging.
+    swing: from side to side on an ellipse; orbit: once around; seeds: one head becomes the next,
+    the camera swinging; expressions: likewise, but nothing else of the first head changes.
+    Raises InputError for expressions of a generator that knows none.
     """
     heads = model.heads(seeds_of(wanted.seeds))
     phase = torch.arange(wanted.frames) / wanted.frames
     turn = 2 * math.pi * phase
     poses = wanted.yaw * torch.stack([turn.sin(), NOD * turn.cos()], -1)
-    if wanted.path == "swing":
+    if wanted.path == "orbit":
+        poses = torch.stack([turn, torch.zeros_like(turn)], -1)
+    if wanted.path in ("swing", "orbit"):
         return heads[:, None].expand(-1, wanted.frames, -1), poses
     at = phase * len(heads)
     one, share = at.long(), (at % 1)[:, None]
     # Between two normal draws a straight line is shorter than both: keep their length.
     blend = heads[one] * (1 - share) + heads[(one + 1) % len(heads)] * share
-    return (blend / (share**2 + (1 - share) ** 2).sqrt())[None], poses
+    blend = blend / (share**2 + (1 - share) ** 2).sqrt()
+    if wanted.path == "expressions":
+        place = generators.layout_of(model, wanted.generator).place("expression")
+        face = heads[:1].repeat(wanted.frames, 1)
+        face[:, place] = blend[:, place]
+        blend = face
+    return blend[None], poses
 
 
 def run_video(config: Config, wanted: VideoJob) -> None:
@@ -103,13 +113,14 @@ def run_video(config: Config, wanted: VideoJob) -> None:
     if suffix not in SUFFIXES:
         raise InputError(f"--out: {wanted.out.name}: known endings are {', '.join(SUFFIXES)}")
     _checked(wanted)
-    if wanted.path == "seeds" and len(seeds_of(wanted.seeds)) < 2:
-        raise InputError("--path seeds: at least two --seeds")
+    config = _told(config, wanted)
+    if wanted.path in ("seeds", "expressions") and len(seeds_of(wanted.seeds)) < 2:
+        raise InputError(f"--path {wanted.path}: at least two --seeds")
     own, writes = config.scoped(config.only("samples")), Writes(beside=(wanted.out,))
     inputs = {"generator": wanted.generator}
     with job(wanted.out.with_suffix(".json"), "video", own, inputs, writes) as running:
         model = generators.load(wanted.generator, machine.device())
-        size = wanted.resolution or config.samples.size(model.resolution)
+        size = config.samples.size(model.resolution)
         latents, poses = path_of(wanted, model)
         frames = []
         for z, pose in zip(
@@ -127,12 +138,13 @@ def run_video(config: Config, wanted: VideoJob) -> None:
         running.artifact(wanted.out)
 
 
+def _told(config: Config, wanted: RenderJob | VideoJob) -> Config:
+    told = {"truncation": wanted.truncation, "resolution": wanted.resolution}
+    return config.told("samples", told)
+
+
 def _checked(wanted: RenderJob | VideoJob) -> None:
     """Raise InputError for numbers that mean nothing."""
-    if not 0 <= wanted.truncation <= 1:
-        raise InputError(f"--truncation: from 0 to 1, got {wanted.truncation:g}")
-    if wanted.resolution is not None and not 1 <= wanted.resolution <= 2048:
-        raise InputError(f"--resolution: from 1 to 2048 pixels, got {wanted.resolution}")
     angles = (*wanted.yaw, wanted.pitch) if isinstance(wanted, RenderJob) else (wanted.yaw,)
     if not all(map(math.isfinite, angles)):
         raise InputError("--yaw, --pitch: radians, got what is no number")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,9 @@ from gof.geometry.images import stacked
 from gof.geometry.lighting import shade, studio_light
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
+from gof.models.seeds import seeds_of
 from gof.pictures.jobs import SamplesJob
+from gof.pictures.settings import Samples
 from gof.pictures.video import MILLISECONDS, encoded
 from gof.rendering.render import render
 from gof.rendering.surface import normals
@@ -121,14 +124,15 @@ def sheet(rows: list[Tensor]) -> np.ndarray:
     return stacked([to_uint8(row) for row in rows])
 
 
-def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
-    """Fixed latents in columns; for each yaw a row of colours, of shaded shapes, of depths and of
-    normals."""
-    s = config.samples
-    latents = model.heads(range(s.latents))
+def sample_sheet(
+    model: Pretrained, s: Samples, label: str, seeds: Sequence[int] | None = None
+) -> np.ndarray:
+    """Heads in columns, the first ones without seeds; for each yaw a row of colours, of shaded
+    shapes, of depths and of normals."""
+    latents = model.heads(seeds or range(s.latents))
     rows = []
     for yaw in s.yaws:
-        poses = torch.tensor([[yaw, s.pitch]]).expand(s.latents, 2)
+        poses = torch.tensor([[yaw, s.pitch]]).expand(len(latents), 2)
         size = s.size(model.resolution)
         request = ViewRequest(latents, poses, size, s.truncation, label, normals=True)
         seen = render_views(model, request)
@@ -138,14 +142,15 @@ def sample_sheet(model: Pretrained, config: Config, label: str) -> np.ndarray:
     return sheet(rows)
 
 
-def turntable(model: Pretrained, config: Config) -> list[np.ndarray]:
-    """Frames of all fixed latents swinging from side to side: colours above normals."""
-    s = config.samples
-    latents = model.heads(range(s.latents))
+def turntable(
+    model: Pretrained, s: Samples, seeds: Sequence[int] | None = None
+) -> list[np.ndarray]:
+    """Frames of the same heads swinging from side to side: colours above normals."""
+    latents = model.heads(seeds or range(s.latents))
     frames = []
     for phase in torch.arange(s.turntable_frames) / s.turntable_frames * 2 * torch.pi:
         yaw = s.turntable_yaw * float(phase.sin())
-        poses = torch.tensor([[yaw, s.pitch]]).expand(s.latents, 2)
+        poses = torch.tensor([[yaw, s.pitch]]).expand(len(latents), 2)
         size = s.size(model.resolution)
         request = ViewRequest(latents, poses, size, s.truncation, normals=True)
         seen = render_views(model, request)
@@ -161,13 +166,16 @@ def run_samples(config: Config, wanted: SamplesJob) -> None:
     gif_file = {".json": out.with_name("turntable.gif"), ".gif": out}.get(out.suffix)
     files = tuple(file for file in (sheet_file, gif_file) if file is not None)
     record, inputs = out.with_suffix(".json"), {"generator": wanted.generator}
+    told = {"truncation": wanted.truncation, "resolution": wanted.resolution}
+    config = config.told("samples", told)
+    s, seeds = config.samples, seeds_of(wanted.seeds) if wanted.seeds else None
     own = config.scoped(config.only("samples"))
     with job(record, "samples", own, inputs, Writes(beside=files)) as running:
         model = generators.load(wanted.generator, machine.device())
         if sheet_file is not None:
-            write_png(sheet_file, sample_sheet(model, config, "sample sheet"))
+            write_png(sheet_file, sample_sheet(model, s, "sample sheet", seeds))
         if gif_file is not None:
-            atomic_write(gif_file, encoded(turntable(model, config), ".gif", MILLISECONDS))
-        running.numbers = {"latents": config.samples.latents}
+            atomic_write(gif_file, encoded(turntable(model, s, seeds), ".gif", MILLISECONDS))
+        running.numbers = {"seeds": seeds or list(range(s.latents))}
         for file in files:
             running.artifact(file)

@@ -14,6 +14,13 @@ class MeshJob:
 
     generator: Path
     """generator.yaml of a trained stage, or heads-gof, heads-pigan, heads-cgof, which come along"""
+    seeds: str | None = None
+    """which heads, like 0-3,7 (default: as many as `meshes` has, from 0, and one where --out is
+    one)"""
+    truncation: float | None = None
+    """psi, 0 (the mean head) to 1 (default: that of `meshes`)"""
+    resolution: int | None = None
+    """grid points a side (default: that of `meshes`)"""
     out: Target
-    """.glb, .ply or .obj: the mesh of the first head; .html: a page to turn them all; a folder or
+    """.glb, .ply or .obj: the mesh of one head; .html: a page to turn them all; a folder or
     .json: all meshes, the page and their record, which lies beside the others too"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from gof.experiment.config import Config
 from gof.fields.field import Field
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
+from gof.models.seeds import seeds_of
 from gof.rendering.surface import normals
 from gof.run import machine
 from gof.run.files import InputError, atomic_write, say
@@ -170,27 +172,31 @@ def paint(field: Field, surface: Surface, device: str = "cpu") -> trimesh.Trimes
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What to write: meshes of these names and kinds, beside a record, and a page."""
+    """What to write: meshes of heads by their names, of these kinds, beside a record, and a
+    page."""
 
     record: Path
-    names: tuple[str, ...]
+    seeds: dict[str, int]
     kinds: tuple[str, ...]
     page: Path | None
 
     @classmethod
-    def of(cls, out: Path, count: int) -> _Plan:
-        """What a file stands for: one mesh, the page, or, as a record, all of `count` heads."""
+    def of(cls, out: Path, seeds: Sequence[int] | None, count: int) -> _Plan:
+        """What a file stands for: one mesh, the page, or, as a record, all of the heads; without
+        seeds the first one, or `count`. Raises InputError for one mesh of several heads."""
         record, kind = out.with_suffix(".json"), out.suffix[1:]
         if kind in ALONE:
-            return cls(record, (out.stem,), (kind,), None)
-        names = tuple(f"mesh-{i:03d}" for i in range(count))
+            if seeds and len(seeds) > 1:
+                raise InputError(f"--seeds: {out.name} is one mesh: name one head, or a folder")
+            return cls(record, {out.stem: (seeds or [0])[0]}, (kind,), None)
+        heads = {f"mesh-{seed:03d}": seed for seed in seeds or range(count)}
         if kind == "html":
-            return cls(record, names, (), out)
-        return cls(record, names, KINDS, out.with_name("viewer.html"))
+            return cls(record, heads, (), out)
+        return cls(record, heads, KINDS, out.with_name("viewer.html"))
 
     def files(self) -> tuple[Path, ...]:
         """All files but the record."""
-        own = [self.file(name, kind) for name in self.names for kind in self.kinds]
+        own = [self.file(name, kind) for name in self.seeds for kind in self.kinds]
         return (*own, self.page) if self.page else tuple(own)
 
     def file(self, name: str, kind: str) -> Path:
@@ -199,24 +205,27 @@ class _Plan:
 
 
 def run_meshes(config: Config, wanted: MeshJob) -> None:
-    """Write what `wanted.out` names, and a record beside it: the mesh of the first head, a page to
+    """Write what `wanted.out` names, and a record beside it: the mesh of one head, a page to
     turn the meshes, or both with mesh-000.ply, .glb and so on.
 
     A shape without surface gives a row with `faces` 0, a warning and no files; the others are made
     all the same. Raises InputError where only that one is asked for.
     """
     out = placed(wanted.out, "meshes.json", *(f".{kind}" for kind in ALONE), ".html")
-    plan, inputs = _Plan.of(out, config.meshes.count), {"generator": wanted.generator}
+    seeds = seeds_of(wanted.seeds) if wanted.seeds else None
+    told = {"truncation": wanted.truncation, "resolution": wanted.resolution}
+    config = config.told("meshes", told)
+    plan, inputs = _Plan.of(out, seeds, config.meshes.count), {"generator": wanted.generator}
     own = config.scoped(config.only("meshes"))
     with job(plan.record, "meshes", own, inputs, Writes(beside=plan.files())) as running:
         model = generators.load(wanted.generator, machine.device())
         meshes: dict[str, trimesh.Trimesh] = {}
         shapes = []
-        for i, name in enumerate(tqdm(plan.names, desc="meshes", disable=None)):
-            shape, mesh = _one(model, config, i)
+        for name, seed in tqdm(plan.seeds.items(), desc="meshes", disable=None):
+            shape, mesh = _one(model, config, seed)
             shapes.append({"name": name, **shape})
             if mesh is None and plan.page is None:
-                raise InputError(f"{wanted.generator}: the first head has no surface: train longer")
+                raise InputError(f"{wanted.generator}: head {seed} has no surface: train longer")
             if mesh is None:
                 say(f"warning: {name}: the field has no surface in the meshed cube, no files")
                 continue
@@ -247,10 +256,10 @@ def head_mesh(
 
 
 def _one(
-    model: Pretrained, config: Config, index: int
+    model: Pretrained, config: Config, seed: int
 ) -> tuple[dict[str, Any], trimesh.Trimesh | None]:
     """Numbers of one shape, and its mesh."""
-    found = head_mesh(model, index, config.meshes)
+    found = head_mesh(model, seed, config.meshes)
     if found is None:
         return {"vertices": 0, "faces": 0}, None
     surface, mesh = found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from gof.data.settings import Photographs
@@ -16,8 +17,10 @@ def _make(making: Making) -> None:
     cut, settings = None, making.settings
     if settings.align == "faces":
         from gof.morphable.alignment import aligned
-        from gof.morphable.detector import load
+        from gof.morphable.detector import find_weights, load
 
+        # What another detector has left unfinished is not gone on with.
+        making = replace(making, assets={**making.assets, **find_weights()})
         cut = aligned(load, settings.camera.fov_deg, settings.released)
     prepare(making, cut)
 

@@ -134,4 +134,4 @@ def discriminator_fault(history: list[dict[str, float]]) -> str:
 
 def write_samples(path: Path, model: Pretrained, config: Config) -> None:
     """Write the sample sheet of a finished stage."""
-    write_png(path, sample_sheet(model, config, "samples"))
+    write_png(path, sample_sheet(model, config.samples, "samples"))

@@ -13,6 +13,12 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
+def statistics(generator: Path) -> Path | None:
+    """What the coefficients of a packaged conditional generator mean, where that comes along."""
+    beside = generator.with_suffix(".statistics.npz")
+    return beside if generator.parent == FOLDER and beside.is_file() else None
+
+
 def located(generator: Path) -> Path:
     """The description of a generator that may be called by the name of a packaged one; a file or
     folder of that name comes first."""

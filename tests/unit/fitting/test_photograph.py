@@ -11,13 +11,12 @@ from PIL import Image
 
 from gof.experiment.config import Config
 from gof.fitting import photograph
+from gof.fitting.crop import SIZE, Crop, crop_around
+from gof.fitting.fit_record import read_faces
 from gof.fitting.jobs import FitJob
 from gof.fitting.landmark_set import Landmarks
 from gof.fitting.photograph import (
-    SIZE,
-    Crop,
     DetectedFaces,
-    crop_around,
     finder,
     fit_photograph,
     read,
@@ -30,7 +29,7 @@ from gof.heads.render import HeadBatch, render_heads
 from gof.heads.settings import RenderedHeads
 from gof.morphable.model import MorphableModel
 from gof.readers.interface import Reading
-from gof.run.files import InputError, read_json
+from gof.run.files import InputError, read_json, write_json
 from gof.run.rng import streams
 
 CONFIG = Config.parse(
@@ -135,6 +134,45 @@ def test_files_of_a_fit(lively, model, head, tmp_path):
         np.testing.assert_allclose(mesh.vertices, shape, atol=1e-5)
         assert len(mesh.faces) == len(model.triangles)
         assert mesh.visual.vertex_colors.std(0)[:3].max() > 0
+
+
+def test_a_folder_is_fitted_file_by_file_and_its_faces_read_back(lively, head, tmp_path, capsys):
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for name, angle in (("b", 0.3), ("a", 0.0)):
+        path, points = placed(head, angle, tmp_path)
+        path.rename(frames / f"{name}{path.suffix}")
+    (frames / "c.txt").write_text("no picture")
+    job = FitJob(frames, head_model=lively, out=tmp_path / "fits")
+    run_fit(CONFIG, job, lambda _: DetectedFaces(points, ONE))
+    said = capsys.readouterr().err
+    assert "left out" in said and "c.txt" in said and "2 of 3 files fitted" in said
+    records = [tmp_path / "fits" / name / "fit.json" for name in "ab"]
+    faces, poses = read_faces(records, lively)
+    own = read_json(records[1])["numbers"]
+    torch.testing.assert_close(faces.expression[1], torch.tensor(own["expression"]))
+    torch.testing.assert_close(poses[1], torch.tensor(own["pose_rad"]))
+    assert len(faces) == 2
+    (frames / "a.png").unlink(missing_ok=True)
+    with pytest.raises(InputError, match="none of its 3 files could be fitted"):
+        bad = lambda _: DetectedFaces(points[:0], ONE[:0])  # noqa: E731
+        (frames / "a.txt").write_text("nor this")
+        run_fit(CONFIG, FitJob(frames, head_model=lively, out=tmp_path / "none"), bad)
+    with pytest.raises(InputError, match="--out has to be one"):
+        run_fit(CONFIG, FitJob(frames, head_model=lively, out=tmp_path / "x.glb"))
+
+
+def test_fits_of_another_head_model_or_other_records_are_refused(lively, head, tmp_path):
+    path, points = placed(head, 0.0, tmp_path)
+    find = lambda _: DetectedFaces(points, ONE)  # noqa: E731
+    run_fit(CONFIG, FitJob(path, head_model=lively, out=tmp_path / "fit"), find)
+    record = tmp_path / "fit" / "fit.json"
+    with pytest.raises(InputError, match=r"fit\.json: was fitted with another head model"):
+        read_faces([record], path)
+    other = tmp_path / "other.json"
+    write_json(other, {"kind": "mesh"})
+    with pytest.raises(InputError, match=r"other\.json: no record of `gof fit`"):
+        read_faces([other], lively)
 
 
 def test_landmarks_may_be_given_by_hand(lively, head, tmp_path):

@@ -20,7 +20,8 @@ def test_what_a_conditional_one_is_given_is_said() -> None:
     said = dict(facts(Path("heads-cgof")))
     assert said["model"].endswith("occupancy, given a 3DMM's coefficients")
     assert said["latent"].startswith("184 numbers: identity 80, expression 51")
-    assert said["trained"] == "6,639 steps, seed 0, 16 px > 32 px > 64 px"
+    assert said["expression"].startswith("browDownLeft, ") and "jawOpen" in said["expression"]
+    assert said["trained"] == "8,500 steps, seed 0, 16 px > 32 px > 64 px"
     assert Path(said["card"]).read_text().startswith("# heads-cgof")
 
 

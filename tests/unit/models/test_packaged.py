@@ -9,6 +9,7 @@ import torch
 from gof.cli.main import main
 from gof.geometry.cameras import camera_rays
 from gof.models import packaged, pretrained
+from gof.morphable.coefficients import Statistics
 from gof.rendering.render import render
 
 NAMES = packaged.names()
@@ -29,6 +30,15 @@ def test_each_is_small_has_a_card_and_draws_a_head_before_its_background(name) -
     rays = camera_rays(torch.zeros(2, 2), 16, model.camera.fov_deg)
     seen = render(field, rays, model.settings).hit.view(2, 16, 16)
     assert seen[:, 4:12, 6:10].all() and not seen[:, :, 0].any()
+
+
+def test_what_coefficients_mean_comes_along_with_the_conditional_one(tmp_path) -> None:
+    path = packaged.statistics(packaged.located(Path("heads-cgof")))
+    sizes = Statistics.load(path).sizes
+    blocks = pretrained.load(Path("heads-cgof")).layout.sizes
+    assert sizes == {name: blocks[name] for name in sizes}
+    assert packaged.statistics(packaged.located(Path("heads-gof"))) is None
+    assert packaged.statistics(tmp_path / "heads-cgof.yaml") is None
 
 
 def test_a_file_of_that_name_comes_first(tmp_path, monkeypatch) -> None:

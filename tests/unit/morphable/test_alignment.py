@@ -14,7 +14,8 @@ from gof.experiment.config import Config
 from gof.geometry.settings import Camera
 from gof.morphable import face_mesh
 from gof.morphable.alignment import PLACES, aligned, five_points, placed
-from gof.run.files import InputError
+from gof.morphable.detector import find_weights
+from gof.run.files import InputError, read_json, sha256
 from gof.sources.jobs import PrepareJob
 from gof.sources.make import run_prepare
 
@@ -99,6 +100,8 @@ def test_a_folder_of_people_and_cats_becomes_a_set_of_faces(tmp_path):
     assert float((images - images.mean(0)).abs().mean()) < 12, "all lie alike"
     report = (out.parent / "left_out.csv").read_text()
     assert "cat.png,no face found" in report and "notes.txt,by its name no image" in report
+    found_by = read_json(out.with_name("data.json"))["inputs"]
+    assert found_by == {name: sha256(path) for name, path in find_weights().items()}
     for path in folder.glob("a*.jpg"):
         path.unlink()
     with pytest.raises(InputError, match=r"cat\.png: no face found; and so all others"):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from gof.morphable.coefficients import Statistics
 from gof.morphable.directions import direction, moved, named_direction, principal_directions
 from gof.run.files import InputError
 
@@ -29,13 +30,25 @@ def test_a_name_raises_its_coefficient_by_one_standard_deviation(meshes):
         own = named_direction(meshes.statistics, "expression", number)
         assert float(own.norm()) == pytest.approx(1)
         assert float((factor @ own)[number]) == pytest.approx(float(spread[number]), rel=1e-5)
-    whole = direction(meshes.layout, "expression", "browInnerUp", meshes)
+    whole = direction(meshes.layout, "expression", "browInnerUp", meshes.statistics)
     place = meshes.layout.place("expression")
     torch.testing.assert_close(whole[place], named_direction(meshes.statistics, "expression", 1))
     assert float(whole.norm()) == pytest.approx(1)
 
 
-def test_without_meshes_a_number_is_an_entry(meshes):
+def test_a_number_is_one_of_the_described_directions(meshes, tmp_path):
+    principal = principal_directions(meshes.head, meshes.statistics, "identity")
+    meshes.statistics.save(tmp_path / "statistics.npz")
+    known = Statistics.load(tmp_path / "statistics.npz")
+    assert known.names == {
+        "expression": meshes.head.expression_names,
+        "albedo": meshes.head.palette.names,
+    }
+    along = direction(meshes.layout, "shape", "1", known)
+    torch.testing.assert_close(along[meshes.layout.place("identity")], principal[1])
+
+
+def test_without_statistics_a_number_is_an_entry(meshes):
     layout = meshes.layout
     for factor, block in (("shape", "identity"), ("free_texture", "free_texture")):
         along = direction(layout, factor, "0", None)
@@ -43,7 +56,7 @@ def test_without_meshes_a_number_is_an_entry(meshes):
 
 
 def test_moved_sets_one_coordinate_and_holds_all_others(meshes):
-    along = direction(meshes.layout, "shape", "1", meshes)
+    along = direction(meshes.layout, "shape", "1", meshes.statistics)
     z = torch.randn(5, meshes.layout.total, generator=torch.Generator().manual_seed(0))
     values = torch.linspace(-2, 2, 5)
     after = moved(z, along, values)
@@ -63,9 +76,9 @@ def test_moved_sets_one_coordinate_and_holds_all_others(meshes):
 )
 def test_what_does_not_exist_is_named(meshes, factor, component, text):
     with pytest.raises(InputError, match=text):
-        direction(meshes.layout, factor, component, meshes)
+        direction(meshes.layout, factor, component, meshes.statistics)
 
 
-def test_a_name_needs_the_files(meshes):
-    with pytest.raises(InputError, match="--head-model and --statistics"):
+def test_a_name_needs_statistics(meshes):
+    with pytest.raises(InputError, match="a name needs --statistics"):
         direction(meshes.layout, "expression", "jawOpen", None)

@@ -8,11 +8,12 @@ import torch
 from PIL import Image
 
 import gof
+from gof.config.errors import ConfigError
 from gof.experiment.config import Config
 from gof.models import pretrained as generators
+from gof.models.seeds import seeds_of
 from gof.pictures.jobs import RenderJob, SamplesJob, VideoJob
 from gof.pictures.renders import path_of, run_render, run_video
-from gof.pictures.seeds import seeds_of
 from gof.pictures.views import run_samples
 from gof.run.files import InputError
 from gof.run.target import Target
@@ -22,6 +23,12 @@ from tests.unit.metrics.small import saved
 
 SIZES = {"samples": {"resolution": 16, "latents": 3, "yaws": [0.0]}, "meshes": {"resolution": 40}}
 ENDS = ("", "-depth", "-normal")
+VERBS = {
+    RenderJob: run_render,
+    VideoJob: run_video,
+    SamplesJob: run_samples,
+    MeshJob: run_meshes,
+}
 CONFIG = Config.parse(SIZES | {"tracking": {"enabled": False}})
 
 
@@ -60,6 +67,46 @@ def test_head_k_is_the_same_everywhere(obedience, tmp_path) -> None:
     run_meshes(meshes, MeshJob(generator=generator, out=Target(f"{tmp_path}/m/")))
     shapes = json.loads((tmp_path / "m" / "meshes.json").read_text())["numbers"]["shapes"]
     assert heads.mesh(2, resolution=40).volume == pytest.approx(shapes[2]["volume"], rel=1e-5)
+
+
+def test_sheets_and_meshes_are_of_the_heads_that_are_named(obedience, tmp_path) -> None:
+    generator, sheet = obedience.generator("gof"), tmp_path / "sheet.png"
+    told = {"seeds": "5,2", "resolution": 20, "truncation": 1.0}
+    run_samples(CONFIG, SamplesJob(generator=generator, out=Target(sheet), **told))
+    render(generator, tmp_path / "r", seeds="5", resolution=20, truncation=1.0)
+    five = opened(tmp_path / "r" / "seed0005.png").astype(int)
+    assert opened(sheet).shape == (4 * 20, 2 * 20, 3)
+    np.testing.assert_allclose(opened(sheet)[:20, :20].astype(int), five, atol=1)
+    record = json.loads((tmp_path / "sheet.json").read_text())
+    assert record["numbers"] == {"seeds": [5, 2]}
+    assert record["settings"]["samples"]["truncation"] == 1.0
+    heads = gof.load(generator, "cpu")
+    told = {"seeds": "4,2", "resolution": 36, "truncation": 0.5}
+    run_meshes(CONFIG, MeshJob(generator=generator, out=Target(f"{tmp_path}/m/"), **told))
+    rows = json.loads((tmp_path / "m" / "meshes.json").read_text())["numbers"]["shapes"]
+    assert [row["name"] for row in rows] == ["mesh-004", "mesh-002"]
+    volume = heads.mesh(4, resolution=36, truncation=0.5).volume
+    assert rows[0]["volume"] == pytest.approx(volume, rel=1e-5)
+    told = {"seeds": "4", "resolution": 36, "truncation": 0.5}
+    run_meshes(CONFIG, MeshJob(generator=generator, out=Target(f"{tmp_path}/one.ply"), **told))
+    (row,) = json.loads((tmp_path / "one.json").read_text())["numbers"]["shapes"]
+    assert row == {**rows[0], "name": "one"}
+
+
+def test_a_film_goes_once_around_or_through_expressions(obedience, tmp_path) -> None:
+    given = {"generator": obedience.generator("cgof"), "out": tmp_path / "x.gif", "seeds": "4,1"}
+    model = generators.load(given["generator"])
+    latents, poses = path_of(VideoJob(**given, frames=8, path="orbit"), model)
+    assert torch.equal(latents[:, 5], model.heads([4, 1]))
+    torch.testing.assert_close(poses[:, 0], torch.arange(8) * torch.pi / 4)
+    assert not poses[:, 1].any()
+    latents, _ = path_of(VideoJob(**given, frames=8, path="expressions"), model)
+    first, second = model.heads([4, 1])
+    place = model.layout.place("expression")
+    torch.testing.assert_close(latents[0, 0], first)
+    torch.testing.assert_close(latents[0, 4, place], second[place])
+    held = [k for k in range(model.layout.total) if not place.start <= k < place.stop]
+    assert torch.equal(latents[0][:, held], first[held].expand(8, -1))
 
 
 def test_pictures_hold_what_was_rendered(obedience, tmp_path) -> None:
@@ -125,8 +172,13 @@ def test_films_end_where_they_began_and_pass_every_head(obedience, tmp_path) -> 
 @pytest.mark.parametrize(
     ("job", "changes", "text"),
     [
-        (RenderJob, {"truncation": 1.5}, "--truncation: from 0 to 1"),
-        (RenderJob, {"resolution": 0}, "--resolution: from 1 to 2048"),
+        (RenderJob, {"truncation": 1.5}, "--truncation: .*less than or equal to 1, got 1.5"),
+        (RenderJob, {"resolution": 0}, "--resolution: .*greater than or equal to 4"),
+        (SamplesJob, {"truncation": -0.1}, "--truncation: .*greater than or equal to 0"),
+        (SamplesJob, {"seeds": "3-"}, "--seeds: '3-'"),
+        (MeshJob, {"resolution": 2000}, "--resolution: .*less than or equal to 1024"),
+        (MeshJob, {"seeds": "0,4", "out": "x.glb"}, "x.glb is one mesh: name one head"),
+        (VideoJob, {"path": "expressions"}, "gof is no conditional generator"),
         (RenderJob, {"seeds": "x"}, "--seeds: 'x'"),
         (RenderJob, {"yaw": (0.301, 0.302)}, "--yaw: two are so near"),
         (RenderJob, {"pitch": float("nan")}, "--yaw, --pitch: radians"),
@@ -140,7 +192,8 @@ def test_films_end_where_they_began_and_pass_every_head(obedience, tmp_path) -> 
 def test_what_cannot_be_drawn_is_one_line(obedience, tmp_path, job, changes, text) -> None:
     out = tmp_path / changes.get("out", "x.gif")
     given = {"generator": obedience.generator("gof"), **changes}
-    given["out"] = out if job is VideoJob else Target(tmp_path / "r")
-    with pytest.raises(InputError, match=text):
-        (run_video if job is VideoJob else run_render)(CONFIG, job(**given))
+    named = job is VideoJob or "out" in changes
+    given["out"] = out if named else Target(tmp_path / "r")
+    with pytest.raises((InputError, ConfigError), match=text):
+        VERBS[job](CONFIG, job(**given))
     assert list(tmp_path.iterdir()) == []

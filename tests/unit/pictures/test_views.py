@@ -101,17 +101,17 @@ def test_sheet_and_turntable_are_seen_from_the_pitch_that_is_set(obedience, monk
     monkeypatch.setattr(samples, "render_views", noted)
     own = {"latents": 1, "yaws": [0.5, 0.1], "pitch": 0.3, "resolution": 8, "turntable_frames": 3}
     model, config = generators.load(obedience.generator("gof")), Config.parse({"samples": own})
-    sample_sheet(model, config, "")
+    sample_sheet(model, config.samples, "")
     torch.testing.assert_close(torch.cat(asked), torch.tensor([[0.5, 0.3], [0.1, 0.3]]))
-    samples.turntable(model, config)
+    samples.turntable(model, config.samples)
     torch.testing.assert_close(torch.cat(asked)[:, 1], torch.full((5,), 0.3))
 
 
 def test_a_sheet_has_four_rows_a_yaw_at_the_size_of_the_last_stage(obedience) -> None:
     model = generators.load(obedience.generator("gof"))
     config = Config.parse({"samples": {"latents": 2, "yaws": [0.0]}})
-    assert sample_sheet(model, config, "").shape == (4 * 64, 2 * 64, 3)  # at least
+    assert sample_sheet(model, config.samples, "").shape == (4 * 64, 2 * 64, 3)  # at least
     large = replace(model, info=model.info | {"trained_as": {"stages": [{"resolution": 80}]}})
-    assert sample_sheet(large, config, "").shape == (4 * 80, 2 * 80, 3)
+    assert sample_sheet(large, config.samples, "").shape == (4 * 80, 2 * 80, 3)
     config = Config.parse({"samples": {"latents": 2, "yaws": [0.0], "resolution": 8}})
-    assert sample_sheet(large, config, "").shape == (4 * 8, 2 * 8, 3)
+    assert sample_sheet(large, config.samples, "").shape == (4 * 8, 2 * 8, 3)

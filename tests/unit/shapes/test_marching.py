@@ -260,6 +260,6 @@ def test_the_name_of_a_page_gets_the_page_alone(tmp_path: Path) -> None:
 
 def test_one_mesh_without_a_surface_is_an_error_that_writes_nothing(tmp_path: Path) -> None:
     generator = saved(tmp_path, 0.0)
-    with pytest.raises(InputError, match="the first head has no surface"):
+    with pytest.raises(InputError, match="head 0 has no surface"):
         run_meshes(CONFIG, MeshJob(generator=generator, out=tmp_path / "one" / "head.glb"))
     assert not list((tmp_path / "one").iterdir())
