@@ -63,13 +63,29 @@ def test_a_verb_takes_one_by_name_in_any_folder(tmp_path, monkeypatch, capsys) -
     assert "heads-gone: no such file" in capsys.readouterr().err
 
 
-def test_the_lines_of_python_in_the_readme_draw_heads(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    page = (Path(__file__).parents[3] / "README.md").read_text()
+def python_of(name: str) -> str:
+    """The lines of Python on a page."""
+    page = (Path(__file__).parents[3] / "docs" / name).read_text()
     (lines,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    return lines
+
+
+def test_the_lines_of_python_in_the_docs_draw_heads(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
     told: dict = {}
-    exec(lines.replace("resolution=64", "resolution=16"), told)
+    exec(python_of("api.md").replace("resolution=64", "resolution=16"), told)
     assert told["seen"].rgb.shape == told["seen"].normal.shape == (3, 16, 16)
     assert told["seen"].depth[told["seen"].hit].mean().item() == pytest.approx(0.94, abs=0.05)
     assert told["between"].hit.any()
     assert {path.name for path in tmp_path.iterdir()} == {"head.png", "head.glb"}
+
+
+def test_those_about_cgof_carry_an_expression_over(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: dict = {}
+    exec(python_of("cgof.md"), told)
+    heads, driven, own = told["heads"], told["driven"], told["heads"].latent(3)
+    changed = (driven != own).nonzero().flatten().tolist()
+    place = heads.model.layout.place("expression")
+    assert changed == list(range(place.start, place.stop))
+    assert Path("driven.png").exists()

@@ -19,7 +19,7 @@ COLUMNS = ("fd_efficientnet", "side_x100", "mad_deg", "sigma", "surface_agreemen
 def test_the_tables_of_the_search_say_what_was_measured():
     kept = [json.loads(Path(name).read_text()) for name in KEPT]
     runs = kept[0]["runs"] | kept[1]["runs"]
-    page = Path("docs/search.md").read_text()
+    page = Path("docs/shapes.md").read_text()
     rows = re.findall(r"^\| (\w+) \|[^|]*\|((?: [\d.]+ \|){7})$", page, re.MULTILINE)
     assert {name for name, _ in rows} == set(runs)
     for name, cells in rows:
@@ -37,7 +37,7 @@ def test_the_default_run_trains_the_gof_that_was_chosen():
 
 def test_the_table_of_warm_starts_says_what_was_measured():
     runs = json.loads(Path("docs/search.json").read_text())["warm_starts"]["runs"]
-    page = Path("docs/search.md").read_text()
+    page = Path("docs/shapes.md").read_text()
     rows = re.findall(r"^\| (warm_\w+) \|[^|]*\|((?: [\d.]+ \|){6})$", page, re.MULTILINE)
     assert {name for name, _ in rows} == set(runs)
     names = ("ds_shape", "ds_expression", "ds_light", "ds_expression_truncated")
