@@ -15,8 +15,8 @@ class TablesJob:
     records: tuple[Path, ...]
     """JSON records of jobs"""
     _: KW_ONLY
-    published: Path
-    """published numbers, YAML"""
+    published: Path | None = None
+    """published numbers, YAML: a table beside what was measured"""
     out: Path
     """folder to write"""
 

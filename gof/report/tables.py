@@ -218,7 +218,8 @@ def run_tables(config: Config, wanted: TablesJob) -> None:
     """Write metrics.csv, every comparison, cost and published as .md, .tex and .csv, and
     overview.html, into the folder `wanted.out`."""
     paths, out = wanted.records, wanted.out
-    inputs = {str(path): path for path in [*paths, wanted.published]}
+    given = [*paths, wanted.published] if wanted.published else paths
+    inputs = {str(path): path for path in given}
     with job(out / "tables.json", "tables", config, inputs, Writes(fills=True)) as running:
         records = read_records(paths)
         frame = long_form(records)
@@ -230,10 +231,10 @@ def run_tables(config: Config, wanted: TablesJob) -> None:
                 written.append(f"{name}.md")
                 shown += tables
         atomic_write(out / "overview.html", overview(records, shown))
-        for name, (table, values) in (
-            ("cost", cost(records, config.note)),
-            ("published", published(wanted.published, frame)),
-        ):
+        others = {"cost": cost(records, config.note)}
+        if wanted.published:
+            others["published"] = published(wanted.published, frame)
+        for name, (table, values) in others.items():
             _write(out / name, [table], values)
         running.numbers = {"metrics": len(frame)}
         for name in (*written, "cost.md", "overview.html"):

@@ -138,6 +138,8 @@ def test_a_table_of_which_nothing_was_measured_is_not_written(records, obeying, 
         run_tables(UNTRACKED, TablesJob(some, published=PUBLISHED, out=tmp_path / name))
         written = {path.stem for path in (tmp_path / name).glob("*.md")}
         assert written == {"comparison", "cost", "published"} | files
+    run_tables(UNTRACKED, TablesJob(records, out=tmp_path / "alone"))
+    assert {path.stem for path in (tmp_path / "alone").glob("*.md")} == {"comparison", "cost"}
     wide = pd.read_csv(tmp_path / "b" / "control.csv")
     assert set(wide["model"]) == {"cgof", "cgof_truncated", "random_pairing"}
     assert "chamfer_value" in wide.columns and "sigma_value" not in wide.columns
