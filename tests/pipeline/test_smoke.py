@@ -61,7 +61,9 @@ def test_every_promised_file_is_there(results):
     files += [f"heads/faces/{file}" for file in faces]
     files += [f"figures/{name}.png" for name in ("losses", "interval", "weights", "shapes")]
     tables = ("comparison", "geometry", "control", "faces", "cost", "published")
-    files += [f"tables/{name}.{suffix}" for name in tables for suffix in ("md", "tex", "csv")]
+    files += [
+        f"tables/{name}.{suffix}" for name in tables for suffix in ("md", "html", "tex", "csv")
+    ]
     files += [
         "tables/metrics.csv",
         "tables/overview.html",
@@ -92,7 +94,7 @@ def test_metrics_cover_models_and_references(results):
 
 
 def test_smoke_results_are_stamped(results):
-    for name in ("comparison.md", "comparison.tex", "cost.md"):
+    for name in ("comparison.md", "comparison.html", "comparison.tex", "cost.md"):
         assert NOTE in (results / "tables" / name).read_text()
 
 
