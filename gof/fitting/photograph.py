@@ -22,6 +22,7 @@ from gof.fitting.fit import FAILURES, Certainty, Fits, Fitter
 from gof.fitting.jobs import FitJob
 from gof.fitting.landmark_set import detect
 from gof.geometry.cameras import project
+from gof.geometry.glb import exported
 from gof.geometry.shading import to_srgb
 from gof.morphable.coefficients import BLOCKS
 from gof.morphable.model import MorphableModel
@@ -270,9 +271,7 @@ def run_fit(config: Config, wanted: FitJob, find: Finder | None = None) -> None:
                 write_png(file, overlay(model, portrait, config.camera.fov_deg))
                 running.artifact(file)
             else:
-                content = shape.export(file_type=file.suffix[1:])
-                assert isinstance(content, bytes | str)
-                atomic_write(file, content)
+                atomic_write(file, exported(shape, file.suffix[1:]))
         running.numbers = _numbers(portrait)
 
 
