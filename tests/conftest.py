@@ -4,6 +4,9 @@ import signal
 import pytest
 
 from gof.run.job import FOLLOWED
+from tests.workflow import copied, finished, here, make_commit
+
+__all__ = ["copied", "finished", "here", "make_commit"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -24,6 +24,7 @@ from gof.fitting.fit_record import numbers_of
 from gof.fitting.jobs import FitJob
 from gof.fitting.landmark_set import detect
 from gof.geometry.cameras import project
+from gof.geometry.glb import exported
 from gof.geometry.shading import to_srgb
 from gof.morphable.model import MorphableModel
 from gof.readers.files import load_regressor
@@ -237,9 +238,7 @@ def _fit_one(config: Config, wanted: FitJob, find: Finder | None) -> None:
                 write_png(file, overlay(model, portrait, config.camera.fov_deg))
                 running.artifact(file)
             else:
-                content = shape.export(file_type=file.suffix[1:])
-                assert isinstance(content, bytes | str)
-                atomic_write(file, content)
+                atomic_write(file, exported(shape, file.suffix[1:]))
         crop = portrait.crop
         running.numbers = {
             "crop": {"scale": crop.scale, "angle_rad": crop.angle, "centre": list(crop.centre)},

@@ -74,7 +74,8 @@ class VideoJob:
     normals: bool = False
     """normals below the colours"""
     out: Path
-    """.webm (VP9, which browsers play), .mp4 (MPEG-4), .webp or .gif; a record appears beside it"""
+    """.webm (VP9, which browsers play), .mp4 (H.264 with gof[video], else VP9), .webp or .gif; a
+    record appears beside it"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

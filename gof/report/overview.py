@@ -22,6 +22,7 @@ STYLE = """
 .gof { font-family: sans-serif; }
 .gof figure { display: inline-block; vertical-align: top; margin: 0 1em 1em 0; }
 .gof figure { width: min(22em, 100%); }
+.gof figcaption { overflow-wrap: anywhere; }
 .gof figure img { max-width: 100%; height: auto; }
 .gof .scroll { overflow-x: auto; margin: 0 0 1em; }
 .gof table { border-collapse: collapse; font-variant-numeric: tabular-nums; }

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gof.experiment.config import Config
 from gof.report.jobs import TablesJob
-from gof.report.overview import overview
+from gof.report.overview import overview, page, table_html
 from gof.report.published import published
 from gof.report.records import Record, columns_of, label, read_records
 from gof.report.typeset import Cell, Table
@@ -215,8 +215,8 @@ def cost(records: Sequence[Record], note: str) -> tuple[Table, pd.DataFrame]:
 
 
 def run_tables(config: Config, wanted: TablesJob) -> None:
-    """Write metrics.csv, every comparison, cost and published as .md, .tex and .csv, and
-    overview.html, into the folder `wanted.out`."""
+    """Write metrics.csv, every comparison, cost and published as .md, .html, .tex and .csv,
+    and overview.html, into the folder `wanted.out`."""
     paths, out = wanted.records, wanted.out
     given = [*paths, wanted.published] if wanted.published else paths
     inputs = {str(path): path for path in given}
@@ -276,5 +276,6 @@ def _csv(frame: pd.DataFrame) -> str:
 
 def _write(stem: Path, tables: Sequence[Table], frame: pd.DataFrame) -> None:
     atomic_write(stem.with_suffix(".md"), "\n".join(table.markdown() for table in tables))
+    atomic_write(stem.with_suffix(".html"), page([table_html(table) for table in tables]))
     atomic_write(stem.with_suffix(".tex"), "\n".join(table.tex() for table in tables))
     atomic_write(stem.with_suffix(".csv"), _csv(frame))

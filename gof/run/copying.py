@@ -16,6 +16,9 @@ from gof.run.store import BATCH, Store, refused
 from gof.run.trainings import Trainings
 
 ATTEMPT = "gof.attempt"  # the tag by which a job's run is found again
+# Folders of a training whose files lie right in its run, where MLflow shows those of several runs
+# beside each other.
+SHOWN = ("samples", "meshes", "control")
 
 
 @dataclass
@@ -170,16 +173,16 @@ class Copier:
         return state.training if event["shared"] and state.training else state.run
 
     def _artifact(self, spool: Path, event: Mapping[str, Any]) -> None:
-        """A small file, in a training under the folder it lies in there; one that is gone by now is
-        left out."""
+        """A small file, in a training under the folder it lies in there, or right in the run; one
+        that is gone by now is left out."""
         state, path = self.state(spool), spool.parent / event["path"]
         if not path.is_file():
             return
         run, folder = self._target(state, event), None
         if run == state.training:
             top = (self.store.home / state.folder).resolve()
-            beside = Path(os.path.relpath(path.parent.resolve(), top))
-            folder = None if beside.parts[:1] in ((), ("..",)) else beside.as_posix()
+            beside = Path(os.path.relpath(path.parent.resolve(), top)).as_posix()
+            folder = None if beside in SHOWN or beside.startswith(".") else beside
         self.store.client.log_artifact(run, str(path), folder)
 
     def _end(self, spool: Path, event: Mapping[str, Any]) -> None:

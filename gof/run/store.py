@@ -28,8 +28,17 @@ CALL_S = 60.0  # the longest wait for one call's whole answer
 TURN_S = 60.0  # the longest wait for another process that copies
 # A tracker that does not answer is given up soon; the next call goes on where this one stopped.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-# The page of an experiment of this kind opens on its runs.
-KIND = ("mlflow.experimentKind", "custom_model_development")
+# What an experiment is given that has no such tag. Of this kind, its page opens on its runs; its
+# description, shown there, leads to what most come for.
+TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": (
+        "[Trainings side by side](#/experiments/{experiment}/runs?workflowType=machine_learning"
+        "&searchFilter=tags.kind%20%3D%20'training'&compareRunsMode=CHART):"
+        " curves, bars; for sheets and meshes tick them and press Compare. The other runs are jobs:"
+        " of a training below it, of a data set beside it."
+    ),
+}
 # Said of what is sent, not of the tracker: sent again, it would be refused again.
 REFUSALS = (
     "BAD_REQUEST",
@@ -97,17 +106,20 @@ class Store:
 
     def _experiment(self, name: str, artifacts: str | None) -> str:
         known = self.client.get_experiment_by_name(name)
-        if known is None:
-            made = self.client.create_experiment(name, artifacts, tags=dict([KIND]))
-            return str(made)
-        if known.lifecycle_stage == "deleted":
+        if known is not None and known.lifecycle_stage == "deleted":
             raise MachineError(
                 f"tracking: {self.uri}: experiment {name!r} was deleted: restore it, or name"
                 " another as tracking.experiment"
             )
-        if KIND[0] not in known.tags:
-            self.client.set_experiment_tag(known.experiment_id, *KIND)
-        return str(known.experiment_id)
+        if known is None:
+            experiment, tags = str(self.client.create_experiment(name, artifacts)), {}
+        else:
+            experiment, tags = str(known.experiment_id), known.tags
+        for tag, value in TAGS.items():
+            if tag not in tags:
+                told = value.replace("{experiment}", experiment)
+                self.client.set_experiment_tag(experiment, tag, told)
+        return experiment
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

@@ -53,7 +53,7 @@ class Trainings:
         settings or inputs, or when the run was deleted."""
         training = self.of(folder)
         if not self._goes_on(training, event):
-            training = self._met[folder] = self._begin(training, event)
+            training = self._met[folder] = self._begin(folder, training, event)
         if event["kind"] == "train":
             self._describe(training, event)
         self.store.client.update_run(training.run, status="RUNNING")
@@ -77,16 +77,21 @@ class Trainings:
         params = {name: training.params.get(name, value) for name, value in event["params"].items()}
         return bool(known == event["fingerprint"] and params == event["params"])
 
-    def _begin(self, old: Training, event: Mapping[str, Any]) -> Training:
-        """A new run, which has from the old one the stages that it goes on from."""
-        tags = {name: event["tags"][name] for name in COMMON if name in event["tags"]}
-        tags |= {**event["labels"], "kind": "training"}
+    def _begin(self, folder: str, old: Training, event: Mapping[str, Any]) -> Training:
+        """A new run, which has from the old one the stages that it goes on from. Where another
+        results folder is tracked in this store, too, its name stands before that of the run."""
+        results = (self.store.home / folder).resolve().parents[2]
+        name = event["training"]
+        if results != self.store.home.parent:
+            name = f"{results.name}: {name}"
+        tags = {tag: event["tags"][tag] for tag in COMMON if tag in event["tags"]}
+        tags |= {**event["labels"], "kind": "training", "results": results.name}
         trains = event["kind"] == "train"
         kept = [s for s in old.stages if not trains or _number(s) < _number(event["name"])]
         new = Training(stages={stage: old.stages[stage] for stage in kept})
         tags |= dict(_mark(stage, fingerprint) for stage, fingerprint in new.stages.items())
         mark = (BEGUN, event["attempt"])
-        new.run = self.store.run(mark, event["training"], event["time"], tags)
+        new.run = self.store.run(mark, name, event["time"], tags)
         if not old.run:
             return new
         new.ends = {stage: old.ends[stage] for stage in kept if stage in old.ends}

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from gof.experiment.config import Config
 from gof.fields.field import Field
+from gof.geometry.glb import exported
 from gof.models import pretrained as generators
 from gof.models.pretrained import Pretrained
 from gof.models.seeds import seeds_of
@@ -231,18 +232,12 @@ def run_meshes(config: Config, wanted: MeshJob) -> None:
                 continue
             meshes[name] = mesh
             for kind in plan.kinds:
-                atomic_write(plan.file(name, kind), _exported(mesh, kind))
+                atomic_write(plan.file(name, kind), exported(mesh, kind))
         if plan.page is not None:
             title = f"{model.info['model']}, seed {model.info['seed']}"
             atomic_write(plan.page, viewer(meshes, title))
             running.artifact(plan.page)
         running.numbers = {"shapes": shapes, "empty": len(shapes) - len(meshes)}
-
-
-def _exported(mesh: trimesh.Trimesh, kind: str) -> bytes | str:
-    content = mesh.export(file_type=kind)
-    assert isinstance(content, bytes | str)
-    return content
 
 
 def head_mesh(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.conftest import SMOKE, copy_workflow
+from tests.workflow import SMOKE, copy_workflow
 
 SCRIPT = Path(__file__).with_name("slurm.sh")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel")

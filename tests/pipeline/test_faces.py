@@ -15,7 +15,7 @@ from gof.fitting.fit import load_fits
 from gof.fitting.landmark_set import load_landmarks
 from gof.morphable import face_mesh
 from gof.run.files import read_json
-from tests.pipeline.conftest import copy_workflow
+from tests.workflow import copy_workflow
 
 pytestmark = [
     pytest.mark.slow,

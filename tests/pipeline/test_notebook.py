@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.pipeline.conftest import ROOT
+from tests.workflow import ROOT
 
 pytestmark = pytest.mark.slow
 NOTEBOOK = ROOT / "docs" / "heads.ipynb"

@@ -9,7 +9,7 @@ from PIL import Image
 
 from gof.data.manifest import load_manifest
 from gof.data.reader import load_images
-from tests.pipeline.conftest import copy_workflow
+from tests.workflow import copy_workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # with the run they look at
 BOTH = ("--configfile", "workflow/configs/smoke.yaml", "workflow/configs/photographs.yaml")

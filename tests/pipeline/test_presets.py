@@ -11,9 +11,9 @@ import yaml
 
 from gof.data.assets import assets
 from gof.data.download import default_cache
-from tests.pipeline.conftest import ROOT, copy_workflow
 from tests.unit import toy_sets
 from tests.unit.loopback import loopback_server
+from tests.workflow import ROOT, copy_workflow
 
 pytestmark = [pytest.mark.hours, pytest.mark.timeout(3600)]
 NEEDED = ("head", "features")  # come with the tests' cache

@@ -13,9 +13,9 @@ from gof.data.manifest import load_manifest
 from gof.experiment.config import Config
 from gof.report.jobs import TablesJob
 from gof.report.tables import run_tables
-from tests.pipeline.conftest import copy_workflow
 from tests.unit import toy_sets
 from tests.unit.loopback import loopback_server
+from tests.workflow import copy_workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SETS = (*toy_sets.ARCHIVES, "ffhq")

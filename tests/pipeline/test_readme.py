@@ -17,8 +17,8 @@ from PIL import Image
 from gof.config.reading import merged, read
 from gof.data.manifest import load_manifest
 from gof.data.reader import load_images
-from tests.pipeline.conftest import ROOT, SMOKE
 from tests.pipeline.test_plan import JOBS
+from tests.workflow import ROOT, SMOKE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # with the run they look at
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

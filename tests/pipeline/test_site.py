@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 from gof.cli.registry import VERBS
-from tests.pipeline.conftest import ROOT
+from tests.workflow import ROOT
 
 pytestmark = pytest.mark.slow  # ten seconds
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

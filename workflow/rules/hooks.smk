@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 
 from gof.data.verification import RUN as RUN_NAME
+from gof.report.beside import lay_out
 from gof.run import locks
 from gof.run.files import InputError, append_json
 from gof.run.job import FOLLOWED
@@ -52,11 +54,20 @@ def note_run(run, jobs):
 
 def write_report():
     """`snakemake --report`, called as this run was called."""
-    call = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
-    page = RESULTS / "report.html"
-    done = subprocess.run([*call, "--report", page], capture_output=True, text=True)
-    if done.returncode:
-        print(f"no report: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+    style = f"{workflow.basedir}/workflow/report/report.css"
+    with tempfile.TemporaryDirectory() as folder:
+        packed = Path(folder, "report.zip")
+        call = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--report", packed]
+        call += ["--report-stylesheet", style]
+        done = subprocess.run(call, capture_output=True, text=True)
+        problem = done.stderr.strip().splitlines()[-1:] if done.returncode else []
+        try:
+            if not problem:
+                lay_out(packed, RESULTS / "report.html")
+        except (InputError, OSError) as error:
+            problem = [str(error)]
+        for line in problem:
+            print(f"no report: {line}", file=sys.stderr)
 
 
 RUN = {}

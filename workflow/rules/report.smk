@@ -29,7 +29,8 @@ rule tables:
         overview="<results>/tables/overview.html",
         csv=expand("<results>/tables/{table}.csv", table=TABLES),
         tex=expand("<results>/tables/{table}.tex", table=TABLES),
-        md=[shown("Tables", name, ".md") for name in TABLES],
+        md=expand("<results>/tables/{table}.md", table=TABLES),
+        html=[shown("Tables", name, ".html") for name in TABLES],
     log:
         "<results>/logs/tables.log",
     localrule: True

@@ -1,5 +1,7 @@
 """Files that play."""
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -45,8 +47,25 @@ def test_frames_come_back_in_order_and_colour(suffix, tmp_path, capfd) -> None:
     assert capfd.readouterr().err == ""
 
 
-def test_a_webm_is_vp9(tmp_path) -> None:
-    path = tmp_path / "film.webm"
-    path.write_bytes(encoded(frames(), ".webm", 80))
+def codec(path, suffix) -> str:
+    path.write_bytes(encoded(frames(), suffix, 80))
     kind = int(cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
-    assert kind.lower() in (b"vp09", b"vp90")
+    return kind.decode().lower()
+
+
+def test_a_webm_is_vp9(tmp_path) -> None:
+    assert codec(tmp_path / "film.webm", ".webm") in ("vp09", "vp90")
+
+
+def test_an_mp4_is_h264_and_can_start_at_once(tmp_path) -> None:
+    path = tmp_path / "film.mp4"
+    assert codec(path, ".mp4") in ("h264", "avc1")
+    assert path.read_bytes().index(b"moov") < path.read_bytes().index(b"mdat")
+
+
+def test_without_an_h264_encoder_an_mp4_is_vp9_and_that_is_told(
+    tmp_path, monkeypatch, capfd
+) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert codec(tmp_path / "film.mp4", ".mp4") in ("vp09", "vp90")
+    assert "gof[video]" in capfd.readouterr().err

@@ -255,9 +255,9 @@ def test_files_depend_on_the_numbers_alone(results, records, tmp_path):
         write_json(record, value)
     run_tables(UNTRACKED, TablesJob(again, published=PUBLISHED, out=moved / "tables"))
     after = {p.name: p.read_bytes() for p in (moved / "tables").iterdir()}
-    assert set(after) == set(before) and len(before) == 13
+    assert set(after) == set(before) and len(before) == 16
     same = {name for name in before if before[name] == after[name]}
-    timed = {"cost.md", "cost.tex", "cost.csv", "tables.json", "overview.html"}
+    timed = {"cost.md", "cost.html", "cost.tex", "cost.csv", "tables.json", "overview.html"}
     assert set(before) - same == timed
 
 

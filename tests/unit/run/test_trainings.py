@@ -108,7 +108,8 @@ def test_trainings_of_two_models_line_up(results):
         labels = {"dataset": "heads", "model": model, "seed": "0", "kind": "training"}
         assert labels.items() <= run.data.tags.items()
         assert curve(client, run) == [(step, float(step)) for step in range(1, 2 * STEPS + 1)]
-        wanted = ["samples/sheet.png", "stage0/generator.yaml", "stage1/generator.yaml"]
+        # right in the run, where MLflow shows those of several beside each other
+        wanted = ["sheet.png", "stage0/generator.yaml", "stage1/generator.yaml"]
         assert files(client, run) == wanted
         assert run.info.status == "FINISHED"
     below = [run for run in jobs(runs) if "mlflow.parentRunId" in run.data.tags]
@@ -123,6 +124,39 @@ def test_the_experiment_says_that_it_trains_models(results):
     client, _ = copied(results)
     tags = client.get_experiment_by_name("gof").tags
     assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "(#/experiments/1/runs?" in tags["mlflow.note.content"]
+
+
+def test_what_somebody_writes_of_the_experiment_stays(results):
+    train(results, "gof", 0)
+    client, _ = copied(results)
+    experiment = client.get_experiment_by_name("gof").experiment_id
+    client.set_experiment_tag(experiment, "mlflow.note.content", "mine")
+    train(results, "gof", 1)
+    client, _ = copied(results)
+    assert client.get_experiment(experiment).tags["mlflow.note.content"] == "mine"
+
+
+def test_files_of_a_job_by_hand_keep_their_folder(results):
+    samples(results, "gof")
+    record = results / "heads" / "gof" / "seed0" / "mine" / "samples.json"
+    with job(record, "samples", Config(), {}) as running:
+        atomic_write(record.with_name("sheet.png"), b"other")
+        running.artifact(record.with_name("sheet.png"))
+    client, runs = copied(results)
+    assert files(client, trainings(runs)[0]) == ["mine/sheet.png", "sheet.png"]
+
+
+def test_several_results_folders_in_one_store_are_told_apart(results):
+    train(results, "gof", 0)
+    other = results.parent / "results-night"
+    train(other, "gof", 0)
+    sync([results, other], Tracking(), results)
+    _, runs = tracked(results)
+    found = {run.info.run_name: run.data.tags["results"] for run in trainings(runs)}
+    own = {"heads/gof/seed0": "results"}
+    assert found == {**own, "results-night: heads/gof/seed0": "results-night"}
+    assert not (other / "mlflow").exists()
 
 
 def test_a_repeated_stage_stays_in_the_training_and_doubles_nothing(results):
@@ -197,7 +231,7 @@ def test_a_moved_results_folder_goes_on_in_the_same_runs(results):
     client, runs = copied(moved)
     assert len(trainings(runs)) == 1
     assert len(jobs(runs)) == 5
-    assert files(client, trainings(runs)[0])[0] == "samples/sheet.png"
+    assert files(client, trainings(runs)[0])[0] == "sheet.png"
     assert all(files(client, run) for run in runs)
     assert not results.exists()
     assert sync([moved], Tracking(), moved) == 0

@@ -22,6 +22,7 @@ from gof.shapes.jobs import MeshJob
 from gof.shapes.marching import extract, paint, run_meshes, triangles
 from gof.shapes.sparse_grid import Grid, crossed_cells
 from gof.training.settings import Stage
+from tests.unit.geometry.test_glb import glb_colours
 from tests.unit.hard_fields import Bent, Hollow, Union, bumpy, dense
 from tests.unit.small_networks import networks
 
@@ -209,7 +210,9 @@ def test_the_verb_writes_files_that_others_read(tmp_path: Path) -> None:
             mesh = trimesh.load_mesh(out.parent / f"mesh-{i:03d}.{kind}", process=False)
             assert len(mesh.faces) == row["faces"] and len(mesh.vertices) == row["vertices"]
             assert mesh.volume == pytest.approx(row["volume"], rel=1e-4)
-            assert len(mesh.visual.vertex_colors) == row["vertices"]
+            path = out.parent / f"mesh-{i:03d}.{kind}"
+            colours = mesh.visual.vertex_colors if kind == "ply" else glb_colours(path)
+            assert len(colours) == row["vertices"] and colours.std(0)[:3].max() > 0
     assert "mesh-001" in (out.parent / "viewer.html").read_text()
     again = tmp_path / "again" / "meshes.json"
     run_meshes(CONFIG, MeshJob(generator=tmp_path / "generator.yaml", out=again))

@@ -1,3 +1,5 @@
+"""The workflow as tests run it: copies of it, and one whose smoke line has run."""
+
 import os
 import re
 import shutil
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("gof", "workflow", "profiles", "envs", "Snakefile", "config.yaml", "README.md", "docs")
 SMOKE = ("--configfile", "workflow/configs/smoke.yaml")
 
