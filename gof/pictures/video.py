@@ -90,6 +90,8 @@ def _unheard() -> Iterator[None]:
 def _by_pillow(frames: list[np.ndarray], suffix: str, milliseconds: int) -> bytes:
     buffer = io.BytesIO()
     pictures = [Image.fromarray(frame) for frame in frames]
+    if suffix == ".gif":
+        pictures = [_in_few_colours(picture) for picture in pictures]
     pictures[0].save(
         buffer,
         suffix[1:],
@@ -99,3 +101,10 @@ def _by_pillow(frames: list[np.ndarray], suffix: str, milliseconds: int) -> byte
         loop=0,
     )
     return buffer.getvalue()
+
+
+def _in_few_colours(picture: Image.Image) -> Image.Image:
+    """As GIF has it, 256 colours: spread over the range and dithered, or shades of skin and of
+    normals stand in patches."""
+    palette = picture.quantize(256, Image.Quantize.MAXCOVERAGE)
+    return picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)

@@ -1,5 +1,6 @@
 """Files that play."""
 
+import io
 import sys
 
 import cv2
@@ -69,3 +70,14 @@ def test_without_an_h264_encoder_an_mp4_is_vp9_and_that_is_told(
     monkeypatch.setitem(sys.modules, "av", None)
     assert codec(tmp_path / "film.mp4", ".mp4") in ("vp09", "vp90")
     assert "gof[video]" in capfd.readouterr().err
+
+
+def test_shades_stay_shades_in_the_few_colours_of_a_gif():
+    y, x = np.mgrid[0:64, 0:64] / 63
+    frame = (np.stack([x, y, 1 - (x + y) / 2], -1) * 255).astype(np.uint8)
+    with Image.open(io.BytesIO(encoded([frame, frame], ".gif", 80))) as film:
+        shown = np.asarray(film.convert("RGB"))
+    near, far = (a.reshape(16, 4, 16, 4, 3).astype(float).mean((1, 3)) for a in (frame, shown))
+    assert (
+        abs(near - far).max() < 4
+    )  # over four pixels a side; in patches of one colour each it is 6
