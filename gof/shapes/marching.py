@@ -237,10 +237,11 @@ def _exported(mesh: trimesh.Trimesh, kind: str) -> bytes | str:
 
 
 def head_mesh(
-    model: Pretrained, seed: int, s: MeshSettings
+    model: Pretrained, latent: Tensor, s: MeshSettings
 ) -> tuple[Surface, trimesh.Trimesh] | None:
-    """The surface of the head of a seed and its painted mesh; None where there is no surface."""
-    field = model.bind(model.heads([seed]), s.truncation)
+    """The surface of the head of a latent [1, latent] and its painted mesh; None where there is no
+    surface."""
+    field = model.bind(latent, s.truncation)
     grid = Grid(s.resolution, s.side, model.device.type)
     surface = extract(field, grid, model.settings.level)
     return None if surface is None else (surface, paint(field, surface, grid.device))
@@ -250,7 +251,7 @@ def _one(
     model: Pretrained, config: Config, index: int
 ) -> tuple[dict[str, Any], trimesh.Trimesh | None]:
     """Numbers of one shape, and its mesh."""
-    found = head_mesh(model, index, config.meshes)
+    found = head_mesh(model, model.heads([index]), config.meshes)
     if found is None:
         return {"vertices": 0, "faces": 0}, None
     surface, mesh = found
