@@ -150,7 +150,8 @@ class Controls:
                 for name in names[:SLIDERS]:
                     self._sliders[factor, name] = gui.add_slider(name, -REACH, REACH, 0.05, 0.0)
                 if names[SLIDERS:]:
-                    listed = gui.add_dropdown("component", names[SLIDERS:])
+                    rest = sorted(names[SLIDERS:], key=str.isdecimal)  # names come first
+                    listed = gui.add_dropdown("component", rest)
                     slider = gui.add_slider("value", -REACH, REACH, 0.05, 0.0)
                     self._others[factor] = listed, slider
         if components:

@@ -17,8 +17,10 @@ from gof.live.asked import Asked, Subject, picture
 from gof.pictures.views import field_views
 from gof.run.files import say
 
-FRAME_S = 1 / 15  # that a draft may take
+FRAME_S = 1 / 15  # that a draft is to take
 DRAFTS = (32, 64, 128)  # pixels a side
+SLOW = 1.5 * FRAME_S  # what takes longer makes drafts smaller
+QUICK = FRAME_S / 3  # what takes less, larger: at four times the pixels it is not SLOW yet
 REST_S = 0.15  # without a change, after which the picture itself is drawn
 
 
@@ -166,9 +168,9 @@ class Drawing:
         frame = draw(self._subject, page.asked, size, lambda: self._stopped)
         page.show(frame)
         at = DRAFTS.index(self._size)
-        if frame.seconds > FRAME_S and at > 0:
+        if frame.seconds > SLOW and at > 0:
             self._size = DRAFTS[at - 1]
-        elif frame.seconds < FRAME_S / 6 and at + 1 < len(DRAFTS):  # four times the pixels
+        elif frame.seconds < QUICK and at + 1 < len(DRAFTS):
             self._size = DRAFTS[at + 1]
 
     def _whole(self, page: _Page) -> None:

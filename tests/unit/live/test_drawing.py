@@ -147,7 +147,9 @@ def test_a_failure_is_one_line_and_ends_nothing(studio, thread, capsys) -> None:
     assert capsys.readouterr().err == 2 * "gof view: RuntimeError: bad luck\n"
 
 
-@pytest.mark.parametrize(("seconds", "sizes"), [(0.2, (64, 32, 32)), (0.001, (64, 128, 128))])
+@pytest.mark.parametrize(
+    ("seconds", "sizes"), [(0.2, (64, 32, 32)), (0.06, (64, 64, 64)), (0.001, (64, 128, 128))]
+)
 def test_drafts_are_as_large_as_the_machine_allows(studio, thread, seconds, sizes) -> None:
     studio.seconds, shown = seconds, []
     for seed in range(3):
