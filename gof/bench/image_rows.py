@@ -16,11 +16,11 @@ from gof.bench.measure import (
 )
 from gof.bench.place import BFM, LARGE, Place
 from gof.bench.step import Step
-from gof.bench.surface_image import surface_image
 from gof.fields.kinds.film_siren import FilmSirenSettings
 from gof.geometry.cameras import sample_poses
 from gof.rendering.interface import RenderSettings
 from gof.rendering.render import render
+from gof.rendering.surface_image import surface_image
 from gof.run import rng
 from gof.training.arithmetic import small_as_zero
 

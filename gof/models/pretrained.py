@@ -78,9 +78,10 @@ class Pretrained:
             return rng.by_torch(seeds, self.generator.latent, drawn)
         return rng.streams(0, "evaluation latents", seeds).normal(self.generator.latent)
 
-    def rays(self, poses: Tensor, resolution: int) -> Rays:
-        """Rays of its images from poses [batch, 2]."""
-        return self.settings.rays(poses.to(self.device), resolution, self.camera.fov_deg)
+    def rays(self, poses: Tensor, resolution: int, fov_deg: float | None = None) -> Rays:
+        """Rays of its images from poses [batch, 2]; fov_deg: of another camera than its own."""
+        seen = fov_deg or self.camera.fov_deg
+        return self.settings.rays(poses.to(self.device), resolution, seen)
 
     def bind(self, latents: Tensor, truncation: float) -> Field:
         """Fields of latents [batch, latent], truncated."""

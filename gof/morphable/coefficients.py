@@ -131,6 +131,16 @@ class Statistics:
         ]
         return torch.cat(parts, -1)
 
+    def check(self, layout: Layout, path: Path) -> None:
+        """Raise InputError naming the file where a generator of this layout knows other
+        coefficients."""
+        for name, size in self.sizes.items():
+            if layout.sizes[name] != size:
+                raise InputError(
+                    f"{path}: {size} coefficients of {name}, the generator has"
+                    f" {layout.sizes[name]}: it was trained with other statistics"
+                )
+
     def save(self, path: Path) -> None:
         """Write the statistics (.npz)."""
         arrays = {f"{name}_mean": self.mean[name].numpy() for name in BLOCKS}

@@ -64,12 +64,7 @@ class Meshes:
         head, statistics = load_pair(*files)
         free = {"free_geometry": 0, "free_texture": 0}
         layout = layout or Layout(statistics.sizes | free)
-        for name, size in statistics.sizes.items():
-            if layout.sizes[name] != size:
-                raise InputError(
-                    f"{files[1]}: {size} coefficients of {name}, the generator has"
-                    f" {layout.sizes[name]}: it was trained with other statistics"
-                )
+        statistics.check(layout, files[1])
         return cls(head, statistics, layout, camera, background)
 
     def coefficients(self, latents: Tensor) -> Coefficients:

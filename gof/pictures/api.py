@@ -81,7 +81,7 @@ class Heads:
         camera radii; resolution: points a side of the cube it is sought in. Raises InputError where
         there is no surface."""
         own = MeshSettings(resolution=resolution, truncation=truncation)
-        found = head_mesh(self.model, seed, own)
+        found = head_mesh(self.model, self.model.heads([seed]), own)
         if found is None:
             raise InputError(f"seed {seed}: the field has no surface in the meshed cube")
         return found[1]

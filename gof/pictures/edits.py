@@ -115,16 +115,12 @@ def run_edit(config: Config, wanted: EditJob) -> None:
     own, writes = config.scoped(config.only("samples")), Writes(beside=(out,))
     with job(out.with_suffix(".json"), "edit", own, inputs, writes) as running:
         model = generators.load(wanted.generator, machine.device())
-        known = Statistics.load(statistics) if statistics else None
-        meshes = None
-        if head or edit.factor != "pose":  # any head can be turned
-            layout = generators.layout_of(model, wanted.generator)
-            meshes = meshes_of(model, layout, (head, statistics)) if head and statistics else None
+        known, meshes = _meaning(model, wanted, head, statistics)
         if wanted.like and meshes is not None and head:
             faces = read_faces(wanted.like, head)
             heads = driven(model, edit.seed, wanted.factor, faces, meshes)
         else:
-            heads = swept(model, edit, meshes.statistics if meshes else known)
+            heads = swept(model, edit, known)
         rows = _rows(model, heads, edit, meshes, config.samples.size(model.resolution))
         if out.suffix.lower() == ".png":
             write_png(out, sheet(rows))
@@ -161,6 +157,21 @@ def _files(wanted: EditJob) -> tuple[Path | None, Path | None]:
     if head is not None and statistics is None:
         raise InputError("--head-model: needs the --statistics of its coefficients, too")
     return head, statistics
+
+
+def _meaning(
+    model: Pretrained, wanted: EditJob, head: Path | None, statistics: Path | None
+) -> tuple[Statistics | None, Meshes | None]:
+    """What coefficients mean, and the meshes they ask for, as far as there are files that tell."""
+    if statistics is None:
+        return None, None
+    layout = generators.layout_of(model, wanted.generator)
+    if head is not None:
+        meshes = meshes_of(model, layout, (head, statistics))
+        return meshes.statistics, meshes
+    known = Statistics.load(statistics)
+    known.check(layout, statistics)
+    return known, None
 
 
 def _check_likeness(wanted: EditJob) -> None:

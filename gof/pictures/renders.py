@@ -96,15 +96,20 @@ def path_of(wanted: VideoJob, model: Pretrained) -> tuple[Tensor, Tensor]:
         return heads[:, None].expand(-1, wanted.frames, -1), poses
     at = phase * len(heads)
     one, share = at.long(), (at % 1)[:, None]
-    # Between two normal draws a straight line is shorter than both: keep their length.
-    blend = heads[one] * (1 - share) + heads[(one + 1) % len(heads)] * share
-    blend = blend / (share**2 + (1 - share) ** 2).sqrt()
+    blend = blended(heads[one], heads[(one + 1) % len(heads)], share)
     if wanted.path == "expressions":
         place = generators.layout_of(model, wanted.generator).place("expression")
         face = heads[:1].repeat(wanted.frames, 1)
         face[:, place] = blend[:, place]
         blend = face
     return blend[None], poses
+
+
+def blended(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
+    """Latents [n, latent] between two, of which the second has a share [n, 1] from 0 to 1."""
+    # Between two normal draws a straight line is shorter than both: keep their length.
+    blend = one * (1 - share) + other * share
+    return blend / (share**2 + (1 - share) ** 2).sqrt()
 
 
 def run_video(config: Config, wanted: VideoJob) -> None:

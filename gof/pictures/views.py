@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from gof.pictures.settings import Samples
 from gof.pictures.video import MILLISECONDS, encoded
 from gof.rendering.render import render
 from gof.rendering.surface import normals
+from gof.rendering.surface_image import surface_image
 from gof.run import machine
 from gof.run.files import atomic_write, write_png
 from gof.run.job import job
@@ -59,7 +60,8 @@ class Views:
 @dataclass(frozen=True, slots=True)
 class ViewRequest:
     """Which views: latents [n, latent], poses [n, 2]; label names the progress bar; normals cost a
-    gradient."""
+    gradient; quick: one colour a ray, at the surface (`gof.rendering.surface_image`); fov_deg: full
+    angle of view, None for the model's own."""
 
     latents: Tensor
     poses: Tensor
@@ -67,31 +69,46 @@ class ViewRequest:
     truncation: float
     label: str = ""
     normals: bool = False
+    quick: bool = False
+    fov_deg: float | None = None
 
 
 @torch.no_grad()
 def render_views(model: Pretrained, request: ViewRequest) -> Views:
     """Render views without jitter, small ones some together."""
-    r = request.resolution
-    rows: list[list[Tensor]] = []
-    some = 1 if request.normals else max(1, RAYS // r**2)
+    some = 1 if request.normals else max(1, RAYS // request.resolution**2)
     parts = list(zip(request.latents.split(some), request.poses.split(some), strict=True))
+    seen = []
     for z, poses in tqdm(parts, desc=request.label, disable=None if request.label else True):
         field = model.bind(z, request.truncation)
+        seen.append(field_views(model, field, replace(request, latents=z, poses=poses)))
+    return Views(*(torch.cat([getattr(one, part.name) for one in seen]) for part in fields(Views)))
 
-        def look(rays: Rays, field: Field = field) -> tuple[Tensor, ...]:
-            out = render(field, rays, model.settings)
-            normal = torch.zeros_like(rays.directions)
-            if request.normals:
-                at = rays.at(out.surface_t[..., None]).squeeze(2)[out.hit]
-                normal[out.hit] = normals(field, at[None])[0]
-            return out.rgb, out.depth, out.alpha, out.surface_t, out.hit, normal
 
-        rays = model.rays(poses, r)
-        image = in_parts(look, rays, dim=1)
-        rows.append([(x.mT if x.dim() == 3 else x).unflatten(-1, (r, r)) for x in image])
-    columns = [torch.cat(column).cpu() for column in zip(*rows, strict=True)]
-    rgb, depth, alpha, surface_t, hit, normal = columns
+@torch.no_grad()
+def field_views(model: Pretrained, field: Field, request: ViewRequest) -> Views:
+    """The views of a request whose latents are bound to a field already."""
+    r, settings = request.resolution, model.settings
+
+    def look(rays: Rays) -> tuple[Tensor, ...]:
+        if request.quick:
+            rgb, surface_t = surface_image(field, rays, settings)
+            hit = surface_t < settings.far
+            depth, alpha = surface_t, hit.to(rgb.dtype)
+        else:
+            out = render(field, rays, settings)
+            rgb, depth, alpha = out.rgb, out.depth, out.alpha
+            surface_t, hit = out.surface_t, out.hit
+        normal = torch.zeros_like(rays.directions)
+        if request.normals:
+            at = rays.at(surface_t[..., None]).squeeze(2)[hit]
+            normal[hit] = normals(field, at[None])[0]
+        return rgb, depth, alpha, surface_t, hit, normal
+
+    rays = model.rays(request.poses, r, request.fov_deg)
+    image = in_parts(look, rays, dim=1)
+    square = ((x.mT if x.dim() == 3 else x).unflatten(-1, (r, r)).cpu() for x in image)
+    rgb, depth, alpha, surface_t, hit, normal = square
     return Views(rgb, depth, alpha, surface_t, hit, normal, request.poses)
 
 

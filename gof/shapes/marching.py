@@ -241,10 +241,11 @@ def run_meshes(config: Config, wanted: MeshJob) -> None:
 
 
 def head_mesh(
-    model: Pretrained, seed: int, s: MeshSettings
+    model: Pretrained, latent: Tensor, s: MeshSettings
 ) -> tuple[Surface, trimesh.Trimesh] | None:
-    """The surface of the head of a seed and its painted mesh; None where there is no surface."""
-    field = model.bind(model.heads([seed]), s.truncation)
+    """The surface of the head of a latent [1, latent] and its painted mesh; None where there is no
+    surface."""
+    field = model.bind(latent, s.truncation)
     grid = Grid(s.resolution, s.side, model.device.type)
     surface = extract(field, grid, model.settings.level)
     return None if surface is None else (surface, paint(field, surface, grid.device))
@@ -254,7 +255,7 @@ def _one(
     model: Pretrained, config: Config, seed: int
 ) -> tuple[dict[str, Any], trimesh.Trimesh | None]:
     """Numbers of one shape, and its mesh."""
-    found = head_mesh(model, seed, config.meshes)
+    found = head_mesh(model, model.heads([seed]), config.meshes)
     if found is None:
         return {"vertices": 0, "faces": 0}, None
     surface, mesh = found

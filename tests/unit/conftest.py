@@ -16,7 +16,9 @@ from gof.geometry.settings import Camera
 from gof.models import pretrained as generators
 from gof.models.generator import Generator
 from gof.morphable.coefficients import Layout, Statistics
+from gof.morphable.directions import described
 from gof.morphable.meshes import Meshes
+from gof.morphable.model import MorphableModel
 from gof.rendering.settings import Sampling
 from gof.run.files import write_npz
 from gof.run.rng import streams
@@ -95,7 +97,7 @@ class Obedience:
         return Meshes.read(pair, self.layout, manifest.camera, manifest.background)
 
 
-def _statistics(path: Path) -> None:
+def _statistics(path: Path, head_model: Path) -> None:
     own = torch.Generator().manual_seed(0)
     factor = {
         name: torch.eye(size) * 0.9 + torch.randn(size, size, generator=own).tril(-1) * 0.1
@@ -104,7 +106,7 @@ def _statistics(path: Path) -> None:
     factor["light"] = factor["light"] * 0.05
     mean = {name: torch.zeros(size) for name, size in SIZES.items()}
     mean["light"][:3] = 3.0  # light from everywhere
-    Statistics(mean, factor).save(path)
+    described(MorphableModel.load(head_model), Statistics(mean, factor)).save(path)
 
 
 def _generator(path: Path, latent: int, blocks: dict[str, int] | None) -> None:
@@ -135,7 +137,7 @@ def _generator(path: Path, latent: int, blocks: dict[str, int] | None) -> None:
 def obedience(tmp_path_factory: pytest.TempPathFactory) -> Obedience:
     here = Obedience(tmp_path_factory.mktemp("obedience"))
     write_npz(here.head_model, sphere_head())
-    _statistics(here.statistics)
+    _statistics(here.statistics, here.head_model)
     _generator(here.generator("cgof"), here.layout.total, here.layout.sizes)
     _generator(here.generator("gof"), 5, None)
     poses = sample_poses(Camera(), streams(0, "poses", range(12)))

@@ -65,6 +65,15 @@ VERBS = (
         run="gof.pictures.control:run_show_control",
     ),
     Verb(
+        name="view",
+        summary="Show a generator in a browser, here or over SSH, with sliders for all of it.",
+        example="gof view --generator heads-gof",
+        group="pictures and meshes",
+        job="gof.live.jobs:ViewJob",
+        run="gof.live.view:run_view",
+        needs="nothing",
+    ),
+    Verb(
         name="info",
         summary="Say what a generator is, or which come along.",
         example="gof info heads-cgof",

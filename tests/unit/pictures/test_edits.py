@@ -106,7 +106,7 @@ def test_a_video_goes_there_and_back(obedience, tmp_path, suffix):
         ({"edit": Edit("expression", "jawOpen", None, 3, 0)}, "a name needs --statistics"),
         ({"edit": Edit("shape", "0", None, 0, 0)}, "--frames: at least 1, got 0"),
         ({"name": "x.jpg"}, "x.jpg: known endings are .png, .gif, .webp, .webm, .mp4"),
-        ({"generator": "gof"}, "gof is no conditional generator"),
+        ({"generator": "gof"}, "shape of a generator that no coefficients condition"),
         ({"generator": "none"}, "no such file"),
     ],
 )

@@ -1,9 +1,9 @@
 import torch
 
-from gof.bench.surface_image import surface_image
 from gof.fields.analytic import sphere
 from gof.geometry.cameras import camera_rays
 from gof.rendering.render import render
+from gof.rendering.surface_image import surface_image
 from tests.unit.rendering.test_render import GOF, POSES
 from tests.unit.rendering.test_skipping import Counter
 
