@@ -15,7 +15,7 @@ CountOrZero = Annotated[int, Field(ge=0, le=10**8)]
 Width = Annotated[int, Field(ge=1, le=2**14)]
 Depth = Annotated[int, Field(ge=1, le=64)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Resolution = Annotated[int, Field(ge=4, le=2048)]
+Resolution = Annotated[int, Field(ge=4, le=1024)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Colour = tuple[Fraction, Fraction, Fraction]
 # Of data sets and models: parts of paths, file names and table rows.

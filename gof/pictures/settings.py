@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from gof.config.section import (
     Count,
     Fraction,
     Positive,
-    Resolution,
     Section,
 )
 
@@ -21,7 +22,7 @@ class Samples(Section):
     latents: Count = 8
     yaws: tuple[float, ...] = Field((-0.5, 0.0, 0.5), description="radians")
     pitch: float = Field(0.0, description="of all views, radians")
-    resolution: Resolution | None = Field(
+    resolution: Annotated[int, Field(ge=4, le=2048)] | None = Field(
         None, description=f"null: that of the model's last stage, at least {LEAST}"
     )
     truncation: Fraction = 0.7
