@@ -122,19 +122,22 @@ def found(seen, words: str, drawn: str):
     return card
 
 
-def test_three_bars_and_a_chart_of_curves(trainings):
+def test_three_bars_in_one_chart_and_three_curves_on_one_axis(trainings):
     bars = found(trainings, "sigma", ".barlayer .point")
     assert bars.locator(".barlayer .point").count() == 3
     for model in MODELS:
         assert bars.get_by_text(f"heads/{model}/seed0").count()
     trainings.shot("bars")
-    curves = found(trainings, "train/loss_g", ".js-plotly-plot .main-svg")
+    curves = found(trainings, "train/loss_g", ".scatterlayer .js-line")
     assert curves.locator(".js-plotly-plot").count() == 1
+    colours = "lines => new Set(lines.map(line => getComputedStyle(line).stroke)).size"
+    assert curves.locator(".scatterlayer .js-line").evaluate_all(colours) == 3
     trainings.shot("curves")
 
 
-def test_settings_and_sheets_are_offered_side_by_side(trainings):
+def test_settings_and_sheets_stand_side_by_side(trainings):
     page = trainings.page
+    page.set_viewport_size({"width": 1600, "height": 2000})
     boxes = page.get_by_role("checkbox", name=re.compile("row selection"))
     for number in range(3):
         boxes.nth(number).check()
@@ -144,7 +147,13 @@ def test_settings_and_sheets_are_offered_side_by_side(trainings):
     name.wait_for()
     row = page.get_by_role("row").filter(has=name).inner_text().split()
     assert sorted(row) == ["density", "integrator", "occupancy", "occupancy"]
-    page.get_by_text("sheet.png").first.wait_for()  # MLflow lists files that all of them have
+    file = page.get_by_text("sheet.png").first  # MLflow lists files that all of them have
+    file.wait_for()
+    file.evaluate("element => element.click()")
+    sheets = page.locator("img[src^='blob:']")
+    sheets.first.wait_for()
+    known = "images => new Set(images.filter(i => i.naturalWidth == 64).map(i => i.src)).size == 3"
+    page.wait_for_function(f"({known})([...document.querySelectorAll('img')])")
     trainings.shot("sheets")
 
 

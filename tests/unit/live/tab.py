@@ -1,7 +1,14 @@
-"""A browser tab without a browser: what viser's client sends and is sent."""
+"""`gof view` in a process of its own, and a browser tab without a browser: what viser's client
+sends and is sent."""
 
 import io
+import re
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,6 +31,26 @@ CAMERA = {
     "look_at": (0.0, 0.0, 0.0),
     "up_direction": (0.0, 1.0, 0.0),
 }
+
+
+@contextmanager
+def served(stderr=None) -> Iterator[tuple[subprocess.Popen, int]]:
+    """The process that shows heads-gof, and its port; Ctrl-C ends it in good order."""
+    call = [sys.executable, "-m", "gof", "view", "--generator", "heads-gof", "--port", "0"]
+    # A background job ignores SIGINT, and what it starts would as well.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        line = process.stdout.readline()
+        yield process, int(re.match(r"http://127\.0\.0\.1:(\d+) ", line)[1])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        process.wait()
 
 
 @dataclass

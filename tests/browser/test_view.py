@@ -1,14 +1,8 @@
 """`gof view` with a real browser, and how many frames a second it gives."""
 
 import io
-import re
-import shutil
-import signal
 import statistics
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -20,23 +14,10 @@ from gof.live.asked import Asked, Subject
 from gof.live.drawing import draw
 from gof.live.page import on_canvas
 from gof.models import packaged, pretrained
-from tests.unit.live.tab import Tab
+from tests.unit.live.tab import Tab, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-SWIFTSHADER = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SECONDS = 6.0
-
-
-@contextmanager
-def served():
-    call = [sys.executable, "-m", "gof", "view", "--generator", "heads-gof", "--port", "0"]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
-    try:
-        yield int(re.match(r"http://127\.0\.0\.1:(\d+) ", process.stdout.readline())[1])
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
 
 
 def screen(page) -> np.ndarray:
@@ -46,14 +27,9 @@ def screen(page) -> np.ndarray:
     return picture[200:, 100:900]
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_a_browser_shows_another_head_for_another_seed() -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with served() as port, playwright.sync_playwright() as control:
-        browser = control.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", *SWIFTSHADER]
-        )
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+def test_a_browser_shows_another_head_for_another_seed(chromium) -> None:
+    with served() as (_, port):
+        page = chromium.new_page(viewport={"width": 1280, "height": 800})
         page.goto(f"http://127.0.0.1:{port}/", timeout=120_000)
 
         def rested() -> np.ndarray:
@@ -78,7 +54,7 @@ def test_a_browser_shows_another_head_for_another_seed() -> None:
         page.mouse.up()
         time.sleep(1)
         assert np.abs(rested() - after).mean() > 5
-        browser.close()
+        page.close()
 
 
 def test_frames_a_second_while_a_slider_moves(capsys) -> None:
@@ -94,7 +70,7 @@ def test_frames_a_second_while_a_slider_moves(capsys) -> None:
         cv2.imencode(".jpeg", on_canvas(frame.picture, 1.5, (0, 0, 0)), [1, 80])
         encoding.append(time.perf_counter() - start)
         drawing.append(frame.seconds)
-    with served() as port:
+    with served() as (_, port):
         tab = Tab.opened(port)
         tab.rests(128)
         tab.frames.clear()
