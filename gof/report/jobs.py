@@ -17,6 +17,8 @@ class TablesJob:
     _: KW_ONLY
     published: Path | None = None
     """published numbers, YAML: a table beside what was measured"""
+    columns: tuple[str, ...] = ()
+    """metrics to show, in this order, by their names in metrics.csv (default: all)"""
     out: Path
     """folder to write"""
 

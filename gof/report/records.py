@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,26 @@ def columns_of(records: Sequence[Record]) -> dict[str, tuple[Column, ...]]:
         table: tuple(sorted(columns.values(), key=lambda column: column.rank))
         for table, columns in found.items()
     }
+
+
+def chosen(
+    tables: Mapping[str, Sequence[Column]], metrics: Sequence[str]
+) -> dict[str, Sequence[Column]]:
+    """The columns of some metrics, in that order, of every table; all without any. Raises
+    InputError for a metric that no table has."""
+    known = {column.metric: None for columns in tables.values() for column in columns}
+    if unknown := [metric for metric in metrics if metric not in known]:
+        raise InputError(f"--columns: no {unknown[0]!r}: there are {', '.join(known)}")
+    if not metrics:
+        return dict(tables)
+    found = {
+        name: sorted(
+            (column for column in columns if column.metric in metrics),
+            key=lambda column: metrics.index(column.metric),
+        )
+        for name, columns in tables.items()
+    }
+    return {name: columns for name, columns in found.items() if columns}
 
 
 def label(model: str) -> str:

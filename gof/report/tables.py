@@ -15,7 +15,7 @@ from gof.experiment.config import Config
 from gof.report.jobs import TablesJob
 from gof.report.overview import overview, page, table_html
 from gof.report.published import published
-from gof.report.records import Record, columns_of, label, read_records
+from gof.report.records import Record, chosen, columns_of, label, read_records
 from gof.report.typeset import Cell, Table
 from gof.run.columns import Column
 from gof.run.files import InputError, atomic_write
@@ -225,7 +225,7 @@ def run_tables(config: Config, wanted: TablesJob) -> None:
         frame = long_form(records)
         atomic_write(out / "metrics.csv", _csv(frame))
         written, shown = ["metrics.csv"], []
-        for name, columns in columns_of(records).items():
+        for name, columns in chosen(columns_of(records), wanted.columns).items():
             if tables := _by_data_set(config, records, name, columns):
                 _write(out / name, tables, _wide(frame, columns))
                 written.append(f"{name}.md")
@@ -277,5 +277,7 @@ def _csv(frame: pd.DataFrame) -> str:
 def _write(stem: Path, tables: Sequence[Table], frame: pd.DataFrame) -> None:
     atomic_write(stem.with_suffix(".md"), "\n".join(table.markdown() for table in tables))
     atomic_write(stem.with_suffix(".html"), page([table_html(table) for table in tables]))
-    atomic_write(stem.with_suffix(".tex"), "\n".join(table.tex() for table in tables))
+    names = [f"{stem.name}-{number}" if number else stem.name for number in range(len(tables))]
+    tex = [table.tex(name) for table, name in zip(tables, names, strict=True)]
+    atomic_write(stem.with_suffix(".tex"), "\n".join(tex))
     atomic_write(stem.with_suffix(".csv"), _csv(frame))

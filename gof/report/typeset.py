@@ -60,8 +60,9 @@ class Table:
     def _line(cells: Sequence[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
-    def tex(self) -> str:
-        """A LaTeX table for the booktabs package; the best of a column is bold."""
+    def tex(self, name: str) -> str:
+        """A LaTeX table for the booktabs package, labelled tab:name; the best of a column is bold,
+        and its notes stand below it, not in its caption."""
         spec = "l" + ("l" if self.prose else "r") * (len(self.columns) - 1)
         body = []
         for row in self.rows:
@@ -71,10 +72,12 @@ class Table:
             cells = [rf"\textbf{{{_tex(c.text)}}}" if c.best else _tex(c.text) for c in row]
             body.append(" & ".join(cells) + r" \\")
         notes = " ".join(_tex(note) for note in self.notes)
+        below = [rf"\par\medskip\parbox{{\linewidth}}{{\footnotesize {notes}}}"] if notes else []
         lines = [
             r"\begin{table}",
             r"\centering",
-            rf"\caption{{{_tex(self.title)}. {notes}}}",
+            rf"\caption{{{_tex(self.title)}.}}",
+            rf"\label{{tab:{name}}}",
             rf"\begin{{tabular}}{{{spec}}}",
             r"\toprule",
             " & ".join(_tex(column) for column in self.columns) + r" \\",
@@ -82,6 +85,7 @@ class Table:
             *body,
             r"\bottomrule",
             r"\end{tabular}",
+            *below,
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"

@@ -140,6 +140,13 @@ def test_a_table_of_which_nothing_was_measured_is_not_written(records, obeying, 
         assert written == {"comparison", "cost", "published"} | files
     run_tables(UNTRACKED, TablesJob(records, out=tmp_path / "alone"))
     assert {path.stem for path in (tmp_path / "alone").glob("*.md")} == {"comparison", "cost"}
+    few = ("sigma", "fd_efficientnet")
+    run_tables(UNTRACKED, TablesJob(records, columns=few, out=tmp_path / "few"))
+    head = (tmp_path / "few" / "comparison.md").read_text().splitlines()[2]
+    assert [cell.split()[0] for cell in head.split("|")[2:4]] == ["Σ", "FD"]
+    assert "outward" not in head
+    with pytest.raises(InputError, match="--columns: no 'sharpness': there are "):
+        run_tables(UNTRACKED, TablesJob(records, columns=("sharpness",), out=tmp_path / "x"))
     wide = pd.read_csv(tmp_path / "b" / "control.csv")
     assert set(wide["model"]) == {"cgof", "cgof_truncated", "random_pairing"}
     assert "chamfer_value" in wide.columns and "sigma_value" not in wide.columns

@@ -17,8 +17,9 @@ def test_markdown():
 
 
 def test_tex_escapes_and_marks():
-    text = TABLE.tex()
-    assert r"\caption{A \& B\_c. 100 \% sure}" in text
+    text = TABLE.tex("a-b")
+    assert r"\caption{A \& B\_c.}" in text and r"\label{tab:a-b}" in text
+    assert text.index(r"\end{tabular}") < text.index(r"\footnotesize 100 \% sure")
     assert r"m\_1 & \textbf{0.5 $\pm$ 0.1} \\" in text
     assert r"x $\downarrow$ \\" in text
     assert text.count(r"\midrule") == 2
