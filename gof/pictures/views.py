@@ -193,6 +193,6 @@ def run_samples(config: Config, wanted: SamplesJob) -> None:
             write_png(sheet_file, sample_sheet(model, s, "sample sheet", seeds))
         if gif_file is not None:
             atomic_write(gif_file, encoded(turntable(model, s, seeds), ".gif", MILLISECONDS))
-        running.numbers = {"seeds": seeds or list(range(s.latents))}
+        running.numbers = {"seeds": seeds or list(range(s.latents)), "yaws": list(s.yaws)}
         for file in files:
             running.artifact(file)

@@ -37,6 +37,7 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "savefig.dpi": 160,
 }
+SHOWN = ("colours", "shape", "depth", "normals")  # rows of a sheet, for each yaw
 History = list[dict[str, float]]
 Training = tuple[str, str, str]  # data set, model, seed
 
@@ -195,9 +196,25 @@ def shapes(records: Sequence[Record]) -> Figure:
     trainings = [_training(record) for record, _ in sheets]
     for axes, (record, _), picture in zip(panels[0], sheets, pictures, strict=True):
         axes.imshow(picture, interpolation="nearest")
-        axes.set_axis_off()
         axes.set_title(_label(_training(record), trainings))
+        _say_what_is_where(axes, record, picture.shape)
+        axes.tick_params(axis="y", labelleft=axes is panels[0, 0])
     return figure
+
+
+def _say_what_is_where(axes: Axes, record: Record, shape: tuple[int, ...]) -> None:
+    """Name the heads above a sheet's columns and, at its left, the yaw and what its rows show."""
+    seeds, yaws = (record.numbers.get(name, []) for name in ("seeds", "yaws"))
+    rows = [
+        f"yaw {yaw or 0:g} rad  {what}" if what == SHOWN[0] else what
+        for yaw in yaws
+        for what in SHOWN
+    ]
+    for axis, names, extent in ((axes.xaxis, seeds, shape[1]), (axes.yaxis, rows, shape[0])):
+        middles = (np.arange(len(names)) + 0.5) * extent / max(len(names), 1)
+        axis.set_ticks(middles, [str(name) for name in names])
+    axes.tick_params(length=0, labelsize=6, labelbottom=False, labeltop=True)
+    axes.spines[:].set_visible(False)
 
 
 def png(figure: Figure, note: str) -> bytes:

@@ -78,7 +78,7 @@ def test_sheets_and_meshes_are_of_the_heads_that_are_named(obedience, tmp_path) 
     assert opened(sheet).shape == (4 * 20, 2 * 20, 3)
     np.testing.assert_allclose(opened(sheet)[:20, :20].astype(int), five, atol=1)
     record = json.loads((tmp_path / "sheet.json").read_text())
-    assert record["numbers"] == {"seeds": [5, 2]}
+    assert record["numbers"] == {"seeds": [5, 2], "yaws": [0.0]}
     assert record["settings"]["samples"]["truncation"] == 1.0
     heads = gof.load(generator, "cpu")
     told = {"seeds": "4,2", "resolution": 36, "truncation": 0.5}

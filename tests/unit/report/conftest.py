@@ -67,7 +67,8 @@ def make_training(folder, model, seed=0, shift=0.0, dataset="heads"):
         numbers = {"step": last, "resolution": 16, "history": history(first, last)}
         settings = {"models": {model: TRAINED[model]}}
         records.append(write(base / f"stage{stage}" / "stage.json", "train", numbers, settings))
-    records.append(write(base / "samples" / "samples.json", "samples", {"latents": 2}))
+    shown = {"seeds": [0, 7], "yaws": [-0.5, 0.5]}
+    records.append(write(base / "samples" / "samples.json", "samples", shown))
     picture = np.full((30, 20, 3), 128, dtype=np.uint8)
     Image.fromarray(picture).save(base / "samples" / "sheet.png")
     return records

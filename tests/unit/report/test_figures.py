@@ -62,6 +62,11 @@ def test_shapes_puts_the_sheets_side_by_side(read):
     panels = figures.shapes(read).axes
     assert [axes.get_title() for axes in panels] == ["GOF", "pi-GAN"]
     assert panels[0].get_images()[0].get_array().shape == (30, 20, 3)
+    heads, rows = panels[0].get_xticklabels(), panels[0].get_yticklabels()
+    assert [text.get_text() for text in heads] == ["0", "7"]
+    assert [text.get_text() for text in rows][:2] == ["yaw -0.5 rad  colours", "shape"]
+    assert panels[0].get_xticks().tolist() == [5.0, 15.0]
+    assert len(rows) == 8 and panels[0].get_yticks()[4] == pytest.approx(4.5 * 30 / 8)
 
 
 def test_shapes_shows_the_first_of_several_trainings(results, records, training):
