@@ -15,6 +15,7 @@ import trimesh
 import viser
 from PIL import Image
 
+from gof.geometry.glb import glb
 from gof.live.asked import SHOWN, Asked, Subject
 from gof.live.controls import Controls
 from gof.live.drawing import Drawing, Frame, draw
@@ -156,9 +157,7 @@ class Page:
 
     def _send_mesh(self, asked: Asked) -> None:
         if (mesh := self._found_mesh(asked)) is not None:
-            content = mesh.export(file_type="glb")
-            assert isinstance(content, bytes)
-            self._send(f"{self._named(asked)}.glb", content)
+            self._send(f"{self._named(asked)}.glb", glb(mesh))
 
     def _send(self, name: str, content: bytes) -> None:
         if not self._closed:
