@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+# Share of one colour from which on a page counts as empty: what the smoke run shows is small.
+BLANK = 0.998
+
 
 def pixels(path: Path) -> np.ndarray:
     """A picture as [height, width, 3] uint8."""

@@ -3,11 +3,10 @@
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.looking import share_of_ground
+from tests.browser.looking import BLANK, share_of_ground
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]  # with the run they look at
 CATEGORIES = ("Control", "Data", "Faces", "Figures", "Meshes", "Samples", "Tables", "Training")
-BLANK = 0.998  # share of one colour from which on a page counts as empty: the smoke run's are small
 LIGHT = 4 * 2**20  # bytes of the page, most of them Snakemake's own
 
 
@@ -36,7 +35,7 @@ def test_the_first_page_shows_pictures_and_tables(report, see, size):
     assert box["width"] >= min(natural, 0.5 * min(size[0], 600))
     tables = page.locator("#app table").filter(has_text="GOF")
     assert tables.count() >= 3
-    assert share_of_ground(seen.shot("first")) < 0.9
+    assert share_of_ground(seen.shot("first")) < BLANK
     text = page.get_by_text("Every number is read").bounding_box()
     assert text["x"] + text["width"] <= size[0], "no line is cut"
 
