@@ -3,7 +3,6 @@ hold stands in the `settings` of each room."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
@@ -196,11 +195,11 @@ class Config(Section):
         absent = RUNTIME_SECTIONS - self.model_fields_set
         return self.model_copy(update={name: getattr(other, name) for name in absent})
 
-    def told(self, section: str, options: Mapping[str, Any]) -> Config:
-        """This, with what the options of a call say about a section; those that are None say
-        nothing. Raises ConfigError naming the option."""
-        own = getattr(self, section)
-        said = {name: value for name, value in options.items() if value is not None}
+    def told(self, section: str, options: object, *names: str) -> Config:
+        """This, with what some options of a call say about a section, by the names that both have;
+        those that are None say nothing. Raises ConfigError naming the option."""
+        own, values = getattr(self, section), ((name, getattr(options, name)) for name in names)
+        said = {name: value for name, value in values if value is not None}
         try:
             changed = type(own).model_validate(own.model_dump(exclude_unset=True) | said)
         except ValidationError as error:

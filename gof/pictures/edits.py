@@ -105,9 +105,7 @@ def run_edit(config: Config, wanted: EditJob) -> None:
     """Write a sheet (.png: frames side by side) or a video (a sweep there and back, or the faces in
     their order), and its record beside it (.json). Raises InputError for what cannot be edited."""
     edit, out, inputs = _edit(wanted), wanted.out, {"generator": wanted.generator}
-    config = config.told(
-        "samples", {"truncation": wanted.truncation, "resolution": wanted.resolution}
-    )
+    config = config.told("samples", wanted, "truncation", "resolution")
     head, statistics = _files(wanted)
     inputs |= {"head_model": head} if head else {}
     inputs |= {"statistics": statistics} if statistics else {}

@@ -64,7 +64,8 @@ def run_render(config: Config, wanted: RenderJob) -> None:
     """Write a picture of each head from each side into a folder, and their record."""
     record, inputs = placed(wanted.out, "render.json"), {"generator": wanted.generator}
     _checked(wanted)
-    config, seeds = _told(config, wanted), seeds_of(wanted.seeds)
+    config = config.told("samples", wanted, "truncation", "resolution")
+    seeds = seeds_of(wanted.seeds)
     own = config.scoped(config.only("samples"))
     with job(record, "render", own, inputs, Writes(fills=True)) as running:
         model = generators.load(wanted.generator, machine.device())
@@ -118,7 +119,7 @@ def run_video(config: Config, wanted: VideoJob) -> None:
     if suffix not in SUFFIXES:
         raise InputError(f"--out: {wanted.out.name}: known endings are {', '.join(SUFFIXES)}")
     _checked(wanted)
-    config = _told(config, wanted)
+    config = config.told("samples", wanted, "truncation", "resolution")
     if wanted.path in ("seeds", "expressions") and len(seeds_of(wanted.seeds)) < 2:
         raise InputError(f"--path {wanted.path}: at least two --seeds")
     own, writes = config.scoped(config.only("samples")), Writes(beside=(wanted.out,))
@@ -141,11 +142,6 @@ def run_video(config: Config, wanted: VideoJob) -> None:
         atomic_write(wanted.out, encoded(frames, suffix, MILLISECONDS))
         running.numbers = {"frames": wanted.frames, "heads": len(latents), "resolution": size}
         running.artifact(wanted.out)
-
-
-def _told(config: Config, wanted: RenderJob | VideoJob) -> Config:
-    told = {"truncation": wanted.truncation, "resolution": wanted.resolution}
-    return config.told("samples", told)
 
 
 def _checked(wanted: RenderJob | VideoJob) -> None:

@@ -183,8 +183,7 @@ def run_samples(config: Config, wanted: SamplesJob) -> None:
     gif_file = {".json": out.with_name("turntable.gif"), ".gif": out}.get(out.suffix)
     files = tuple(file for file in (sheet_file, gif_file) if file is not None)
     record, inputs = out.with_suffix(".json"), {"generator": wanted.generator}
-    told = {"truncation": wanted.truncation, "resolution": wanted.resolution}
-    config = config.told("samples", told)
+    config = config.told("samples", wanted, "truncation", "resolution")
     s, seeds = config.samples, seeds_of(wanted.seeds) if wanted.seeds else None
     own = config.scoped(config.only("samples"))
     with job(record, "samples", own, inputs, Writes(beside=files)) as running:

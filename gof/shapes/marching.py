@@ -214,8 +214,7 @@ def run_meshes(config: Config, wanted: MeshJob) -> None:
     """
     out = placed(wanted.out, "meshes.json", *(f".{kind}" for kind in ALONE), ".html")
     seeds = seeds_of(wanted.seeds) if wanted.seeds else None
-    told = {"truncation": wanted.truncation, "resolution": wanted.resolution}
-    config = config.told("meshes", told)
+    config = config.told("meshes", wanted, "truncation", "resolution")
     plan, inputs = _Plan.of(out, seeds, config.meshes.count), {"generator": wanted.generator}
     own = config.scoped(config.only("meshes"))
     with job(plan.record, "meshes", own, inputs, Writes(beside=plan.files())) as running:

@@ -70,6 +70,8 @@ def test_a_data_set_is_fitted(files, tmp_path, capsys):
     assert fits.ok.tolist() == [k != 2 for k in range(12)]
     assert abs(fits.pose - torch.from_numpy(truth))[fits.ok].mean() < 0.05
     statistics = Statistics.load(out.with_name("statistics.npz"))
+    assert "jawOpen" in statistics.names["expression"]
+    assert all(len(statistics.directions[name]) == size for name, size in statistics.sizes.items())
     z = statistics.whiten(fits.coefficients[fits.ok])
     assert z.isfinite().all() and z.square().mean() < 1.5
     torch.testing.assert_close(z.mean(0), torch.zeros(z.shape[1]), atol=1e-2, rtol=0)
